@@ -1,0 +1,1 @@
+"""A connector between VTEX's Payment Provider Protocol and four payment companies."""

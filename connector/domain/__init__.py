@@ -1,0 +1,1 @@
+"""Values and rules of payments. No I/O and no libraries."""

@@ -1,0 +1,143 @@
+"""Every typed failure, named by what the caller may do next.
+
+The message defaults to the docstring. `code` is what VTEX is told, `evidence` a short word of
+the company's (a status or error code, never free text, which could carry a secret).
+"""
+
+import inspect
+
+
+class ConnectorError(Exception):
+    """The connector failed."""
+
+    code = "internal-error"
+
+    def __init__(self, message: str | None = None, *, evidence: str = "") -> None:
+        self.evidence = evidence
+        self.message = message or inspect.cleandoc(type(self).__doc__ or "").split("\n")[0]
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.evidence})" if self.evidence else self.message
+
+
+# The caller must change the request.
+
+
+class InvalidRequest(ConnectorError):
+    """The request does not fit the protocol."""
+
+    code = "invalid-request"
+
+
+class BodyTooLarge(InvalidRequest):
+    """The body is too large."""
+
+
+class NotJson(InvalidRequest):
+    """Send the body as JSON, with Content-Type: application/json."""
+
+
+class NotAuthenticated(ConnectorError):
+    """Send the AppKey and AppToken of an enabled merchant."""
+
+    code = "unauthorized"
+
+
+class RequestMismatch(ConnectorError):
+    """This requestId was already answered for another value; send a new requestId."""
+
+    code = "request-mismatch"
+
+
+# Another request has the turn.
+
+
+class RequestInProgress(ConnectorError):
+    """The identical request is still running; repeat it."""
+
+    code = "request-in-progress"
+
+
+class PaymentBusy(ConnectorError):
+    """Another operation of this payment is still running; repeat the request."""
+
+    code = "payment-busy"
+
+
+# Certainly not done: the same call may be sent again.
+
+
+class NotDone(ConnectorError):
+    """It certainly did not happen."""
+
+    code = "provider-unavailable"
+
+
+class ProviderUnavailable(NotDone):
+    """The provider could not be reached or takes no calls now; nothing was done."""
+
+
+class ProviderBusy(NotDone):
+    """Too many calls to this provider are under way; nothing was sent."""
+
+    code = "provider-busy"
+
+
+class ProviderCredentials(NotDone):
+    """The provider refused the merchant's credentials; correct its settings."""
+
+    code = "provider-credentials"
+
+
+class OutOfTime(NotDone):
+    """Too little of the answer time was left to start; nothing was sent."""
+
+
+# Maybe done: it must be looked up before it is sent again.
+
+
+class OutcomeUnknown(ConnectorError):
+    """The provider did not say what came of it; the next request looks first."""
+
+    code = "outcome-unknown"
+
+
+class AnswerNotUnderstood(OutcomeUnknown):
+    """The provider's answer could not be read; the next request looks first."""
+
+
+class LeaseLost(OutcomeUnknown):
+    """This request lost its turn to a later one."""
+
+
+# Refused.
+
+
+class ProviderRefused(ConnectorError):
+    """The provider refused the operation."""
+
+    code = "provider-refused"
+
+
+# The operator must change something.
+
+
+class ConfigurationError(ConnectorError):
+    """The configuration is incomplete."""
+
+    code = "configuration"
+
+
+class UnknownMerchant(ConnectorError):
+    """There is no merchant of this name."""
+
+
+class MerchantExists(ConnectorError):
+    """There is already a merchant of this name."""
+
+
+class StorageUnavailable(ConnectorError):
+    """The database could not be used; repeat the request."""
+
+    code = "storage-unavailable"

@@ -1,0 +1,286 @@
+"""Every outgoing call: its deadline, its bulkhead, its typed errors and its log line.
+
+Nothing is retried here and no redirect is followed. What a failure means is decided by one
+question: was the connection made? Before that nothing was sent; after it, anything may have
+happened.
+"""
+
+import json
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from socket import socket
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.adapters import DEFAULT_POOLBLOCK, HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.ssl_ import create_urllib3_context
+
+from connector.domain.errors import (
+    AnswerNotUnderstood,
+    ConnectorError,
+    OutcomeUnknown,
+    OutOfTime,
+    ProviderBusy,
+    ProviderCredentials,
+    ProviderUnavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from connector.domain.deadline import Deadline
+
+log = logging.getLogger(__name__)
+
+# Bytes of one answer. The largest documented one, a Tranzzo order with all its operations, is
+# a few kilobytes.
+MAX_ANSWER_BYTES = 1024 * 1024
+# Seconds to connect. A TCP handshake that takes longer than two retransmissions fails anyway.
+CONNECT_SECONDS = 3.0
+
+
+class _Call(threading.local):
+    """The call this thread is making: when it must end, and whether it reached the company."""
+
+    deadline: "Deadline"
+    connecting = False
+
+
+_call = _Call()
+
+
+class _Bounded:
+    """A socket whose every read ends at the call's deadline.
+
+    The timeout of a socket starts anew with each read: a server that drips a byte at a time
+    would hold a thread for as long as it likes.
+    """
+
+    def recv_into(self, *args: Any) -> int:
+        left = _call.deadline.left()
+        if not left:
+            raise TimeoutError
+        self.settimeout(left)  # type: ignore[attr-defined]
+        count: int = super().recv_into(*args)  # type: ignore[misc]
+        return count
+
+
+class _Socket(_Bounded, socket):
+    """A bounded TCP socket."""
+
+
+class _TLSSocket(_Bounded, ssl.SSLSocket):
+    """A bounded TLS socket."""
+
+
+@contextmanager
+def _connecting() -> "Iterator[None]":
+    """Mark the time in which nothing was sent yet: a failure in it is certainly not done."""
+    _call.connecting = True
+    yield
+    _call.connecting = False
+
+
+class _HTTPConnection(HTTPConnection):
+    def connect(self) -> None:
+        with _connecting():
+            super().connect()
+            self.sock = _Socket(fileno=self.sock.detach())
+            self.sock.settimeout(_call.deadline.left())
+
+
+class _HTTPSConnection(HTTPSConnection):
+    def connect(self) -> None:
+        with _connecting():
+            super().connect()
+
+
+class _HTTPPool(HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
+class _Adapter(HTTPAdapter):
+    """Connections that keep the call's deadline; `max_retries` stays 0.
+
+    urllib3 would otherwise repeat PUT, which is RuStore's cancel.
+    """
+
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = DEFAULT_POOLBLOCK, **kwargs: Any
+    ) -> None:
+        context = create_urllib3_context()
+        context.load_default_certs()
+        context.sslsocket_class = _TLSSocket
+        super().init_poolmanager(connections, maxsize, block, ssl_context=context, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A company's answer: any HTTP status but 401, 403, 429, 3xx and 5xx."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> object:
+        """Return the body as JSON, numbers exact. Raises AnswerNotUnderstood."""
+        try:
+            return json.loads(self.body, parse_float=Decimal, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise AnswerNotUnderstood(evidence=f"HTTP {self.status}, not JSON") from error
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(name)
+
+
+class Bulkhead:
+    """At most so many calls to one company at a time; no waiting when it is full."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = threading.BoundedSemaphore(slots)
+
+    @contextmanager
+    def slot(self) -> "Iterator[None]":
+        """Hold a place. Raises ProviderBusy at once when there is none."""
+        if not self._slots.acquire(blocking=False):
+            raise ProviderBusy
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+
+def _ignore(provider: str, operation: str, outcome: str, seconds: float) -> None:
+    """Measure nothing."""
+
+
+class HttpClient:
+    """Calls to one company, safe to share between threads.
+
+    `seconds` bounds one call, `slots` how many run at once; `measure` is told the provider, the
+    operation, the outcome and the seconds of each call.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        *,
+        seconds: float = 8.0,
+        slots: int = 60,
+        measure: "Callable[[str, str, str, float], None]" = _ignore,
+    ) -> None:
+        self._provider = provider
+        self._seconds = seconds
+        self._measure = measure
+        self.bulkhead = Bulkhead(slots)
+        self._session = requests.Session()
+        # No look-up of proxies and netrc for each call: it costs as much as the call itself.
+        self._session.trust_env = False
+        self._session.headers = {"User-Agent": "vtex-connector", "Accept-Encoding": "identity"}
+        adapter = _Adapter(pool_connections=8, pool_maxsize=slots)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        operation: str,
+        deadline: "Deadline",
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+    ) -> Answer:
+        """Make one call.
+
+        Raises ProviderUnavailable or ProviderCredentials when it certainly had no effect,
+        OutOfTime when there was no time to make it, OutcomeUnknown when it may have had one,
+        and AnswerNotUnderstood for an answer that is no answer (a redirect, too large).
+        """
+        started = time.monotonic()
+        outcome = "ok"
+        status: int | None = None
+        try:
+            answer = self._exchange(method, url, deadline, headers, body)
+            status = answer.status
+            _refuse_by_status(status)
+            return answer
+        except ConnectorError as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            seconds = time.monotonic() - started
+            self._measure(self._provider, operation, outcome, seconds)
+            log.info(
+                "provider call",
+                extra={
+                    "provider": self._provider,
+                    "operation": operation,
+                    "http_status": status,
+                    "outcome": outcome,
+                    "ms": round(seconds * 1000, 1),
+                },
+            )
+
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        deadline: "Deadline",
+        headers: Mapping[str, str],
+        body: bytes | None,
+    ) -> Answer:
+        _call.deadline = deadline.within(self._seconds)
+        _call.connecting = False
+        left = _call.deadline.left()
+        if not left:
+            raise OutOfTime
+        try:
+            response = self._session.request(
+                method,
+                url,
+                headers=dict(headers),
+                data=body,
+                timeout=(min(CONNECT_SECONDS, left), left),
+                allow_redirects=False,
+                stream=True,
+            )
+            with response:
+                return Answer(response.status_code, _read(response))
+        except (requests.RequestException, OSError) as error:
+            if _call.connecting:
+                raise ProviderUnavailable from error
+            raise OutcomeUnknown from error
+
+
+def _read(response: requests.Response) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_content(64 * 1024):
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise AnswerNotUnderstood(evidence="answer too large")
+    return bytes(body)
+
+
+def _refuse_by_status(status: int) -> None:
+    if status in {401, 403}:
+        raise ProviderCredentials(evidence=f"HTTP {status}")
+    if status == 429:  # noqa: PLR2004 - Too Many Requests
+        raise ProviderUnavailable(evidence="HTTP 429")
+    if status >= 500:  # noqa: PLR2004 - the server errors
+        raise OutcomeUnknown(evidence=f"HTTP {status}")
+    if 300 <= status < 400:  # noqa: PLR2004 - the redirections
+        raise AnswerNotUnderstood(evidence=f"HTTP {status}")

@@ -1,0 +1,211 @@
+"""What every provider offers, and how it reads a company's answers."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, ClassVar
+
+from connector.domain.errors import AnswerNotUnderstood, ConfigurationError
+
+if TYPE_CHECKING:
+    from connector.domain.deadline import Deadline
+    from connector.domain.merchant import Account
+    from connector.domain.payment import Look, PaymentKey, Sent, Standing
+    from connector.http_client import HttpClient
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key of a merchant's settings.
+
+    `check` returns what is wrong with a value, or None. A secret never reaches a log.
+    """
+
+    key: str
+    title: str
+    is_secret: bool = True
+    check: Callable[[str], str | None] | None = None
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """The base URLs of a company, without a trailing slash."""
+
+    url: str
+    sandbox_url: str
+
+    def base(self, account: "Account") -> str:
+        return self.sandbox_url if account.sandbox else self.url
+
+
+class Provider(ABC):
+    """One payment company.
+
+    It takes and returns domain values. It never sees Flask, SQL, the environment or VTEX's
+    JSON; it never sleeps, never retries, never stores. One object serves all threads and all
+    merchants. Every verb may raise the errors of `HttpClient.send`, and AnswerNotUnderstood.
+    """
+
+    # Who it is: `name` in URLs, settings and tables, `title` for people.
+    name: ClassVar[str]
+    title: ClassVar[str]
+    # The documented base URLs. `sandbox_url` is None where the sandbox is on the same host, or
+    # where the company has none.
+    url: ClassVar[str]
+    sandbox_url: ClassVar[str | None] = None
+    settings: ClassVar[tuple[Setting, ...]]
+
+    # What it can do. The standings in which `cancel` may be called, and those besides WORKING
+    # that end by themselves soon, so that a person need not be asked.
+    cancellable: ClassVar[frozenset["Standing"]] = frozenset()
+    passing: ClassVar[frozenset["Standing"]] = frozenset()
+    can_refund: ClassVar[bool] = False
+    # Whether the company takes a repeated refund of one reference, or of one payment, for one.
+    refund_is_idempotent: ClassVar[bool] = False
+    # Whether a payment the company does not know, and VTEX has no id for, is surely none.
+    absent_is_proof: ClassVar[bool] = True
+
+    def __init__(self, http: "HttpClient", hosts: Hosts) -> None:
+        self._http = http
+        self._hosts = hosts
+
+    @abstractmethod
+    def look(
+        self, payment: "PaymentKey", account: "Account", deadline: "Deadline", reference: str | None
+    ) -> "Look":
+        """Ask the company how a payment stands.
+
+        `reference` is of a write that was started before and whose outcome is open, if any.
+        Raises ProviderRefused for a readable refusal that is not "no such payment".
+        """
+
+    def cancel(
+        self,
+        payment: "PaymentKey",
+        look: "Look",
+        account: "Account",
+        deadline: "Deadline",
+        reference: str,
+    ) -> "Sent":
+        """End a payment that stands, by `look`, in one of `cancellable`.
+
+        Raises ProviderRefused when the company certainly refused.
+        """
+        raise NotImplementedError
+
+    def refund(
+        self,
+        payment: "PaymentKey",
+        look: "Look",
+        account: "Account",
+        deadline: "Deadline",
+        reference: str,
+    ) -> "Sent":
+        """Return all of a captured payment. Raises ProviderRefused when certainly refused."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def probe(self, account: "Account", deadline: "Deadline") -> None:
+        """Prove the credentials with a call that changes nothing.
+
+        Raises ProviderCredentials when the company does not accept them.
+        """
+
+    @classmethod
+    def check_settings(cls, values: Mapping[str, object]) -> dict[str, str]:
+        """Return the settings as text. Raises ConfigurationError that names every fault."""
+        known = {setting.key: setting for setting in cls.settings}
+        faults = [f"{key}: not a setting of {cls.name}" for key in values if key not in known]
+        checked = {}
+        for key, setting in known.items():
+            value = _as_text(values.get(key))
+            fault = _fault(setting, value)
+            if fault:
+                faults.append(f"{key}: {fault}")
+            else:
+                checked[key] = value
+        if faults:
+            raise ConfigurationError("; ".join(faults))
+        return checked
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _fault(setting: Setting, value: str) -> str | None:
+    if not value:
+        return "missing; give it as a text"
+    if not re.fullmatch(r"[!-~]+", value):
+        return "only printable ASCII without spaces can be sent in a header or URL"
+    return setting.check(value) if setting.check else None
+
+
+class Fields:
+    """A JSON object a company sent, read by type.
+
+    A missing, null or empty value is absent; a value of another type is AnswerNotUnderstood.
+    """
+
+    def __init__(self, value: object) -> None:
+        if not isinstance(value, dict):
+            raise AnswerNotUnderstood(evidence="not an object")
+        self._value = value
+
+    def text(self, name: str) -> str | None:
+        """Return a text; a number is given as its text."""
+        value = self._value.get(name)
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise AnswerNotUnderstood(evidence=f"{name} is no text")
+        return str(value)
+
+    def decimal(self, name: str) -> Decimal | None:
+        """Return a number, or a text that is one."""
+        value = self._value.get(name)
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+            raise AnswerNotUnderstood(evidence=f"{name} is no number")
+        try:
+            number = Decimal(value)
+        except InvalidOperation as error:
+            raise AnswerNotUnderstood(evidence=f"{name} is no number") from error
+        if not number.is_finite():
+            raise AnswerNotUnderstood(evidence=f"{name} is no number")
+        return number
+
+    def flag(self, name: str) -> bool | None:
+        value = self._value.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise AnswerNotUnderstood(evidence=f"{name} is neither true nor false")
+        return value
+
+    def object(self, name: str) -> "Fields":
+        """Return an object; an absent one is empty."""
+        value = self._value.get(name)
+        return Fields({} if value is None else value)
+
+    def objects(self, name: str) -> "list[Fields]":
+        """Return a list of objects; an absent one is empty."""
+        return objects(self._value.get(name) or [])
+
+
+def objects(value: object) -> list[Fields]:
+    """Read a JSON array of objects."""
+    if not isinstance(value, list):
+        raise AnswerNotUnderstood(evidence="not a list")
+    return [Fields(item) for item in value]
+
+
+def word(value: str | None) -> str:
+    """Return a company's status or error code, fit to be shown, or nothing.
+
+    Free text is left out: a company may repeat in it what it was sent, keys included.
+    """
+    return value if value and re.fullmatch(r"[A-Za-z0-9_-]{1,40}", value) else ""

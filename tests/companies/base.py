@@ -1,0 +1,196 @@
+"""A stand-in for a payment company: a real socket, state, counted effects, injected faults."""
+
+import json
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request that reached the company. `operation` is the stand-in's own word for it."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    operation: str
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Fault:
+    """What goes wrong with the next `times` calls of `operation` ("*" for any).
+
+    `kind` is one of:
+    reset_before / reset_after   the connection is reset before / after the effect
+    slow_before / slow_after     nothing for `seconds` before / after the effect
+    drip                         after the effect, one byte of the answer each 0.2 s for `seconds`
+    drip_headers                 the same, in the status line and headers
+    status_before / status_after HTTP `status` with `body`, before / after the effect
+    truncated                    after the effect, half of the announced body
+    answer                       no effect; 200 with `body` (HTML, say)
+    """
+
+    kind: str
+    operation: str = "*"
+    times: int = 1
+    seconds: float = 0.0
+    status: int = 500
+    body: bytes = b""
+
+
+Respond = tuple[int, Any]
+
+
+@dataclass
+class Company:
+    """Subclasses give `operation_of` and `respond`; `effects` counts what moved, by name."""
+
+    effects: Counter[str] = field(default_factory=Counter)
+    calls: list[Call] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    # Called with the operation before and after its effect ("before"/"after"), outside the lock:
+    # a test kills a server here, or makes the buyer pay.
+    hook: Callable[[str, str], None] | None = None
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    port: int = 0
+
+    def operation_of(self, method: str, path: str) -> str:
+        raise NotImplementedError
+
+    def respond(self, call: Call) -> Respond:
+        """Do what is asked, under the lock; return the HTTP status and a body (JSON or bytes)."""
+        raise NotImplementedError
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def inject(self, kind: str, operation: str = "*", **values: Any) -> None:
+        with self.lock:
+            self.faults.append(Fault(kind, operation, **values))
+
+    def calls_of(self, operation: str) -> list[Call]:
+        with self.lock:
+            return [call for call in self.calls if call.operation == operation]
+
+    def take_fault(self, operation: str) -> Fault | None:
+        with self.lock:
+            for fault in self.faults:
+                if fault.operation in {"*", operation} and fault.times > 0:
+                    fault.times -= 1
+                    return fault
+        return None
+
+    def __enter__(self) -> Self:
+        company = self
+
+        class Handler(_Handler):
+            stand_in = company
+
+        self._server = _Server(("127.0.0.1", self.port), Handler)
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 256
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that goes away is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    stand_in: Company
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 64 * 1024
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is printed."""
+
+    def _serve(self) -> None:
+        company = self.stand_in
+        parts = urlsplit(self.path)
+        operation = company.operation_of(self.command, parts.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        call = Call(self.command, parts.path, parts.query, self.headers, body, operation)
+        with company.lock:
+            company.calls.append(call)
+        fault = company.take_fault(operation)
+        kind = fault.kind if fault else ""
+        if company.hook:
+            company.hook(operation, "before")
+        if fault and kind == "slow_before":
+            time.sleep(fault.seconds)
+        if kind == "reset_before":
+            return self._reset()
+        if fault and kind in {"status_before", "answer"}:
+            status = 200 if kind == "answer" else fault.status
+            return self._answer(status, fault.body)
+        with company.lock:
+            status, content = company.respond(call)
+        if company.hook:
+            company.hook(operation, "after")
+        if fault and kind == "slow_after":
+            time.sleep(fault.seconds)
+        if kind == "reset_after":
+            return self._reset()
+        if fault and kind == "status_after":
+            return self._answer(fault.status, fault.body)
+        payload = content if isinstance(content, bytes) else json.dumps(content).encode()
+        if fault and kind in {"drip", "drip_headers"}:
+            return self._drip(payload, fault)
+        return self._answer(status, payload, cut=kind == "truncated")
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
+
+    def _answer(self, status: int, payload: bytes, *, cut: bool = False) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload[: len(payload) // 2] if cut else payload)
+        self.wfile.flush()
+        if cut:
+            self.close_connection = True
+
+    def _reset(self) -> None:
+        """Close with RST, as a cut network does."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.connection.close()
+
+    def _drip(self, payload: bytes, fault: Fault) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(payload)
+        if fault.kind == "drip":
+            self.wfile.write(head)
+            slowly = payload
+        else:
+            slowly = head + payload
+        until = time.monotonic() + fault.seconds
+        for byte in slowly:
+            if time.monotonic() > until:
+                break
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            time.sleep(0.2)
+        self.close_connection = True
