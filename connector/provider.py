@@ -3,6 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, ClassVar
@@ -70,6 +71,10 @@ class Provider(ABC):
     def __init__(self, http: "HttpClient", hosts: Hosts) -> None:
         self._http = http
         self._hosts = hosts
+
+    def slot(self) -> AbstractContextManager[None]:
+        """Hold a place among the operations at this company. Raises ProviderBusy at once."""
+        return self._http.bulkhead.slot()
 
     @abstractmethod
     def look(

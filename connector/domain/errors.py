@@ -38,6 +38,12 @@ class NotJson(InvalidRequest):
     """Send the body as JSON, with Content-Type: application/json."""
 
 
+class NotFound(InvalidRequest):
+    """There is nothing at this address; see /openapi.yaml."""
+
+    code = "not-found"
+
+
 class NotAuthenticated(ConnectorError):
     """Send the AppKey and AppToken of an enabled merchant."""
 

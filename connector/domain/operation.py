@@ -69,14 +69,14 @@ class Reply:
 class Send:
     """A write that was started at the company for a payment, and what is known of it.
 
-    `reference` is ours; `number` counts the references of this payment's `action`. A send is
-    open until the company's answer or a look says what came of it. `age` is in seconds.
+    `reference` is ours; `number` counts the references of this payment's `action`. `state` is
+    "open" until the company's answer or a look says "done" or "failed". `age` is in seconds.
     """
 
     action: str
     number: int
     reference: str
-    is_open: bool
+    state: str = "open"
     age: float = 0.0
 
 
@@ -105,6 +105,48 @@ class Kept:
 
     reply: Reply
     value: Decimal | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is going on instead, when a request does not get its turn.
+
+    `is_held` says that some request holds the payment's lease, `is_same` that it is this very
+    one. `state`, `attempts`, `code` and `message` are of this request, None when it is new.
+    """
+
+    is_held: bool
+    is_same: bool
+    state: State | None = None
+    attempts: int = 0
+    code: str | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Due:
+    """A request that reconcile is to look at, and how often it already has."""
+
+    request: CancelRequest
+    looks: int
+    state: State
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of `connector operations list`; instants are seconds since 1970."""
+
+    merchant: str
+    provider: str
+    operation: str
+    payment_id: str
+    request_id: str
+    state: State
+    code: str | None
+    reference: str | None
+    attempts: int
+    created_at: float
+    updated_at: float
 
 
 def own_cancellation_id(merchant_id: int, payment_id: str) -> str:

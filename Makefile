@@ -1,0 +1,91 @@
+# Needs Python 3.11 or newer, with its venv module. Everything is installed into .venv.
+
+SHELL = /bin/sh
+.DEFAULT_GOAL = help
+.NOTPARALLEL:
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+VENV = .venv
+BIND ?= 127.0.0.1:8080
+UV = uv==0.13.8
+
+# The first Python that is new enough.
+IS_NEW_ENOUGH = -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	if $$python $(IS_NEW_ENOUGH); then echo $$python; break; fi; done)
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PIP_NO_INPUT = 1
+export PIP_ROOT_USER_ACTION = ignore
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: install
+install: $(VENV)/.installed ## Make .venv, with the pinned requirements and the connector
+
+.PHONY: run
+run: $(VENV)/.installed ## Serve on 127.0.0.1:8080 with a demo merchant (BIND=address:port)
+	@$(VENV)/bin/connector migrate
+	@$(VENV)/bin/connector demo --bind $(BIND)
+	@exec $(VENV)/bin/connector serve --bind $(BIND)
+
+.PHONY: test
+test: $(VENV)/.installed-dev ## Check everything that CI checks
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo
+	$(VENV)/bin/pytest --cov
+
+.PHONY: bench
+bench: $(VENV)/.installed-dev ## Measure how fast it is
+	$(VENV)/bin/python -m tests.bench
+
+PIN = .venv-lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-header $(UPGRADE)
+
+.PHONY: lock
+lock: ## Pin what pyproject.toml asks for (UPGRADE=--upgrade for newer versions)
+	@$(CHECK_PYTHON)
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet $(UV)
+	$(PIN) --output-file requirements.txt
+	$(PIN) --output-file requirements-dev.txt --group dev --constraints requirements.txt
+	rm -rf .venv-lock
+
+.PHONY: clean
+clean: ## Remove .venv and what the tools left behind
+	rm -rf $(VENV) .venv-lock dist .coverage .coverage.* .hypothesis
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find connector tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Each stamp means: this requirements file, as it is now, has been installed. Both hold the same
+# versions, so either may come first.
+$(VENV)/.installed: $(VENV)/.created requirements.txt pyproject.toml
+	$(call INSTALL,requirements.txt)
+
+$(VENV)/.installed-dev: $(VENV)/.created requirements-dev.txt pyproject.toml
+	$(call INSTALL,requirements-dev.txt)
+
+define INSTALL
+	@echo 'Installing $(1) into $(VENV) ...'
+	@$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement $(1)
+	@$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+endef
+
+$(VENV)/.created:
+	@$(CHECK_PYTHON)
+	@$(PYTHON) -m venv $(VENV) || { echo '"make clean" removes a half-made $(VENV).' >&2; exit 1; }
+	@touch $@
+
+define CHECK_PYTHON
+if ! $(or $(PYTHON),false) $(IS_NEW_ENOUGH); then \
+	echo 'Python 3.11 or newer is needed: $(or $(PYTHON),none was found).' >&2; \
+	echo 'Name one with: make PYTHON=/path/to/python3.11' >&2; \
+	exit 1; \
+fi
+endef

@@ -1,0 +1,371 @@
+"""The `connector` command."""
+
+import json
+import os
+import re
+import tempfile
+import threading
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connector import config, logs, providers
+from connector.domain.deadline import Deadline
+from connector.domain.errors import ConfigurationError, ConnectorError
+from connector.domain.merchant import CapturedPolicy
+from connector.domain.operation import Row, State
+from connector.provider import Provider
+
+if TYPE_CHECKING:
+    from connector.app import Connector
+    from connector.storage.merchants import Credentials
+
+# A merchant's name stands in URLs and on the command line.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+DEMO = "demo"
+DEMO_FILE = "demo.json"
+
+as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
+settings_file = click.option(
+    "--settings",
+    "source",
+    type=click.File("r", encoding="utf-8"),
+    help="A JSON file with the provider's settings, or - for standard input.",
+)
+
+
+class Command(click.Group):
+    """Failures of ours are one message on standard error and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConnectorError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Command)
+def main() -> None:
+    """VTEX connector for Tranzzo, Yandex Pay, RuStore and Cryptomus.
+
+    It is configured by the environment; the README has the table.
+    """
+
+
+@main.command()
+@click.option("--bind", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT")
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1))
+@click.option("--threads", default=64, show_default=True, type=click.IntRange(1), help="Of each.")
+@click.option("--no-reconcile", is_flag=True, help="Leave it to `connector reconcile`.")
+def serve(bind: str, workers: int, threads: int, *, no_reconcile: bool) -> None:
+    """Answer VTEX."""
+    settings = _settings()
+    with tempfile.TemporaryDirectory(prefix="connector-metrics-") as folder:
+        # The workers' metrics meet in this folder; the library reads its name when imported.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        from connector import server  # noqa: PLC0415 - after the line above
+
+        server.serve(settings, bind, workers, threads, reconcile=not no_reconcile)
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database's tables up to date."""
+    from connector.storage.migrate import migrate as run  # noqa: PLC0415 - no other command needs Alembic
+
+    run(_connector().database)
+    click.echo("migrated")
+
+
+@main.group()
+def merchants() -> None:
+    """Add, change and list merchants."""
+
+
+@merchants.command("add")
+@click.argument("name")
+@click.option("--provider", required=True)
+@settings_file
+@click.option("--sandbox", is_flag=True, help="Its payments are made in the provider's sandbox.")
+@click.option(
+    "--captured",
+    type=click.Choice([policy.value for policy in CapturedPolicy]),
+    default=CapturedPolicy.MANUAL.value,
+    show_default=True,
+    help="What a cancellation does once the money is captured.",
+)
+@as_json
+def add(
+    name: str, provider: str, source: Any, captured: str, *, sandbox: bool, is_json: bool
+) -> None:
+    """Add a merchant and print its AppKey and AppToken; the token is shown this once."""
+    connector = _connector()
+    if not NAME.fullmatch(name):
+        raise ConfigurationError("NAME: use 1 to 64 letters, digits, - and _")
+    settings = _checked(connector, provider, _read(source))
+    credentials = connector.merchants.add(
+        name, provider, settings, sandbox=sandbox, captured=CapturedPolicy(captured)
+    )
+    _print_credentials(credentials, is_json=is_json)
+
+
+@merchants.command("list")
+@as_json
+def list_merchants(*, is_json: bool) -> None:
+    """List the merchants, without anything secret."""
+    rows = [
+        {
+            "merchant": entry.merchant.name,
+            "provider": entry.merchant.provider,
+            "appKey": entry.app_key,
+            "sandbox": entry.merchant.sandbox,
+            "captured": entry.merchant.captured.value,
+            "disabled": entry.is_disabled,
+        }
+        for entry in _connector().merchants.entries()
+    ]
+    _print_rows(rows, is_json=is_json)
+
+
+@merchants.command("update")
+@click.argument("name")
+@settings_file
+@as_json
+def update(name: str, source: Any, *, is_json: bool) -> None:
+    """Change settings; those not in the file stay as they are."""
+    connector = _connector()
+    merchant = connector.merchants.entry(name).merchant
+    given = _read(source)
+    if not given:
+        raise ConfigurationError("--settings FILE: give the settings that are to change")
+    settings = _checked(connector, merchant.provider, {**merchant.settings, **given})
+    connector.merchants.update(name, settings)
+    _print_rows([{"merchant": name, "updated": ", ".join(sorted(given))}], is_json=is_json)
+
+
+@merchants.command("rotate-token")
+@click.argument("name")
+@as_json
+def rotate_token(name: str, *, is_json: bool) -> None:
+    """Print a new AppToken; the previous one stays valid until the next rotation."""
+    _print_credentials(_connector().merchants.rotate_token(name), is_json=is_json)
+
+
+@merchants.command("disable")
+@click.argument("name")
+@as_json
+def disable(name: str, *, is_json: bool) -> None:
+    """Refuse a merchant's requests; what was begun for it is still finished."""
+    _connector().merchants.disable(name)
+    _print_rows([{"merchant": name, "disabled": True}], is_json=is_json)
+
+
+@main.group()
+def operations() -> None:
+    """Show what happened."""
+
+
+@operations.command("list")
+@click.option("--state", type=click.Choice([state.value for state in State]), default=None)
+@click.option("--merchant", default=None)
+@as_json
+def list_operations(state: str | None, merchant: str | None, *, is_json: bool) -> None:
+    """List what VTEX asked for; `--state manual` is what a person must do."""
+    found = _connector().requests.rows(state=state or "", merchant=merchant or "")
+    _print_rows([_operation(row) for row in found], is_json=is_json)
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="Look at what is due now, then end.")
+def reconcile(*, once: bool) -> None:
+    """Finish what nobody repeats any more."""
+    reconciler = _connector().reconciler
+    if once:
+        click.echo(f"{reconciler.run_once()} looked at")
+    else:
+        reconciler.run(threading.Event())
+
+
+@main.command()
+@click.option("--merchant", default=None, help="Only this one.")
+@as_json
+def check(merchant: str | None, *, is_json: bool) -> None:
+    """Check the configuration, the database and each merchant's credentials.
+
+    The credentials are tried with a call that changes nothing. Exit status 1 when anything fails.
+    """
+    connector = _connector()
+    rows = [{"check": "configuration", "result": "ok"}]
+    is_ready = connector.database.is_ready()
+    rows.append({"check": "database", "result": "ok" if is_ready else "run `connector migrate`"})
+    if is_ready:
+        rows += _probes(connector, merchant)
+    _print_rows(rows, is_json=is_json)
+    if any(row["result"] != "ok" for row in rows):
+        raise SystemExit(1)
+
+
+def _probes(connector: "Connector", name: str | None) -> list[dict[str, str]]:
+    entries = [connector.merchants.entry(name)] if name else connector.merchants.entries()
+    return [
+        {
+            "check": f"merchant {entry.merchant.name} ({entry.merchant.provider})",
+            "result": _probe(connector, entry.merchant),
+        }
+        for entry in entries
+        if not entry.is_disabled
+    ]
+
+
+def _probe(connector: "Connector", merchant: Any) -> str:
+    deadline = Deadline.after(connector.settings.answer_seconds)
+    try:
+        provider = connector.providers[merchant.provider]
+        provider.probe(merchant.account(sandbox=merchant.sandbox), deadline)
+    except ConnectorError as error:
+        return str(error)
+    return "ok"
+
+
+@main.command()
+@click.option("--bind", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT")
+def demo(bind: str) -> None:
+    """Make the demo merchant once, and print a line that cancels a payment of it.
+
+    Its AppToken is kept beside the database, readable by its owner only: it moves no money.
+    """
+    connector = _connector()
+    credentials = _demo_credentials(connector)
+    payment_id = uuid.uuid4().hex.upper()
+    body = json.dumps({"paymentId": payment_id, "requestId": uuid.uuid4().hex.upper()})
+    click.echo(
+        "\nOnce it serves, this cancels a payment at the sandbox; again, it gives the same bytes:"
+        f"\n\ncurl -s http://{bind}/payments/{payment_id}/cancellations"
+        f" -H 'X-VTEX-API-AppKey: {credentials['appKey']}'"
+        f" -H 'X-VTEX-API-AppToken: {credentials['appToken']}'"
+        f" -H 'Content-Type: application/json' -d '{body}'\n"
+    )
+
+
+def _demo_credentials(connector: "Connector") -> dict[str, str]:
+    path = connector.settings.data_dir / DEMO_FILE
+    known = {entry.app_key for entry in connector.merchants.entries()}
+    if path.exists():
+        kept: dict[str, str] = json.loads(path.read_text())
+        if kept["appKey"] in known:
+            return kept
+    try:
+        made = connector.merchants.add(
+            DEMO, "sandbox", {}, sandbox=True, captured=CapturedPolicy.MANUAL
+        )
+    except ConnectorError:
+        made = connector.merchants.rotate_token(DEMO)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123
+        json.dump(_credentials(made), file)
+    return _credentials(made)
+
+
+def _settings() -> config.Settings:
+    known = providers.discover()
+    settings = config.from_environment(os.environ, known)
+    logs.configure(settings.log_level)
+    mine = {name for name in os.environ if name.startswith("CONNECTOR_")}
+    for name in sorted(mine - config.variables(known)):
+        click.echo(f"warning: {name} is not a setting of this connector", err=True)
+    return settings
+
+
+def _connector() -> "Connector":
+    from connector.app import build  # noqa: PLC0415 - `serve` prepares the metrics first
+
+    return build(_settings(), threads=2)
+
+
+def _read(source: Any) -> Mapping[str, Any]:
+    if source is None:
+        return {}
+    try:
+        values = json.load(source)
+    except ValueError as error:
+        raise ConfigurationError("--settings FILE: not JSON; give an object of texts") from error
+    if not isinstance(values, dict):
+        raise ConfigurationError("--settings FILE: give a JSON object of texts")
+    return values
+
+
+def _checked(connector: "Connector", name: str, values: Mapping[str, Any]) -> dict[str, str]:
+    provider: Provider | None = dict(connector.providers).get(name)
+    if provider is None:
+        known = ", ".join(sorted(connector.providers))
+        raise ConfigurationError(f"--provider {name}: there are {known}")
+    try:
+        return provider.check_settings(values)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"--settings FILE: {error.message}") from error
+
+
+def _credentials(made: "Credentials") -> dict[str, str]:
+    return {
+        "merchant": made.merchant,
+        "provider": made.provider,
+        "appKey": made.app_key,
+        "appToken": made.app_token,
+    }
+
+
+def _print_credentials(made: "Credentials", *, is_json: bool) -> None:
+    if is_json:
+        click.echo(json.dumps(_credentials(made)))
+        return
+    _print_rows([_credentials(made)], is_json=False)
+    click.echo("\nKeep the AppToken now: it is not shown again.")
+
+
+def _operation(row: Row) -> dict[str, Any]:
+    return {
+        "merchant": row.merchant,
+        "provider": row.provider,
+        "operation": row.operation,
+        "paymentId": row.payment_id,
+        "requestId": row.request_id,
+        "state": row.state.value,
+        "code": row.code,
+        "reference": row.reference,
+        "attempts": row.attempts,
+        "createdAt": _instant(row.created_at),
+        "updatedAt": _instant(row.updated_at),
+    }
+
+
+def _instant(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def _print_rows(rows: list[dict[str, Any]], *, is_json: bool) -> None:
+    """Print a table, or a JSON array of objects."""
+    if is_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        click.echo("none")
+        return
+    texts = [[_cell(value) for value in row.values()] for row in rows]
+    lines = [list(rows[0]), *texts]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def _cell(value: Any) -> str:
+    """Print what a terminal cannot misread: control characters are shown, not obeyed."""
+    text = "-" if value is None else str(value)
+    return text if text.isprintable() else ascii(text)
+
+
+if __name__ == "__main__":
+    main()

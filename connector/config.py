@@ -1,0 +1,194 @@
+"""Settings: read once from the environment, every wrong variable named at once."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+
+from connector.domain.errors import ConfigurationError
+from connector.domain.money import ValueUnit
+
+# Seconds a lease outlives the answer it is for: a worker that is late to record still may.
+LEASE_MARGIN_SECONDS = 5.0
+# The answer time may not pass VTEX's own limit, 20 s (its OpenAPI file, "Requirements").
+MAX_ANSWER_SECONDS = 20.0
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The connector's configuration; the README's table describes each variable."""
+
+    data_dir: Path = Path("data")
+    database_url: str = field(default="", repr=False)
+    secret_keys: tuple[str, ...] = field(default=(), repr=False)
+    public_url: str = ""
+    providers: tuple[str, ...] = ()
+    urls: Mapping[str, str] = field(default_factory=dict)
+    sandbox_urls: Mapping[str, str] = field(default_factory=dict)
+    answer_seconds: float = 18.0
+    provider_seconds: float = 8.0
+    manual_status: int = 501
+    cancel_value_unit: ValueUnit = ValueUnit.AUTO
+    test_suite: bool = False
+    vtex_app_key: str = field(default="", repr=False)
+    vtex_app_token: str = field(default="", repr=False)
+    callback_hosts: tuple[str, ...] = ()
+    log_level: str = "INFO"
+    metrics_bind: str = "127.0.0.1:9464"
+
+    @property
+    def lease_seconds(self) -> float:
+        return self.answer_seconds + LEASE_MARGIN_SECONDS
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+
+def from_environment(environ: Mapping[str, str], known: Iterable[str]) -> Settings:
+    """Read the settings; `known` are the names of the providers there are.
+
+    Raises ConfigurationError with one line for each wrong variable. An empty one is absent.
+    """
+    reader = _Reader(environ)
+    names = tuple(sorted(known))
+    data_dir = reader.get("CONNECTOR_DATA_DIR", Path, Path("data"))
+    values: dict[str, Any] = {"data_dir": data_dir}
+    values["database_url"] = reader.get(
+        "CONNECTOR_DATABASE_URL", _database_url, f"sqlite:///{data_dir.absolute()}/connector.db"
+    )
+    values["providers"] = reader.get("CONNECTOR_PROVIDERS", _one_of_each(names), names)
+    values["urls"] = reader.each("CONNECTOR_{}_URL", names, _base_url)
+    values["sandbox_urls"] = reader.each("CONNECTOR_{}_SANDBOX_URL", names, _base_url)
+    for name, parse in _PLAIN.items():
+        values[name] = reader.get(f"CONNECTOR_{name.upper()}", parse, getattr(Settings, name, ()))
+    if not values["secret_keys"] and not values["database_url"].startswith("sqlite"):
+        reader.faults.append(
+            "CONNECTOR_SECRET_KEYS: give one or more Fernet keys, newest first; only with SQLite "
+            "is a key made and kept in the data directory"
+        )
+    if reader.faults:
+        raise ConfigurationError("\n".join(reader.faults))
+    return Settings(**values)
+
+
+class _Reader:
+    """Reads variables and collects what is wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.faults: list[str] = []
+
+    def get(self, name: str, parse: Callable[[str], Any], default: Any) -> Any:
+        text = self._environ.get(name, "").strip()
+        if not text:
+            return default
+        try:
+            return parse(text)
+        except ValueError as error:
+            self.faults.append(f"{name}: {error}")
+            return default
+
+    def each(
+        self, pattern: str, names: Iterable[str], parse: Callable[[str], str]
+    ) -> dict[str, str]:
+        found = {name: self.get(pattern.format(name.upper()), parse, None) for name in names}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def variables(known: Iterable[str]) -> set[str]:
+    """Every variable there is, for the README's table and for spotting misspelt ones."""
+    plain = {f"CONNECTOR_{name.upper()}" for name in _PLAIN}
+    urls = {f"CONNECTOR_{name.upper()}_{kind}" for name in known for kind in ("URL", "SANDBOX_URL")}
+    return plain | urls | {"CONNECTOR_DATA_DIR", "CONNECTOR_DATABASE_URL", "CONNECTOR_PROVIDERS"}
+
+
+def _database_url(text: str) -> str:
+    if re.match(r"sqlite:///.", text):
+        return text
+    if match := re.match(r"(postgres|postgresql|postgresql\+psycopg)://.", text):
+        return "postgresql+psycopg" + text[match.end(1) :]
+    raise ValueError("give sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+
+
+def _base_url(text: str) -> str:
+    parts = urlsplit(text)
+    if not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):
+        raise ValueError("give an https URL, or an http one on loopback")
+    if not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("give a base URL with its path, without query, fragment or user")
+    return text.rstrip("/")
+
+
+def _items(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _fernet_keys(text: str) -> tuple[str, ...]:
+    keys = _items(text)
+    for key in keys:
+        try:
+            Fernet(key)
+        except ValueError:
+            raise ValueError("each must be a Fernet key: 32 bytes in URL-safe base64") from None
+    return keys
+
+
+def _one_of_each(names: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        chosen = _items(text)
+        unknown = [name for name in chosen if name not in names]
+        if unknown:
+            raise ValueError(f"no such provider: {', '.join(unknown)}; there are {names}")
+        return chosen
+
+    return parse
+
+
+def _choice(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        for choice in choices:
+            if text.lower() == choice.lower():
+                return choice
+        raise ValueError(f"give one of {', '.join(choices)}")
+
+    return parse
+
+
+def _seconds(text: str, most: float = 3600.0) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise ValueError("give seconds, as a number") from None
+    if not 0 < seconds <= most:
+        raise ValueError(f"give more than 0 and at most {most:g} seconds")
+    return seconds
+
+
+def _bind(text: str) -> str:
+    if text.lower() == "off":
+        return ""
+    if not re.fullmatch(r"[^:\s]+:\d{1,5}|\[[0-9a-f:]+\]:\d{1,5}", text):
+        raise ValueError("give HOST:PORT, or off")
+    return text
+
+
+_PLAIN: dict[str, Callable[[str], Any]] = {
+    "secret_keys": _fernet_keys,
+    "public_url": _base_url,
+    "answer_seconds": lambda text: _seconds(text, MAX_ANSWER_SECONDS),
+    "provider_seconds": lambda text: _seconds(text, MAX_ANSWER_SECONDS),
+    "manual_status": lambda text: int(_choice("501", "200")(text)),
+    "cancel_value_unit": lambda text: ValueUnit(_choice("auto", "cents", "units")(text)),
+    "test_suite": lambda text: _choice("on", "off")(text) == "on",
+    "vtex_app_key": str,
+    "vtex_app_token": str,
+    "callback_hosts": _items,
+    "log_level": _choice("DEBUG", "INFO", "WARNING", "ERROR"),
+    "metrics_bind": _bind,
+}

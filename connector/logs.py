@@ -1,0 +1,71 @@
+"""Logs: one JSON object a line, with an allow-list of fields.
+
+What is not on the list is not written, and an exception gives its type and place, never its
+text: that could repeat a request's headers or a company's answer.
+"""
+
+import json
+import logging
+import time
+import traceback
+from typing import Any
+
+FIELDS = (
+    "provider",
+    "operation",
+    "merchant",
+    "payment_id",
+    "request_id",
+    "http_status",
+    "code",
+    "outcome",
+    "ms",
+    "bind",
+    "variable",
+    "count",
+)
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a record's time, level, logger, event and the listed fields.
+
+    The event of another library's record is its template without the values, which could be
+    anything; of gunicorn's it is whole when it tells of the server's own life.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03d}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "event": _event(record),
+        }
+        for name in FIELDS:
+            value = getattr(record, name, None)
+            if value is not None:
+                line[name] = value
+        if record.exc_info and record.exc_info[0]:
+            line["error"] = record.exc_info[0].__name__
+            line["trace"] = [
+                f"{frame.filename}:{frame.lineno} {frame.name}"
+                for frame in traceback.extract_tb(record.exc_info[2])
+            ]
+        return json.dumps(line, ensure_ascii=True)
+
+
+def _event(record: logging.LogRecord) -> str:
+    if record.name == "gunicorn.error" and record.levelno <= logging.INFO:
+        return record.getMessage()
+    return str(record.msg)
+
+
+def configure(level: str) -> None:
+    """Send every record to standard error. Libraries speak from WARNING on."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("connector").setLevel(level)
+    logging.getLogger("gunicorn.error").setLevel(logging.INFO)

@@ -1,0 +1,1 @@
+"""What VTEX asks for, done at the companies."""

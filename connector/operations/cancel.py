@@ -1,0 +1,211 @@
+"""Cancel a payment: look at the company, decide, send once, confirm."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from connector.domain.deadline import Deadline
+from connector.domain.errors import (
+    OutcomeUnknown,
+    OutOfTime,
+    ProviderRefused,
+)
+from connector.domain.merchant import CapturedPolicy, Merchant
+from connector.domain.money import ValueUnit, is_whole
+from connector.domain.operation import (
+    CancelRequest,
+    Due,
+    Outcome,
+    Reply,
+    State,
+    own_cancellation_id,
+)
+from connector.domain.payment import Effect, Look, PaymentStatus, Sent, Standing
+from connector.idempotency import Attempt, Once
+from connector.provider import Provider
+
+# How often an operation that ends in failure is sent for one payment; then a person must act.
+MOST_SENDS = 3
+
+# The write that ends a payment in a standing, where the provider can. Each has its own reference:
+# a company could take another write under the same one for a repeat.
+_WRITES = {
+    Standing.UNPAID: "cancel",
+    Standing.PAYING: "cancel",
+    Standing.HELD: "release",
+    Standing.UNSEEN: "release",
+}
+REFUND = "refund"
+
+# Standings in which VTEX's cancel asks for what only a person can do, and why; the second
+# column says whether it can change by itself.
+_MANUAL = {
+    Standing.CAPTURED: ("the money is already captured", True),
+    Standing.PARTLY_REFUNDED: ("the money is captured and partly refunded", True),
+    Standing.UNPAID: ("the provider cannot cancel an unpaid payment; it expires by itself", False),
+    Standing.PAYING: ("the provider cannot cancel while the buyer pays", False),
+    Standing.HELD: ("the provider cannot release the money", False),
+    Standing.UNSEEN: ("the provider cannot look this payment up", False),
+}
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Answers cancellations, and finishes what VTEX no longer asks for.
+
+    `render` makes VTEX's answer of an outcome and a request; `lease` is in seconds.
+    """
+
+    once: Once
+    providers: Mapping[str, Provider]
+    render: Callable[[CancelRequest, Outcome], Reply]
+    value_unit: ValueUnit = ValueUnit.AUTO
+
+    def answer(self, merchant: Merchant, request: CancelRequest, deadline: Deadline) -> Reply:
+        """Cancel once and answer. Raises what `Once.run` raises."""
+        job = self._job(merchant, request)
+        return self.once.run(request, deadline, job.provider.slot, job.work, job.render)
+
+    def reconcile(self, merchant: Merchant, due: Due, deadline: Deadline) -> bool:
+        """Finish a cancellation; say whether it was this call's turn. Raises ProviderBusy."""
+        job = self._job(merchant, due.request)
+        with job.provider.slot():
+            return self.once.reconcile(due, deadline, job.work, job.render)
+
+    def _job(self, merchant: Merchant, request: CancelRequest) -> "_Job":
+        return _Job(self, merchant, request, self.providers[merchant.provider])
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One cancellation of one merchant at its provider."""
+
+    cancel: Cancel
+    merchant: Merchant
+    request: CancelRequest
+    provider: Provider
+
+    def render(self, outcome: Outcome) -> Reply:
+        return self.cancel.render(self.request, outcome)
+
+    def work(self, attempt: Attempt) -> Outcome:
+        """Do what is still to be done of the cancellation, at most one write."""
+        if attempt.turn.status is PaymentStatus.CANCELLED:
+            return self._cancelled(attempt.turn.cancellation_id)
+        look = self._look(attempt)
+        return self._without_a_write(look, attempt) or self._write(look, attempt)
+
+    def _look(self, attempt: Attempt, reference: str | None = None) -> Look:
+        send = attempt.open_send()
+        return self.provider.look(
+            self.request.payment,
+            self.merchant.account(sandbox=self._is_sandbox(attempt)),
+            attempt.deadline,
+            reference or (send.reference if send else None),
+        )
+
+    def _is_sandbox(self, attempt: Attempt) -> bool:
+        """A recorded payment stays where it was made."""
+        if attempt.sandbox is not None:
+            return attempt.sandbox
+        return self.merchant.sandbox or self.request.sandbox
+
+    def _without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
+        """Decide what needs no write, or what no write could do."""
+        standing = look.standing
+        if standing is Standing.UNDONE:
+            return self._cancelled(look.cancellation_id)
+        if standing is Standing.ABSENT:
+            return self._absent(attempt)
+        if not is_whole(self.request.value, look.amount, self.cancel.value_unit):
+            return _manual("only the whole payment can be cancelled", is_final=True)
+        if standing is Standing.STUCK:
+            return _manual(f"the provider says {look.word}", is_final=look.is_final)
+        if standing is Standing.WORKING or standing in self._passing:
+            return _pending(look)
+        return None if self._action(standing) else _manual(*_MANUAL[standing])
+
+    @property
+    def _passing(self) -> frozenset[Standing]:
+        return self.provider.passing - self.provider.cancellable
+
+    def _action(self, standing: Standing) -> str | None:
+        """Name the write that ends a payment in this standing, if there is one."""
+        if standing in self.provider.cancellable:
+            return _WRITES[standing]
+        may_refund = self.merchant.captured is CapturedPolicy.REFUND and self.provider.can_refund
+        return REFUND if standing is Standing.CAPTURED and may_refund else None
+
+    def _absent(self, attempt: Attempt) -> Outcome:
+        if attempt.sandbox is not None:
+            # It was there when something was sent for it: the company contradicts itself.
+            raise OutcomeUnknown
+        if self.request.payment.was_authorized:
+            return _manual("the provider does not know a payment that VTEX holds an id of")
+        if not self.provider.absent_is_proof:
+            return _manual("the provider cannot look this payment up")
+        return self._cancelled(None)
+
+    def _write(self, look: Look, attempt: Attempt) -> Outcome:
+        action = self._action(look.standing) or ""
+        recorded = attempt.failures(action)
+        failures = max(recorded, look.failures)
+        if failures >= MOST_SENDS:
+            return _manual(f"the provider failed to {action} it {failures} times")
+        send = attempt.open_send(action)
+        has_failed = send is not None and look.failures > recorded
+        if send and action == REFUND and not has_failed:
+            self._refuse_an_early_repeat(send.age)
+        if not attempt.deadline.allows_a_write():
+            raise OutOfTime
+        sandbox = self._is_sandbox(attempt)
+        reference = attempt.start_send(action, sandbox=sandbox, is_new=has_failed)
+        return self._sent(action, look, attempt, reference)
+
+    def _refuse_an_early_repeat(self, age: float) -> None:
+        """Wait until an unanswered refund has surely ended, where a repeat is a second refund.
+
+        As long as a lease: the connection it was sent on is closed by then.
+        """
+        if not self.provider.refund_is_idempotent and age < self.cancel.once.lease:
+            raise OutcomeUnknown
+
+    def _sent(self, action: str, look: Look, attempt: Attempt, reference: str) -> Outcome:
+        verb = self.provider.refund if action == REFUND else self.provider.cancel
+        account = self.merchant.account(sandbox=self._is_sandbox(attempt))
+        refused: ProviderRefused | None = None
+        try:
+            sent = verb(self.request.payment, look, account, attempt.deadline, reference)
+        except ProviderRefused as error:
+            sent, refused = Sent(Effect.FAILED), error
+        if sent.effect is Effect.DONE:
+            attempt.close_send(action, "done")
+            return self._cancelled(sent.cancellation_id)
+        after = self._look(attempt, reference)
+        if after.standing is Standing.UNDONE:
+            attempt.close_send(action, "done")
+            return self._cancelled(after.cancellation_id)
+        if sent.effect is Effect.ACCEPTED:
+            return self._without_a_write(after, attempt) or _pending(after)
+        attempt.close_send(action, "failed")
+        if after.standing is not look.standing:
+            return self._without_a_write(after, attempt) or _pending(after)
+        failures = max(1 + attempt.failures(action), after.failures)
+        if after.standing is Standing.UNSEEN or failures >= MOST_SENDS:
+            return _manual("the provider refused it")
+        raise refused or ProviderRefused(evidence=sent.word)
+
+    def _cancelled(self, cancellation_id: str | None) -> Outcome:
+        payment_id = self.request.payment.payment_id
+        own = own_cancellation_id(self.merchant.id, payment_id)
+        return Outcome(State.DONE, None, "Cancelled", cancellation_id or own, is_final=True)
+
+
+def _manual(reason: str, is_final: bool = False) -> Outcome:
+    message = f"This payment needs to be cancelled manually: {reason}"
+    return Outcome(State.MANUAL, "cancel-manually", message, is_final=is_final)
+
+
+def _pending(look: Look) -> Outcome:
+    word = f" ({look.word})" if look.word else ""
+    message = f"The provider is still working on this payment{word}; repeat the request"
+    return Outcome(State.WAITING, "cancel-pending", message)

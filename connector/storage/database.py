@@ -1,0 +1,206 @@
+"""The database: connections, the two kinds of use, and its clock.
+
+SQL is written once, for SQLite and PostgreSQL alike: parameters as `:name`, the database's clock
+as `NOW`. It runs on the driver's own cursor: SQLAlchemy's pool and URLs are used, its statement
+objects cost more than the statements themselves on the path of every request.
+"""
+
+import fcntl
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+
+from connector.domain.errors import StorageUnavailable
+from connector.storage.tables import REVISION
+
+# Seconds a statement or a lock may take; an answer to VTEX has 18.
+BUSY_SECONDS = 5
+
+# Replicas agree on the database's clock even when their own clocks differ.
+_CLOCKS = {
+    "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
+    "postgresql": "extract(epoch from clock_timestamp())::double precision",
+}
+_BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN"}
+
+Row = tuple[Any, ...]
+
+
+class Connection:
+    """One connection, with the statements in the database's own dialect."""
+
+    def __init__(self, cursor: Any, dialect: str, translations: dict[str, str]) -> None:
+        self._cursor = cursor
+        self._dialect = dialect
+        self._translations = translations
+
+    def run(self, sql: str, **values: Any) -> int:
+        """Execute a statement; return how many rows it changed."""
+        self._execute(sql, values)
+        return int(self._cursor.rowcount)
+
+    def one(self, sql: str, **values: Any) -> Row | None:
+        self._execute(sql, values)
+        rows: list[Row] = self._cursor.fetchall()
+        return rows[0] if rows else None
+
+    def all(self, sql: str, **values: Any) -> list[Row]:
+        self._execute(sql, values)
+        rows: list[Row] = self._cursor.fetchall()
+        return rows
+
+    def _execute(self, sql: str, values: dict[str, Any]) -> None:
+        translated = self._translations.get(sql)
+        if translated is None:
+            translated = self._translations[sql] = _translate(sql, self._dialect)
+        self._cursor.execute(translated, values)
+
+
+def _translate(sql: str, dialect: str) -> str:
+    sql = re.sub(r"\bNOW\b", _CLOCKS[dialect], sql)
+    if dialect == "postgresql":
+        return re.sub(r"(?<![:\w]):([a-z_]+)", r"%(\1)s", sql)
+    return sql
+
+
+class Database:
+    """SQLite or PostgreSQL. Whatever fails in it is StorageUnavailable."""
+
+    def __init__(self, url: str, *, pool_size: int = 16) -> None:
+        self.engine = _engine(url, pool_size)
+        self._dialect = self.engine.dialect.name
+        self._turns = _one_writer(self.engine)
+        self._translations: dict[str, str] = {}
+        self._failures = (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """For single statements; each sees what is committed."""
+        with self._checked_out() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction, committed at the end and rolled back by an exception."""
+        with self._turns, self._checked_out() as connection:
+            connection.run(_BEGIN[self._dialect])
+            try:
+                yield connection
+            except BaseException:
+                connection.run("ROLLBACK")
+                raise
+            connection.run("COMMIT")
+
+    @contextmanager
+    def _checked_out(self) -> Iterator[Connection]:
+        pooled = None
+        try:
+            pooled = self.engine.raw_connection()
+            cursor = pooled.cursor()
+            yield Connection(cursor, self._dialect, self._translations)
+            cursor.close()
+        except self._failures as error:
+            self._discard(pooled)
+            raise StorageUnavailable(evidence=type(error).__name__) from error
+        finally:
+            if pooled is not None:
+                pooled.close()
+
+    def _discard(self, pooled: Any) -> None:
+        """Drop a connection whose state is not known, and its idle siblings with it.
+
+        After a restart of the server all of them are dead; found out one by one, each would
+        cost a request.
+        """
+        if pooled is not None:
+            pooled.invalidate()
+            self.engine.dispose()
+
+    def is_ready(self) -> bool:
+        """Whether the database answers and is migrated to what this code expects."""
+        try:
+            with self.read() as connection:
+                return connection.one("SELECT version_num FROM alembic_version") == (REVISION,)
+        except StorageUnavailable:
+            return False
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _engine(url: str, pool_size: int) -> Engine:
+    # The drivers stay in autocommit: a transaction begins and ends where `write` says so, and
+    # nothing needs to be reset when a connection goes back to the pool.
+    options: dict[str, Any] = {
+        "hide_parameters": True,
+        "pool_size": pool_size,
+        "max_overflow": 0,
+        "pool_timeout": BUSY_SECONDS,
+        "pool_reset_on_return": None,
+    }
+    if url.startswith("sqlite"):
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **options)
+        event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    limits = f"-c statement_timeout={BUSY_SECONDS}s -c lock_timeout={BUSY_SECONDS}s"
+    engine = create_engine(
+        url, connect_args={"connect_timeout": BUSY_SECONDS, "options": limits}, **options
+    )
+    event.listen(engine, "connect", _prepare_postgresql)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    """Set what each connection needs: WAL lets readers pass, FULL survives a power cut."""
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_postgresql(connection: Any, _: object) -> None:
+    connection.autocommit = True
+
+
+class _NoTurns:
+    """PostgreSQL's writers do not wait for one another."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+class _Turns:
+    """One writer at a time, among threads and processes.
+
+    SQLite's own busy handler sleeps and tries again: with many writers some wait for seconds
+    while others pass. A lock hands the turn on as soon as it is free.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a")
+        self._threads = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._threads.acquire()
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._threads.release()
+
+
+def _one_writer(engine: Engine) -> _NoTurns | _Turns:
+    name = engine.url.database
+    if engine.dialect.name != "sqlite" or not name:
+        return _NoTurns()
+    path = Path(name)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return _Turns(path.with_name(path.name + ".lock"))

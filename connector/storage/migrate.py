@@ -1,0 +1,16 @@
+"""Bring a database to the tables this code was written for."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+from connector.storage.database import Database
+
+
+def migrate(database: Database) -> None:
+    """Run what is missing; safe to run again, and from several replicas at once."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["engine"] = database.engine
+    command.upgrade(config, "head")

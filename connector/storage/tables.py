@@ -1,0 +1,123 @@
+"""Every table on one page. Instants are seconds since 1970, by the database's clock."""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+)
+
+# The migration this code was written for; `/readyz` compares it with the database.
+REVISION = "0001"
+
+metadata = MetaData()
+
+# One shop each. `revision` grows with every change of any merchant, so that running servers
+# notice it with one small query. `settings` is encrypted.
+merchants = Table(
+    "merchants",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("provider", Text, nullable=False),
+    Column("app_key", Text, nullable=False, unique=True),
+    Column("settings", Text, nullable=False),
+    Column("sandbox", Boolean, nullable=False),
+    Column("captured", Text, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+
+# SHA-256 of the AppTokens; the newest two of a merchant are live.
+merchant_tokens = Table(
+    "merchant_tokens",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("merchant_id", ForeignKey("merchants.id"), nullable=False, index=True),
+    Column("digest", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+# One payment each, and the lease by which one request at a time acts on it. `sandbox` is null
+# until it is known where the payment is. `sends` counts its rows in that table.
+payments = Table(
+    "payments",
+    metadata,
+    Column("merchant_id", ForeignKey("merchants.id"), nullable=False),
+    Column("payment_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("sandbox", Boolean),
+    Column("cancellation_id", Text),
+    Column("sends", Integer, nullable=False),
+    Column("lease_claim", Text),
+    Column("lease_token", Text),
+    Column("lease_until", Double),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "payment_id"),
+)
+
+# One request of VTEX's each: the claim, and the reply once it is final. `request_id`,
+# `authorization_id` and `provider_payment_id` are JSON texts without their quotes, so that any
+# character VTEX sends can be kept. `looks` counts how often reconcile came since VTEX did.
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("merchant_id", ForeignKey("merchants.id"), nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("payment_id", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("authorization_id", Text),
+    Column("provider_payment_id", Text),
+    Column("sandbox", Boolean, nullable=False),
+    Column("value", Text),
+    Column("state", Text, nullable=False),
+    Column("code", Text),
+    Column("message", Text),
+    Column("reference", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("reply_status", Integer),
+    Column("reply_body", LargeBinary),
+    Column("looks", Integer, nullable=False),
+    Column("next_look_at", Double),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Index("requests_due", "next_look_at"),
+    Index("requests_of_payment", "merchant_id", "payment_id"),
+)
+
+# One write to a company each, recorded before it is sent. `state` is open, done or failed.
+sends = Table(
+    "sends",
+    metadata,
+    Column("merchant_id", Integer, nullable=False),
+    Column("payment_id", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("sent_at", Double, nullable=False),
+    PrimaryKeyConstraint("merchant_id", "payment_id", "action", "number"),
+)
+
+# The audit trail: one row for each attempt that ended.
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("request", ForeignKey("requests.id"), nullable=False, index=True),
+    Column("at", Double, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("code", Text),
+    Column("message", Text),
+)

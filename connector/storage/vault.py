@@ -1,0 +1,60 @@
+"""The keys that encrypt merchants' settings."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from connector.domain.errors import ConfigurationError
+
+KEY_FILE = "secret.key"
+
+
+class Vault:
+    """Encrypts with the newest key, decrypts with any."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    def encrypt(self, settings: Mapping[str, str]) -> str:
+        return self._fernet.encrypt(json.dumps(dict(settings)).encode()).decode()
+
+    def decrypt(self, text: str) -> dict[str, str]:
+        """Raises ConfigurationError when none of the keys fits."""
+        try:
+            plain: dict[str, str] = json.loads(self._fernet.decrypt(text.encode()))
+        except InvalidToken:
+            raise ConfigurationError(
+                "CONNECTOR_SECRET_KEYS: none of the keys decrypts the merchants' settings; "
+                "give the keys they were stored with too"
+            ) from None
+        return plain
+
+
+def open_vault(keys: Sequence[str], data_dir: Path) -> Vault:
+    """Open with the configured keys, else with the one kept in the data directory.
+
+    That one is made on first use, readable by its owner only; two processes that start at once
+    get the same one.
+    """
+    return Vault(keys or [_kept_key(data_dir / KEY_FILE)])
+
+
+def _kept_key(path: Path) -> str:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    if not path.exists():
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(Fernet.generate_key())
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text(encoding="ascii").strip()

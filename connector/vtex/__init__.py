@@ -1,0 +1,1 @@
+"""The side that calls us: VTEX's Payment Provider Protocol."""

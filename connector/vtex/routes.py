@@ -1,0 +1,157 @@
+"""VTEX's endpoints: read, ask the operation, write."""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Blueprint, Flask, Request, Response, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from connector.domain.deadline import Deadline
+from connector.domain.errors import (
+    BodyTooLarge,
+    ConnectorError,
+    InvalidRequest,
+    NotAuthenticated,
+    NotFound,
+    NotJson,
+    RequestMismatch,
+)
+from connector.domain.operation import CancelRequest, Outcome, Reply, State
+from connector.metrics import count_answer
+from connector.operations.cancel import Cancel
+from connector.vtex import schemas
+from connector.vtex.auth import Directory
+
+log = logging.getLogger(__name__)
+
+# Bytes of a body. VTEX's largest, a payment with a long cart, is some tens of kilobytes.
+MAX_BODY_BYTES = 256 * 1024
+
+# HTTP status of each failure; what is not named here is 500, which VTEX repeats.
+_STATUSES: tuple[tuple[type[ConnectorError], int], ...] = (
+    (NotAuthenticated, 401),
+    (BodyTooLarge, 413),
+    (NotJson, 415),
+    (NotFound, 404),
+    (InvalidRequest, 400),
+    (RequestMismatch, 422),
+)
+_PAYMENT_PATH = re.compile(r"/payments/([A-Za-z0-9_-]{1,128})/")
+
+
+def render_cancellation(manual_status: int) -> Callable[[CancelRequest, Outcome], Reply]:
+    """Make VTEX's answer to a cancellation; `manual_status` is 501 or 200."""
+    statuses = {State.DONE: 200, State.MANUAL: manual_status}
+
+    def render(asked: CancelRequest, outcome: Outcome) -> Reply:
+        body = schemas.dump_cancellation(asked, outcome)
+        return Reply(statuses.get(outcome.state, 500), body)
+
+    return render
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """What the endpoints need. `answer_seconds` is counted from a request's arrival."""
+
+    directory: Directory
+    cancel: Cancel
+    answer_seconds: float
+
+    def cancel_payment(self, payment_id: str) -> Response:
+        """POST /payments/{paymentId}/cancellations."""
+        started = time.monotonic()
+        deadline = Deadline.after(self.answer_seconds)
+        provider = code = ""
+        try:
+            merchant = self.directory.authenticate(request.headers)
+            provider = merchant.provider
+            body = schemas.read_json(_json_body(request))
+            asked = schemas.load_cancellation(payment_id, merchant.id, body)
+            reply = self.cancel.answer(merchant, asked, deadline)
+        except ConnectorError as error:
+            code = error.code
+            reply = failure(error, payment_id)
+        count_answer("cancel", provider, reply.status)
+        _log_answer(payment_id, reply, provider, code, started)
+        return _response(reply)
+
+
+def blueprint(endpoints: Endpoints) -> Blueprint:
+    """Mount the endpoints that a merchant's AppKey and AppToken open."""
+    routes = Blueprint("vtex", __name__)
+    routes.add_url_rule(
+        "/payments/<payment_id>/cancellations",
+        view_func=endpoints.cancel_payment,
+        methods=["POST"],
+        provide_automatic_options=False,
+    )
+    return routes
+
+
+def answer_errors(app: Flask) -> None:
+    """Give every failure outside an endpoint the same JSON shape."""
+    app.register_error_handler(HTTPException, _http_failure)
+    app.register_error_handler(Exception, _fault)
+
+
+def _http_failure(error: HTTPException) -> Response:
+    """An address or a method that is not there, or a request Flask could not read."""
+    fault = NotFound(f"{error.name}: see /openapi.yaml")
+    reply = failure(fault, None)
+    return _response(Reply(error.code or 500, reply.body))
+
+
+def _fault(error: Exception) -> Response:
+    log.error("request failed", exc_info=error)
+    return _response(failure(ConnectorError(), None))
+
+
+def failure(error: ConnectorError, payment_id: str | None) -> Reply:
+    """Answer a request that came to no outcome, echoing what of it can be read."""
+    status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+    if payment_id is None or not schemas.PAYMENT_ID.fullmatch(payment_id):
+        match = _PAYMENT_PATH.match(request.path)
+        payment_id = match.group(1) if match else None
+    try:
+        request_id = schemas.readable_request_id(_body(request))
+    except InvalidRequest:
+        request_id = None
+    return Reply(status, schemas.dump_failure(error, payment_id, request_id))
+
+
+def _json_body(incoming: Request) -> bytes:
+    body = _body(incoming)
+    if incoming.mimetype not in {"", "application/json"}:
+        raise NotJson
+    return body
+
+
+def _body(incoming: Request) -> bytes:
+    try:
+        return incoming.get_data()
+    except RequestEntityTooLarge as error:
+        raise BodyTooLarge from error
+    except (OSError, HTTPException) as error:
+        raise InvalidRequest("The body could not be read to its end") from error
+
+
+def _response(reply: Reply) -> Response:
+    return Response(reply.body, reply.status, mimetype="application/json")
+
+
+def _log_answer(payment_id: str, reply: Reply, provider: str, code: str, started: float) -> None:
+    log.info(
+        "answer",
+        extra={
+            "operation": "cancel",
+            "payment_id": payment_id,
+            "provider": provider or None,
+            "http_status": reply.status,
+            "code": code or None,
+            "ms": round((time.monotonic() - started) * 1000, 1),
+        },
+    )

@@ -1,0 +1,239 @@
+"""RuStore as its pages describe it, with its own state for real and for test purchases."""
+
+import base64
+import functools
+import itertools
+import re
+import secrets
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from tests.companies.base import Call, Company, Respond
+
+APP_ID = "1704024"
+KEY_ID = "2351"
+OPERATIONS = (
+    ("token", "POST", r"/public/auth/"),
+    ("look", "GET", r"/public(?P<sandbox>/sandbox)?/v2/purchase/(?P<id>[^/]+)"),
+    (
+        "cancel",
+        "PUT",
+        r"/public(?P<sandbox>/sandbox)?/applications/(?P<app>\d+)/purchases/(?P<id>[^/:]+):cancel",
+    ),
+    (
+        "refund",
+        "PATCH",
+        r"/public(?P<sandbox>/sandbox)?/applications/(?P<app>\d+)/invoices/(?P<id>[^/]+)",
+    ),
+)
+
+
+def new_key() -> str:
+    """Make a private key and return it as the console shows it."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    der = key.private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return base64.b64encode(der).decode()
+
+
+@functools.cache
+def merchants_key() -> str:
+    """Return one key for the whole session: making one takes long."""
+    return new_key()
+
+
+@dataclass
+class Purchase:
+    purchase_id: str
+    invoice_id: str
+    order_id: str
+    status: str
+
+
+@dataclass
+class RuStore(Company):
+    """Knobs: the letters of OK, the seconds a token lives, the HTTP status of refusals."""
+
+    is_cyrillic: bool = False
+    ttl: float = 900
+    refusal_status: int = 400
+    expired_status: int = 400
+    # Where the key is missing this method, the answer is Forbidden.
+    forbidden: set[str] = field(default_factory=set)
+    # What the merchant gets wrong, by the company's clock.
+    clock_offset: timedelta = timedelta()
+    key_id: str = KEY_ID
+    private_key: str = field(default_factory=merchants_key, repr=False)
+    tokens: dict[str, float] = field(default_factory=dict)
+    purchases: dict[bool, list[Purchase]] = field(default_factory=lambda: {False: [], True: []})
+    invoice_ids: Any = field(default_factory=lambda: itertools.count(4567))
+
+    @property
+    def url(self) -> str:
+        return f"{self.origin}/public"
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"{self.origin}/public/sandbox"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {
+            "app_id": APP_ID,
+            "key_id": self.key_id,
+            "private_key": self.private_key,
+            "notification_key": "c2VjcmV0LW5vdGlmaWNhdGlvbi1rZXktb2YtMzJieXQ=",
+        }
+
+    # What the buyer, the app and the company's people do.
+
+    def create(
+        self, order_id: str = "", status: str = "PAID", *, sandbox: bool = False
+    ) -> Purchase:
+        """Make a purchase: CREATED, EXECUTED, PAID, CONFIRMED, CANCELLED, REJECTED, EXPIRED ..."""
+        with self.lock:
+            invoice_id = str(next(self.invoice_ids))
+            order_id = order_id or uuid.uuid4().hex
+            purchase = Purchase(str(uuid.uuid4()), invoice_id, order_id, status)
+            self.purchases[sandbox].append(purchase)
+        return purchase
+
+    def move(self, purchase: Purchase, status: str) -> None:
+        with self.lock:
+            purchase.status = status
+
+    def state(self, name: str, *, sandbox: bool = False) -> str:
+        """Return the status of a purchase, by its purchase, invoice or order id."""
+        with self.lock:
+            (purchase,) = [
+                purchase
+                for purchase in self.purchases[sandbox]
+                if name in {purchase.purchase_id, purchase.invoice_id, purchase.order_id}
+            ]
+            return purchase.status
+
+    def expire_tokens(self) -> None:
+        with self.lock:
+            self.tokens = dict.fromkeys(self.tokens, 0.0)
+
+    # The company's side.
+
+    def operation_of(self, method: str, path: str) -> str:
+        for operation, its_method, pattern in OPERATIONS:
+            if method == its_method and re.fullmatch(pattern, path):
+                return operation
+        return "other"
+
+    def respond(self, call: Call) -> Respond:
+        if call.operation == "other":
+            return 404, b"<html><body>404 Not Found</body></html>"
+        if call.operation == "token":
+            return self._issue(call)
+        return self._refuse_token(call) or self._act(call)
+
+    def _act(self, call: Call) -> Respond:
+        pattern = next(pattern for name, _, pattern in OPERATIONS if name == call.operation)
+        match = re.fullmatch(pattern, call.path)
+        assert match
+        parts = match.groupdict()
+        purchase = self._find(call.operation, parts["id"], sandbox=bool(parts["sandbox"]))
+        if call.operation in self.forbidden or parts.get("app", APP_ID) != APP_ID:
+            return self._refuse("Forbidden")
+        if not purchase:
+            return self._envelope(404, "NOT_FOUND", "Purchase not found")
+        act = {"look": self._show, "cancel": self._cancel, "refund": self._refund}
+        return act[call.operation](purchase)
+
+    def _show(self, purchase: Purchase) -> Respond:
+        return self._ok(
+            {
+                "invoiceId": int(purchase.invoice_id),
+                "invoiceDate": "2024-10-24T14:31:30+03:00",
+                "refundDate": None,
+                "invoiceStatus": purchase.status,
+                "developerPayload": None,
+                "appId": int(APP_ID),
+                "ownerCode": 4384191,
+                "paymentInfo": {"paymentDate": "2024-10-24T14:31:33+03:00"},
+            }
+        )
+
+    def _cancel(self, purchase: Purchase) -> Respond:
+        if purchase.status != "PAID":
+            return self._refuse("Purchase status must be PAID")
+        purchase.status = "REVERSED"
+        self.effects[f"cancel:{purchase.purchase_id}"] += 1
+        return self._ok({})
+
+    def _refund(self, purchase: Purchase) -> Respond:
+        if purchase.status == "REFUNDED":
+            return self._refuse("Invoice has already been refunded")
+        if purchase.status != "CONFIRMED":
+            return self._refuse("Invoice status must be CONFIRMED")
+        purchase.status = "REFUNDED"
+        self.effects[f"refund:{purchase.invoice_id}"] += 1
+        return self._ok({})
+
+    def _find(self, operation: str, name: str, *, sandbox: bool) -> Purchase | None:
+        """Only `cancel` goes by the purchase id, and nothing by the order id."""
+        for purchase in self.purchases[sandbox]:
+            known = purchase.purchase_id if operation == "cancel" else purchase.invoice_id
+            if name == known:
+                return purchase
+        return None
+
+    # Tokens.
+
+    def _issue(self, call: Call) -> Respond:
+        request = call.json()
+        now = datetime.now(UTC) + self.clock_offset
+        timestamp = datetime.fromisoformat(request["timestamp"])
+        if timestamp.tzinfo is None or abs(now - timestamp) > timedelta(seconds=60):
+            return self._refuse("Range timestamp not valid")
+        if set(request) != {"keyId", "timestamp", "signature"} or not self._is_signed(request):
+            return self._refuse("Forbidden")
+        jwe = f"eyJjdHkiOiJK.{secrets.token_urlsafe(48)}.VkWuTw"
+        self.tokens[jwe] = time.monotonic() + self.ttl
+        ttl = int(self.ttl) if self.ttl == int(self.ttl) else self.ttl
+        return self._ok({"jwe": jwe, "ttl": ttl})
+
+    def _is_signed(self, request: dict[str, str]) -> bool:
+        key = serialization.load_der_private_key(base64.b64decode(self.private_key), password=None)
+        assert isinstance(key, rsa.RSAPrivateKey)
+        signature = base64.b64decode(request["signature"], validate=True)
+        text = (self.key_id + request["timestamp"]).encode()
+        try:
+            key.public_key().verify(signature, text, padding.PKCS1v15(), hashes.SHA512())
+        except InvalidSignature:
+            return False
+        return request["keyId"] == self.key_id
+
+    def _refuse_token(self, call: Call) -> Respond | None:
+        until = self.tokens.get(call.headers.get("Public-Token", ""))
+        if until is None:
+            return self._refuse("Forbidden")
+        if time.monotonic() >= until:
+            return self._envelope(self.expired_status, "ERROR", "Jwe token is expired")
+        return None
+
+    def _ok(self, body: object) -> Respond:
+        return self._envelope(200, "\u041e\u041a" if self.is_cyrillic else "OK", None, body)
+
+    def _refuse(self, message: str) -> Respond:
+        return self._envelope(self.refusal_status, "ERROR", message)
+
+    def _envelope(
+        self, status: int, code: str, message: str | None, body: object = None
+    ) -> Respond:
+        timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return status, {"code": code, "message": message, "body": body, "timestamp": timestamp}

@@ -1,0 +1,87 @@
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import copy
+
+import pytest
+
+from connector.storage.database import Database
+from connector.storage.migrate import migrate
+from tests import postgres
+from tests.rig import Rig
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A superuser's URL on a PostgreSQL that lasts as long as the test run."""
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh, empty database: the test runs once on each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/connector.db"
+        return
+    server_url = request.getfixturevalue("postgres_url")
+    url = postgres.new_database(server_url)
+    yield url
+    postgres.drop_database(server_url, url)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "connector.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str) -> Iterator[str]:
+    url = postgres.new_database(postgres_url)
+    _migrate(url)
+    yield url
+    postgres.drop_database(postgres_url, url)
+
+
+def _migrate(url: str) -> None:
+    database = Database(url.replace("postgresql://", "postgresql+psycopg://"))
+    migrate(database)
+    database.close()
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A fresh, migrated SQLite database."""
+    copy(sqlite_template, tmp_path / "connector.db")
+    return f"sqlite:///{tmp_path}/connector.db"
+
+
+@pytest.fixture
+def fresh_postgres_url(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[str]:
+    """A fresh, migrated PostgreSQL database."""
+    url = postgres.new_database(postgres_url, request.getfixturevalue("postgres_template"))
+    yield url
+    postgres.drop_database(postgres_url, url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated_url(request: pytest.FixtureRequest) -> str:
+    """A fresh, migrated database: the test runs once on each kind."""
+    name = {"sqlite": "sqlite_url", "postgresql": "fresh_postgres_url"}[request.param]
+    url: str = request.getfixturevalue(name)
+    return url
+
+
+@pytest.fixture
+def rig(sqlite_url: str, tmp_path: Path) -> Iterator[Rig]:
+    """A connector in this process, on SQLite."""
+    with Rig(sqlite_url, tmp_path) as rig:
+        yield rig
+
+
+@pytest.fixture
+def rig_on_both(migrated_url: str, tmp_path: Path) -> Iterator[Rig]:
+    """A connector in this process: the test runs once on each kind of database."""
+    with Rig(migrated_url, tmp_path) as rig:
+        yield rig

@@ -1,0 +1,234 @@
+"""A connector for tests: in this process, or served by processes of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+import requests
+from cryptography.fernet import Fernet
+from flask.testing import FlaskClient
+from sqlalchemy import text
+from werkzeug.test import TestResponse
+
+from connector import config, providers
+from connector.app import Connector, build, create_app
+from connector.domain.merchant import CapturedPolicy
+from connector.storage.merchants import Credentials
+
+SECRET_KEY = Fernet.generate_key().decode()
+FIELDS = ["paymentId", "cancellationId", "code", "message", "requestId"]
+
+
+def headers(credentials: Credentials, family: str = "VTEX") -> dict[str, str]:
+    return {
+        f"X-{family}-API-AppKey": credentials.app_key,
+        f"X-{family}-API-AppToken": credentials.app_token,
+    }
+
+
+class Rig:
+    """A connector on a database, with the companies' stand-ins as its providers.
+
+    `merchants` holds the credentials by merchant name. `variables` are environment variables.
+    """
+
+    def __init__(self, database_url: str, data_dir: Path, **variables: str) -> None:
+        self.environment = {
+            "CONNECTOR_DATABASE_URL": database_url,
+            "CONNECTOR_DATA_DIR": str(data_dir),
+            "CONNECTOR_SECRET_KEYS": SECRET_KEY,
+            "CONNECTOR_METRICS_BIND": "off",
+            **variables,
+        }
+        self.merchants: dict[str, Credentials] = {}
+        self._connector: Connector | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._connector:
+            self._connector.database.close()
+
+    @property
+    def connector(self) -> Connector:
+        if self._connector is None:
+            settings = config.from_environment(self.environment, providers.discover())
+            self._connector = build(settings)
+        return self._connector
+
+    def configure(self, **variables: str) -> None:
+        """Set environment variables and begin anew with them, as a restart does."""
+        self.environment |= variables
+        if self._connector:
+            self._connector.database.close()
+        self._connector = None
+
+    def add(
+        self,
+        company: Any = None,
+        *,
+        name: str = "shop",
+        provider: str = "sandbox",
+        captured: str = "manual",
+        sandbox: bool = False,
+    ) -> Credentials:
+        """Add a merchant of a company's stand-in, or of the sandbox provider."""
+        settings: Mapping[str, str] = {}
+        if company is not None:
+            provider, settings = company.name, company.settings
+            self.use(company)
+        self.merchants[name] = self.connector.merchants.add(
+            name, provider, settings, sandbox=sandbox, captured=CapturedPolicy(captured)
+        )
+        return self.merchants[name]
+
+    def use(self, company: Any) -> None:
+        """Point the company's provider at its stand-in."""
+        variables = {f"CONNECTOR_{company.name.upper()}_URL": company.url}
+        if getattr(company, "sandbox_url", None):
+            variables[f"CONNECTOR_{company.name.upper()}_SANDBOX_URL"] = company.sandbox_url
+        self.configure(**variables)
+
+    @property
+    def client(self) -> FlaskClient:
+        return create_app(self.connector).test_client()
+
+    def cancel(
+        self,
+        payment_id: str,
+        request_id: str = "request-1",
+        *,
+        merchant: str = "shop",
+        client: FlaskClient | None = None,
+        **fields: Any,
+    ) -> TestResponse:
+        """Post a cancellation as VTEX does."""
+        return (client or self.client).post(
+            f"/payments/{payment_id}/cancellations",
+            data=json.dumps({"paymentId": payment_id, "requestId": request_id, **fields}),
+            headers=headers(self.merchants[merchant]),
+            content_type="application/json",
+        )
+
+    def execute(self, sql: str, **values: Any) -> list[Any]:
+        """Run SQL on the connector's database, beside it."""
+        with self.connector.database.engine.connect() as connection:
+            result = connection.execute(text(sql), values)
+            return list(result) if result.returns_rows else []
+
+    def let_leases_end(self) -> None:
+        """Let as much time pass as a killed worker's lease lasts."""
+        self.execute("UPDATE payments SET lease_until = 1 WHERE lease_until IS NOT NULL")
+
+    def make_due(self) -> None:
+        """Let as much time pass as reconcile waits."""
+        self.execute("UPDATE requests SET next_look_at = 1 WHERE next_look_at IS NOT NULL")
+
+    def reconcile(self) -> int:
+        self.make_due()
+        return self.connector.reconciler.run_once()
+
+    def states(self) -> list[str]:
+        return [row.state.value for row in self.connector.requests.rows()]
+
+
+class Served:
+    """`connector serve` in processes of its own, on a free port.
+
+    `script` is run in the place of the command, to plant a crash.
+    """
+
+    def __init__(
+        self,
+        rig: Rig,
+        *,
+        workers: int = 1,
+        threads: int = 64,
+        reconcile: bool = False,
+        script: list[str] | None = None,
+        **variables: str,
+    ) -> None:
+        self.rig = rig
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        command = script or ["-m", "connector.cli"]
+        self._arguments = [sys.executable, *command, "serve", "--bind", f"127.0.0.1:{self.port}"]
+        self._arguments += ["--workers", str(workers), "--threads", str(threads)]
+        self._arguments += [] if reconcile else ["--no-reconcile"]
+        self._environment = {**os.environ, **rig.environment, **variables}
+        self.log = Path(rig.environment["CONNECTOR_DATA_DIR"]) / f"server-{self.port}.log"
+
+    def __enter__(self) -> Self:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self._arguments, env=self._environment, stdout=log, stderr=log
+            )
+        self._wait_until_ready()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill the master and its workers at once."""
+        for process in [*psutil.Process(self.process.pid).children(recursive=True), self.process]:
+            with suppress(psutil.NoSuchProcess, ProcessLookupError):
+                process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def workers(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children()
+
+    def kill_workers(self) -> None:
+        """Kill the workers; the master starts new ones."""
+        for worker in self.workers():
+            with suppress(psutil.NoSuchProcess):
+                worker.send_signal(signal.SIGKILL)
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            with suppress(requests.ConnectionError):
+                if requests.get(f"{self.url}/livez", timeout=5).ok:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(self.log.read_text())
+
+    def cancel(
+        self,
+        payment_id: str,
+        request_id: str = "request-1",
+        *,
+        merchant: str = "shop",
+        wait: float = 30,
+        **fields: Any,
+    ) -> requests.Response:
+        """Post a cancellation as VTEX does, on a connection of its own."""
+        return requests.post(
+            f"{self.url}/payments/{payment_id}/cancellations",
+            json={"paymentId": payment_id, "requestId": request_id, **fields},
+            headers=headers(self.rig.merchants[merchant]),
+            timeout=wait,
+        )
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
