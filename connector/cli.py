@@ -282,7 +282,9 @@ def _settings() -> config.Settings:
 def _connector() -> "Connector":
     from connector.app import build  # noqa: PLC0415 - `serve` prepares the metrics first
 
-    return build(_settings(), threads=2)
+    connector = build(_settings(), threads=2)
+    click.get_current_context().call_on_close(connector.database.close)
+    return connector
 
 
 def _read(source: Any) -> Mapping[str, Any]:

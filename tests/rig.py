@@ -25,6 +25,13 @@ from connector.domain.merchant import CapturedPolicy
 from connector.storage.merchants import Credentials
 
 SECRET_KEY = Fernet.generate_key().decode()
+# The provider each stand-in stands for.
+PROVIDERS = {
+    "TranzzoCompany": "tranzzo",
+    "YandexPayCompany": "yandex_pay",
+    "RuStore": "rustore",
+    "Cryptomus": "cryptomus",
+}
 FIELDS = ["paymentId", "cancellationId", "code", "message", "requestId"]
 
 
@@ -33,6 +40,10 @@ def headers(credentials: Credentials, family: str = "VTEX") -> dict[str, str]:
         f"X-{family}-API-AppKey": credentials.app_key,
         f"X-{family}-API-AppToken": credentials.app_token,
     }
+
+
+def provider_of(company: Any) -> str:
+    return PROVIDERS[type(company).__name__]
 
 
 class Rig:
@@ -85,7 +96,7 @@ class Rig:
         """Add a merchant of a company's stand-in, or of the sandbox provider."""
         settings: Mapping[str, str] = {}
         if company is not None:
-            provider, settings = company.name, company.settings
+            provider, settings = provider_of(company), company.settings
             self.use(company)
         self.merchants[name] = self.connector.merchants.add(
             name, provider, settings, sandbox=sandbox, captured=CapturedPolicy(captured)
@@ -94,9 +105,10 @@ class Rig:
 
     def use(self, company: Any) -> None:
         """Point the company's provider at its stand-in."""
-        variables = {f"CONNECTOR_{company.name.upper()}_URL": company.url}
-        if getattr(company, "sandbox_url", None):
-            variables[f"CONNECTOR_{company.name.upper()}_SANDBOX_URL"] = company.sandbox_url
+        name = provider_of(company).upper()
+        variables = {f"CONNECTOR_{name}_URL": company.url}
+        if hasattr(company, "sandbox_url"):
+            variables[f"CONNECTOR_{name}_SANDBOX_URL"] = company.sandbox_url
         self.configure(**variables)
 
     @property

@@ -132,6 +132,7 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+        self._turns.close()
 
 
 def _engine(url: str, pool_size: int) -> Engine:
@@ -176,6 +177,9 @@ class _NoTurns:
     def __exit__(self, *_: object) -> None:
         return None
 
+    def close(self) -> None:
+        return None
+
 
 class _Turns:
     """One writer at a time, among threads and processes.
@@ -195,6 +199,9 @@ class _Turns:
     def __exit__(self, *_: object) -> None:
         fcntl.flock(self._file, fcntl.LOCK_UN)
         self._threads.release()
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def _one_writer(engine: Engine) -> _NoTurns | _Turns:
