@@ -20,10 +20,16 @@ from connector.storage.vault import open_vault
 from connector.vtex import routes
 from connector.vtex.auth import Directory
 
-# Of a worker's threads, the share that one company's calls may take: the rest answers for the
-# other companies while this one hangs.
-BULKHEAD_SHARE = 15 / 16
 DEFAULT_THREADS = 64
+# Threads beyond those that one company's operations may take, as a share: they answer for the
+# other companies while that one hangs.
+SPARE_SHARE = 1 / 8
+LEAST_SPARE = 2
+
+
+def all_threads(threads: int) -> int:
+    """Count the threads of a process in which one company may take `threads`."""
+    return threads + max(LEAST_SPARE, int(threads * SPARE_SHARE))
 
 
 class Enabled(dict[str, Provider]):
@@ -48,12 +54,12 @@ class Connector:
 
 
 def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
-    """Put the parts together; `threads` is how many requests one process answers at once."""
-    database = Database(settings.database_url, pool_size=threads + 2)
+    """Put the parts together; `threads` is how many operations at one company run at once."""
+    database = Database(settings.database_url, pool_size=all_threads(threads) + 1)
     merchants = Merchants(database, open_vault(settings.secret_keys, settings.data_dir))
     requests = Requests(database)
     directory = Directory(merchants)
-    enabled = build_providers(settings, slots=max(1, int(threads * BULKHEAD_SHARE)))
+    enabled = build_providers(settings, slots=threads)
     cancel = Cancel(
         Once(requests, lease=settings.lease_seconds),
         enabled,

@@ -58,7 +58,7 @@ def main() -> None:
 @main.command()
 @click.option("--bind", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT")
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1))
-@click.option("--threads", default=64, show_default=True, type=click.IntRange(1), help="Of each.")
+@click.option("--threads", default=64, show_default=True, type=click.IntRange(1))
 @click.option("--no-reconcile", is_flag=True, help="Leave it to `connector reconcile`.")
 def serve(bind: str, workers: int, threads: int, *, no_reconcile: bool) -> None:
     """Answer VTEX."""

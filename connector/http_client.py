@@ -45,6 +45,9 @@ log = logging.getLogger(__name__)
 MAX_ANSWER_BYTES = 1024 * 1024
 # Seconds to connect. A TCP handshake that takes longer than two retransmissions fails anyway.
 CONNECT_SECONDS = 3.0
+# Seconds without any operation ended after which a company with no place left counts as hung,
+# and the most a place is waited for before that.
+PATIENCE_SECONDS = 0.5
 
 
 class _Call(threading.local):
@@ -147,20 +150,41 @@ def _refuse_constant(name: str) -> object:
 
 
 class Bulkhead:
-    """At most so many calls to one company at a time; no waiting when it is full."""
+    """At most so many operations at one company at a time.
+
+    While the company answers, a place is waited for a moment; when it hangs the refusal is
+    immediate, so that a hung company costs only its own calls.
+    """
 
     def __init__(self, slots: int) -> None:
-        self._slots = threading.BoundedSemaphore(slots)
+        self._free = slots
+        self._changed = threading.Condition()
+        self._changed_at = time.monotonic()
 
     @contextmanager
     def slot(self) -> "Iterator[None]":
-        """Hold a place. Raises ProviderBusy at once when there is none."""
-        if not self._slots.acquire(blocking=False):
-            raise ProviderBusy
+        """Hold a place. Raises ProviderBusy when there is none."""
+        self._take()
         try:
             yield
         finally:
-            self._slots.release()
+            self._give_back()
+
+    def _take(self) -> None:
+        with self._changed:
+            if not self._free:
+                is_moving = time.monotonic() - self._changed_at < PATIENCE_SECONDS
+                patience = PATIENCE_SECONDS if is_moving else 0
+                if not self._changed.wait_for(lambda: self._free, patience):
+                    raise ProviderBusy
+            self._free -= 1
+            self._changed_at = time.monotonic()
+
+    def _give_back(self) -> None:
+        with self._changed:
+            self._free += 1
+            self._changed_at = time.monotonic()
+            self._changed.notify()
 
 
 def _ignore(provider: str, operation: str, outcome: str, seconds: float) -> None:

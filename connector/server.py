@@ -16,7 +16,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from prometheus_client import CollectorRegistry, multiprocess, start_http_server
 
 from connector import logs
-from connector.app import build, create_app
+from connector.app import all_threads, build, create_app
 from connector.config import Settings
 from connector.domain.errors import ConfigurationError, ConnectorError
 from connector.vtex.schemas import dump_failure
@@ -31,8 +31,8 @@ def gunicorn_settings(bind: str, workers: int, threads: int) -> dict[str, Any]:
     return {
         "bind": bind,
         "workers": workers,
-        "threads": threads,
-        # Threads: a request spends its time waiting for a company.
+        # A request spends its time waiting for a company. One that hangs leaves some over.
+        "threads": all_threads(threads),
         "worker_class": "connector.server.Worker",
         # Its lines go where ours go, in the same form.
         "logger_class": "connector.server.Logger",
@@ -76,6 +76,7 @@ class Server(BaseApplication):  # type: ignore[misc]
     ) -> None:
         self.settings = settings
         self.has_reconcile = has_reconcile
+        self._threads = threads
         self._options = gunicorn_settings(bind, workers, threads)
         super().__init__()
 
@@ -85,7 +86,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> WSGIApplication:
         """Build the application, in each worker for itself: nothing is shared by a fork."""
-        self.connector = build(self.settings, threads=self.cfg.threads)
+        self.connector = build(self.settings, threads=self._threads)
         return create_app(self.connector)
 
 

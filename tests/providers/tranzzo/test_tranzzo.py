@@ -334,6 +334,16 @@ class TestTranzzo(CancelContract):
         with pytest.raises(AnswerNotUnderstood):
             scene.cancel(scene.look())
 
+    @pytest.mark.parametrize(
+        ("call", "standing"), [("cancel", Standing.UNPAID), ("void", Standing.HELD)]
+    )
+    def test_an_empty_list_in_answer_to_a_write_tells_nothing(
+        self, scene: Scene, call: str, standing: Standing
+    ) -> None:
+        scene.company.inject("answer", call, body=b"[]")
+        with pytest.raises(AnswerNotUnderstood):
+            scene.cancel(Look(standing, currency="UAH"))
+
     @pytest.mark.parametrize("state", ["captured", "paid"])
     def test_a_refund_is_of_all_and_of_that_once(self, scene: Scene, state: str) -> None:
         scene.company.create(ORDER, state=state)

@@ -1,0 +1,275 @@
+"""A request takes effect once, whatever is repeated."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from connector.domain.deadline import Deadline
+from connector.domain.operation import CancelRequest, Turn
+from connector.idempotency import SCHEDULE
+from connector.vtex.schemas import load_cancellation
+from tests.companies.tranzzo import TranzzoCompany
+from tests.companies.yandex_pay import YandexPayCompany
+from tests.rig import Rig, headers
+
+
+@pytest.fixture
+def tranzzo() -> Iterator[TranzzoCompany]:
+    with TranzzoCompany() as company:
+        company.create("P1")
+        yield company
+
+
+@pytest.fixture
+def yandex() -> Iterator[YandexPayCompany]:
+    with YandexPayCompany() as company:
+        company.create("P1")
+        yield company
+
+
+def take_turn(rig: Rig, request_id: str) -> Turn:
+    """Hold the payment as another process does."""
+    other = Rig("", rig.connector.settings.data_dir)
+    other.environment = rig.environment
+    with other:
+        asked = _asked(rig, request_id)
+        turn = other.connector.requests.claim(asked, lease=23, first_look=60)
+    assert isinstance(turn, Turn)
+    return turn
+
+
+def _asked(rig: Rig, request_id: str) -> CancelRequest:
+    (entry,) = rig.connector.merchants.entries()
+    body = {"paymentId": "P1", "requestId": request_id}
+    return load_cancellation("P1", entry.merchant.id, body)
+
+
+def test_a_repeat_gets_the_first_answer_byte_for_byte(
+    rig_on_both: Rig, tranzzo: TranzzoCompany
+) -> None:
+    rig_on_both.add(tranzzo)
+    first = rig_on_both.cancel("P1")
+
+    answers = [rig_on_both.cancel("P1") for _ in range(3)]
+
+    assert [first.data] * 3 == [answer.data for answer in answers]
+    assert {"void:P1": 1} == tranzzo.effects
+
+
+def test_a_final_answer_survives_a_restart(rig_on_both: Rig, tranzzo: TranzzoCompany) -> None:
+    rig_on_both.add(tranzzo)
+    first = rig_on_both.cancel("P1")
+    rig_on_both.configure()
+
+    answer = rig_on_both.cancel("P1")
+
+    assert first.data == answer.data
+
+
+def test_the_same_request_id_with_another_value_is_refused(
+    rig_on_both: Rig, tranzzo: TranzzoCompany
+) -> None:
+    rig_on_both.add(tranzzo)
+    rig_on_both.cancel("P1", value=1000)
+
+    changed = rig_on_both.cancel("P1", value=900)
+    same = rig_on_both.cancel("P1", value="1000.00")
+
+    assert (422, "request-mismatch") == (changed.status_code, changed.get_json()["code"])
+    assert 200 == same.status_code
+
+
+def test_the_same_request_id_of_another_payment_is_another_request(
+    rig: Rig, tranzzo: TranzzoCompany
+) -> None:
+    rig.add(tranzzo)
+    tranzzo.create("P2")
+
+    answers = [rig.cancel("P1"), rig.cancel("P2")]
+
+    assert [200, 200] == [answer.status_code for answer in answers]
+    assert {"void:P1": 1, "void:P2": 1} == tranzzo.effects
+
+
+def test_the_same_ids_of_another_merchant_are_another_request(
+    rig: Rig, tranzzo: TranzzoCompany, yandex: YandexPayCompany
+) -> None:
+    rig.add(tranzzo, name="one")
+    rig.add(yandex, name="two")
+
+    answers = [rig.cancel("P1", merchant="one"), rig.cancel("P1", merchant="two")]
+
+    assert [200, 200] == [answer.status_code for answer in answers]
+    assert (1, 1) == (sum(tranzzo.effects.values()), sum(yandex.effects.values()))
+
+
+def test_a_failure_is_not_kept(rig_on_both: Rig, tranzzo: TranzzoCompany) -> None:
+    rig_on_both.add(tranzzo)
+    tranzzo.inject("status_before", "look", status=503)
+
+    answers = [rig_on_both.cancel("P1"), rig_on_both.cancel("P1")]
+
+    assert [500, 200] == [answer.status_code for answer in answers]
+
+
+def test_an_unknown_outcome_is_looked_up_before_anything_is_sent_again(
+    rig_on_both: Rig, tranzzo: TranzzoCompany
+) -> None:
+    rig_on_both.add(tranzzo)
+    tranzzo.inject("reset_after", "void")
+
+    first, second = rig_on_both.cancel("P1"), rig_on_both.cancel("P1")
+
+    assert "outcome-unknown" == first.get_json()["code"]
+    assert 200 == second.status_code
+    assert ["look", "void", "look"] == [call.operation for call in tranzzo.calls]
+    assert tranzzo.orders["P1"][1]["operation_id"] == second.get_json()["cancellationId"]
+
+
+def test_what_certainly_did_not_happen_is_sent_again_with_the_same_reference(
+    rig_on_both: Rig, yandex: YandexPayCompany
+) -> None:
+    rig_on_both.add(yandex)
+    yandex.inject("reset_before", "cancel")
+
+    first, second = rig_on_both.cancel("P1"), rig_on_both.cancel("P1", "request-2")
+
+    assert [500, 200] == [first.status_code, second.status_code]
+    writes = yandex.calls_of("cancel")
+    assert 2 == len(writes)
+    assert 1 == len({call.headers["X-Request-Id"] for call in writes})
+    assert 1 == len({call.body for call in writes})
+    assert {"cancel:P1": 1} == yandex.effects
+
+
+def test_a_rollback_and_a_cancel_of_one_order_have_references_of_their_own(
+    rig: Rig, yandex: YandexPayCompany
+) -> None:
+    rig.add(yandex)
+    yandex.create("P1", state="paying")
+    yandex.inject("reset_before", "rollback")
+    rig.cancel("P1")
+    yandex.pay("P1")
+
+    answer = rig.cancel("P1")
+
+    assert 200 == answer.status_code
+    (rollback,), (cancel,) = yandex.calls_of("rollback"), yandex.calls_of("cancel")
+    assert rollback.headers["X-Request-Id"] != cancel.headers["X-Request-Id"]
+
+
+def test_an_unanswered_refund_without_a_key_is_not_repeated_until_it_has_surely_ended(
+    rig_on_both: Rig, tranzzo: TranzzoCompany
+) -> None:
+    rig_on_both.add(tranzzo, captured="refund")
+    tranzzo.create("P1", state="captured")
+    tranzzo.inject("reset_before", "refund")
+
+    early = [rig_on_both.cancel("P1"), rig_on_both.cancel("P1")]
+    rig_on_both.execute("UPDATE sends SET sent_at = sent_at - 23")
+    late = rig_on_both.cancel("P1")
+
+    assert ["outcome-unknown"] * 2 == [answer.get_json()["code"] for answer in early]
+    assert 200 == late.status_code
+    assert {"refund:P1": 1} == tranzzo.effects
+
+
+def test_an_identical_request_in_flight_is_waited_for_and_shared(
+    rig_on_both: Rig, tranzzo: TranzzoCompany
+) -> None:
+    rig_on_both.add(tranzzo)
+    tranzzo.inject("slow_after", "void", seconds=0.5)
+    client, answers = rig_on_both.client, []
+
+    def cancel() -> None:
+        answers.append(client.application.test_client().post(**_post(rig_on_both)))
+
+    threads = [threading.Thread(target=cancel) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [200] * 5 == [answer.status_code for answer in answers]
+    assert 1 == len({answer.data for answer in answers})
+    assert {"void:P1": 1} == tranzzo.effects
+
+
+def _post(rig: Rig) -> dict[str, Any]:
+    return {
+        "path": "/payments/P1/cancellations",
+        "json": {"paymentId": "P1", "requestId": "request-1"},
+        "headers": headers(rig.merchants["shop"]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("request_id", "code"), [("request-1", "request-in-progress"), ("request-2", "payment-busy")]
+)
+def test_a_request_that_does_not_get_its_turn_says_so_at_the_deadline(
+    rig_on_both: Rig, tranzzo: TranzzoCompany, request_id: str, code: str
+) -> None:
+    rig_on_both.add(tranzzo)
+    rig_on_both.configure(CONNECTOR_ANSWER_SECONDS="0.5")
+    take_turn(rig_on_both, "request-1")
+
+    answer = rig_on_both.cancel("P1", request_id)
+
+    assert (500, code) == (answer.status_code, answer.get_json()["code"])
+    assert [] == tranzzo.calls
+
+
+def test_a_turn_whose_lease_ended_is_taken_over(rig_on_both: Rig, tranzzo: TranzzoCompany) -> None:
+    rig_on_both.add(tranzzo)
+    take_turn(rig_on_both, "request-1")
+    rig_on_both.let_leases_end()
+
+    answer = rig_on_both.cancel("P1", "request-2")
+
+    assert 200 == answer.status_code
+    assert {"void:P1": 1} == tranzzo.effects
+
+
+def test_no_write_is_started_in_the_last_quarter_of_the_answer_time(
+    rig: Rig, tranzzo: TranzzoCompany
+) -> None:
+    rig.add(tranzzo)
+    rig.configure(CONNECTOR_ANSWER_SECONDS="1")
+    tranzzo.inject("slow_before", "look", seconds=0.85)
+
+    late, in_time = rig.cancel("P1"), rig.cancel("P1")
+
+    assert (500, "provider-unavailable") == (late.status_code, late.get_json()["code"])
+    assert 200 == in_time.status_code
+    assert 1 == len(tranzzo.calls_of("void"))
+
+
+def test_the_deadline_bounds_the_whole_request(rig: Rig, tranzzo: TranzzoCompany) -> None:
+    rig.add(tranzzo)
+    rig.configure(CONNECTOR_ANSWER_SECONDS="0.6")
+    tranzzo.inject("drip", "look", seconds=5)
+    deadline = Deadline.after(1.5)
+
+    answer = rig.cancel("P1")
+
+    assert "outcome-unknown" == answer.get_json()["code"]
+    assert deadline.left() > 0
+
+
+def test_the_schedule_is_a_minute_then_longer_then_daily_for_a_week() -> None:
+    expected = (60, 300, 900, 3600, 14400, *[86400] * 7)
+
+    assert expected == SCHEDULE
+
+
+def test_each_attempt_leaves_an_event(rig_on_both: Rig, tranzzo: TranzzoCompany) -> None:
+    rig_on_both.add(tranzzo)
+    tranzzo.inject("reset_after", "void")
+    rig_on_both.cancel("P1")
+    rig_on_both.cancel("P1")
+
+    events = rig_on_both.execute("SELECT state, code FROM events ORDER BY id")
+
+    assert [("unknown", "outcome-unknown"), ("done", None)] == [tuple(row) for row in events]
