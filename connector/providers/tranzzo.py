@@ -1,19 +1,27 @@
-"""Tranzzo, cpay.tranzzo.com: https://docs.tranzzo.com/docs/api-usage/authentication/.
+"""Tranzzo: payments in one step (purchase) or two (auth, then capture or void).
 
-Every call carries `X-API-Auth: CPAY <api_key>:<api_secret>` and `X-API-Key: <endpoints_key>`.
-Some pages show a signed scheme, CPAY-HMAC-SHA1, without saying what is signed; the plain one is
-on the authentication and cancellation pages and is used here.
+Pages, under https://docs.tranzzo.com/docs/:
+authentication  api-usage/authentication
+look            after-payments/info-on-transactions
+statuses        status-codes/payment-cycle
+errors          error-handling
+cancel          cancellation-of-the-created-payment
+void            transactions-2-step/void/api
+capture         transactions-2-step/capture
+refund          transactions-refund/api
 
-An order is a list of operations: primary ones (purchase, auth) and those made on them (void,
-capture, refund). Quirks:
-- an unpaid order that was cancelled reads `failure` with status_code 6007;
-- there is no idempotency key; /void and /refund name the order only, so they are looked up, never
-  repeated blindly;
-- an order id has 32 characters at most (docs.tranzzo.com/docs/transactions-2-step/void/api), and
-  the pages on cancelling and voiding differ (256 and 32): the smaller is kept to;
-- the sandbox is a test project with its own keys on the same host.
+Authentication: keys in two headers. Some pages show a signed scheme, CPAY-HMAC-SHA1, without
+saying what is signed; the plain one is on the pages "authentication" and "cancel".
 
-It cannot: interrupt a buyer who is paying, void in part.
+An order is a list of operations: primary ones (purchase, auth) and those made on them. There is
+no idempotency key; /void and /refund name the order only, so they are looked up, never repeated
+blindly. The sandbox is a test project with its own keys on the same host. It cannot interrupt a
+buyer who is paying, nor void in part.
+
+The pages leave open:
+- How long an order id may be: 256 characters (page "cancel") or 32 (page "void"): the smaller.
+- The code of "payment not found": every well-formed 404 is one, but that of wrong credentials.
+- The HTTP status of wrong credentials: their code decides.
 """
 
 import json
@@ -31,28 +39,35 @@ from connector.domain.payment import Effect, Look, PaymentKey, Sent, Standing
 from connector.http_client import Answer
 from connector.provider import Fields, Provider, Setting, objects, word
 
-# docs.tranzzo.com/docs/status-codes/payment-cycle/: what the status of a primary operation means;
-# what became of a success is for its secondary ones to say. The first wins where there are several.
-UNPAID_STANDINGS = {
-    "success": None,
+_PATHS = {
+    "look": "/pos/{pos_id}/orders/{order}",
+    "cancel": "/pos/{pos_id}/order/{order}/cancel",
+    "void": "/void",
+    "refund": "/refund",
+}
+
+# `method`, page "look".
+_PRIMARY = ("purchase", "auth")
+_SECONDARY = ("void", "capture", "refund")
+
+# `status` of a primary operation, page "statuses". What became of a success is for the secondary
+# ones to say. Of several primary ones the first of these words counts, an unknown one before all.
+_STANDINGS = {
+    "success": Standing.HELD,
     "pending": Standing.PAYING,
     "init": Standing.UNPAID,
     "failure": Standing.UNDONE,
 }
-# docs.tranzzo.com/docs/after-payments/info-on-transactions
-PRIMARY_METHODS = ("purchase", "auth")
-SECONDARY_METHODS = ("void", "capture", "refund")
-# docs.tranzzo.com/docs/status-codes/payment-cycle/: the words after which nothing changes.
-ENDED = ("success", "failure")
-# The answer of /void and /refund, by the status of the operation it made.
-EFFECTS = {"success": Effect.DONE, "failure": Effect.FAILED}
-# docs.tranzzo.com/docs/cancellation-of-the-created-payment: "Payment has cancelled".
-CANCELLED = ("failure", "6007")
-# docs.tranzzo.com/docs/api-usage/authentication/: wrong keys or pos_id, at an HTTP status that
-# the page does not name.
-CREDENTIALS_CODE = "S-404"
-# Characters (docs.tranzzo.com/docs/transactions-2-step/void/api).
-MAX_ORDER_ID = 32
+_RANKS = {status: rank for rank, status in enumerate(_STANDINGS, 1)}
+# `status` of the operation that /void and /refund made. After these words nothing changes.
+_EFFECTS = {"success": Effect.DONE, "failure": Effect.FAILED}
+# `status` and `status_code` of an unpaid order that was cancelled, page "cancel".
+_CANCELLED = ("failure", "6007")
+
+# `args.code` of wrong keys or a wrong pos_id, page "authentication".
+_WRONG_CREDENTIALS = "S-404"
+# Characters, page "void".
+_MAX_ORDER_ID = 32
 
 
 def _pos_id_fault(value: str) -> str | None:
@@ -80,68 +95,97 @@ class Tranzzo(Provider):
     ) -> Look:
         """Read all operations of the order. One whose id is too long cannot be there."""
         order = _order_id(payment)
-        if len(order) > MAX_ORDER_ID:
+        if len(order) > _MAX_ORDER_ID:
             return Look(Standing.ABSENT)
         try:
-            return _look_from(self._operations(order, account, deadline))
+            return _look_from(self._call("look", order, account, deadline, None))
         except _NotFound as absence:
             return Look(Standing.ABSENT, word=absence.evidence)
 
     def cancel(
         self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
     ) -> Sent:
-        """Cancel an unpaid order, or void a hold."""
+        """Void a hold, or cancel an unpaid order."""
         order = _order_id(payment)
         if look.standing is Standing.HELD:
             body = _body(order, look, account, reference)
-            return _sent_from(self._call("void", "/void", body, account, deadline), order, "void")
-        path = f"{_pos(account)}/order/{order}/cancel"
-        return _cancelled_from(self._call("cancel", path, b"", account, deadline), order)
+            return _sent_from(self._call("void", order, account, deadline, body), "void")
+        return _cancelled_from(self._call("cancel", order, account, deadline, b""))
 
     def refund(
         self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
     ) -> Sent:
-        """Refund all: without `refund_amount` it is full (.../docs/transactions-refund/api)."""
+        """Refund all: without `refund_amount` it is full, page "refund"."""
         order = _order_id(payment)
         body = _body(order, look, account, reference)
-        return _sent_from(self._call("refund", "/refund", body, account, deadline), order, "refund")
+        return _sent_from(self._call("refund", order, account, deadline, body), "refund")
 
     def probe(self, account: Account, deadline: Deadline) -> None:
         """Ask after order 0, as cdn.tranzzo.com/tranzzo-api/index.html advises."""
         with suppress(_NotFound):
-            self._operations("0", account, deadline)
-
-    def _operations(self, order: str, account: Account, deadline: Deadline) -> "list[_Operation]":
-        path = f"{_pos(account)}/orders/{order}"
-        return _operations_from(self._call("look", path, None, account, deadline), order)
+            self._call("look", "0", account, deadline, None)
 
     def _call(
-        self, operation: str, path: str, body: bytes | None, account: Account, deadline: Deadline
-    ) -> object:
-        """Return the JSON of an answer that is no error: with a body by POST, else by GET."""
+        self, operation: str, order: str, account: Account, deadline: Deadline, body: bytes | None
+    ) -> "list[_Operation]":
+        """Return the operations an answer shows: with a body by POST, else by GET."""
+        path = _PATHS[operation].format(pos_id=account.settings["pos_id"], order=order)
         answer = self._http.send(
             "GET" if body is None else "POST",
             self._hosts.base(account) + path,
             operation=operation,
             deadline=deadline,
-            headers=self._headers(account),
+            headers=_headers(account),
             body=body,
         )
-        _refuse(answer)
-        return answer.json()
-
-    def _headers(self, account: Account) -> dict[str, str]:
-        keys = account.settings
-        return {
-            "X-API-Auth": f"CPAY {keys['api_key']}:{keys['api_secret']}",
-            "X-API-Key": keys["endpoints_key"],
-            "Accept": "application/json",
-            "Content-Type": "application/json",
-        }
+        return _operations_from(answer, order)
 
 
 class _NotFound(ProviderRefused):
     """Tranzzo has no such payment."""
+
+
+@dataclass(frozen=True)
+class _Operation:
+    """One operation of an order. `id` is its own; a primary one's is the payment's."""
+
+    method: str
+    status: str
+    code: str | None
+    id: str | None
+    mode: str | None
+    amount: Decimal | None
+    currency: str | None
+
+    @classmethod
+    def of(cls, fields: Fields) -> Self:
+        method, status = fields.text("method"), fields.text("status")
+        if method is None or status is None:
+            raise AnswerNotUnderstood(evidence="an operation without method or status")
+        return cls(
+            method,
+            status,
+            code=fields.text("status_code"),
+            id=fields.text("payment_id" if method in _PRIMARY else "operation_id"),
+            mode=fields.text("mode"),
+            amount=fields.decimal("amount"),
+            currency=fields.text("currency"),
+        )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still take effect. Of a method nobody knows, only a failure is over."""
+        return self.status not in (_EFFECTS if self.method in _SECONDARY else ("failure",))
+
+
+def _headers(account: Account) -> dict[str, str]:
+    keys = account.settings
+    return {
+        "X-API-Auth": f"CPAY {keys['api_key']}:{keys['api_secret']}",
+        "X-API-Key": keys["endpoints_key"],
+        "Accept": "application/json",
+        "Content-Type": "application/json",
+    }
 
 
 def _order_id(payment: PaymentKey) -> str:
@@ -149,10 +193,6 @@ def _order_id(payment: PaymentKey) -> str:
     if re.fullmatch(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", payment.payment_id):
         return payment.payment_id.replace("-", "")
     return payment.payment_id
-
-
-def _pos(account: Account) -> str:
-    return f"/pos/{account.settings['pos_id']}"
 
 
 def _body(order: str, look: Look, account: Account, reference: str) -> bytes:
@@ -168,68 +208,10 @@ def _body(order: str, look: Look, account: Account, reference: str) -> bytes:
     return json.dumps(fields).encode()
 
 
-def _refuse(answer: Answer) -> None:
-    """Raise what an error says; its code is that of docs.tranzzo.com/docs/error-handling.
-
-    The code of "payment not found" is not published: every well-formed 404 is one, but that of
-    wrong credentials. A proxy's 404 has no `args`.
-    """
-    code = _error_code(answer.json())
-    if code == CREDENTIALS_CODE:
-        raise ProviderCredentials(evidence=code)
-    if answer.status >= HTTPStatus.BAD_REQUEST and not code:
-        raise AnswerNotUnderstood(evidence=f"HTTP {answer.status}, not Tranzzo's")
-    if answer.status == HTTPStatus.NOT_FOUND:
-        raise _NotFound(evidence=code or "")
-    if answer.status >= HTTPStatus.BAD_REQUEST:
-        raise ProviderRefused(evidence=code or "")
-
-
-def _error_code(content: object) -> str | None:
-    """Return the code of `{"message": "...", "args": {"code": "..."}}`; None of anything else."""
-    try:
-        error = Fields(content)
-        code = word(error.object("args").text("code"))
-        return code if code and error.text("message") else None
-    except AnswerNotUnderstood:
-        return None
-
-
-@dataclass(frozen=True)
-class _Operation:
-    """One operation of an order. `id` is its own; a primary one's is the payment's."""
-
-    method: str
-    status: str
-    status_code: str | None
-    id: str | None
-    mode: str | None
-    amount: Decimal | None
-    currency: str | None
-
-    @classmethod
-    def of(cls, fields: Fields) -> Self:
-        method, status = fields.text("method"), fields.text("status")
-        if method is None or status is None:
-            raise AnswerNotUnderstood(evidence="an operation without method or status")
-        return cls(
-            method=method,
-            status=status,
-            status_code=fields.text("status_code"),
-            id=fields.text("payment_id" if method in PRIMARY_METHODS else "operation_id"),
-            mode=fields.text("mode"),
-            amount=fields.decimal("amount"),
-            currency=fields.text("currency"),
-        )
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it may still take effect. Of a method nobody knows, only a failure is over."""
-        return self.status not in (ENDED if self.method in SECONDARY_METHODS else ("failure",))
-
-
-def _operations_from(content: object, order: str) -> list[_Operation]:
+def _operations_from(answer: Answer, order: str) -> list[_Operation]:
     """Read an array of operations, or one. An empty array is no documented answer."""
+    content = answer.json()
+    _refuse(answer.status, content)
     listed = objects(content if isinstance(content, list) else [content])
     if not listed:
         raise AnswerNotUnderstood(evidence="no operations")
@@ -238,93 +220,85 @@ def _operations_from(content: object, order: str) -> list[_Operation]:
     return [_Operation.of(fields) for fields in listed]
 
 
+def _refuse(status: int, content: object) -> None:
+    """Raise what {"message", "args": {"code"}} says, page "errors". A proxy's has no `args`."""
+    error = Fields(content if isinstance(content, dict) else {})
+    code = word(error.object("args").text("code")) if error.text("message") else ""
+    if code == _WRONG_CREDENTIALS:
+        raise ProviderCredentials(evidence=code)
+    if code and status >= HTTPStatus.BAD_REQUEST:
+        raise (_NotFound if status == HTTPStatus.NOT_FOUND else ProviderRefused)(evidence=code)
+    if status >= HTTPStatus.BAD_REQUEST:
+        raise AnswerNotUnderstood(evidence=f"HTTP {status}, not Tranzzo's")
+
+
 def _look_from(operations: list[_Operation]) -> Look:
-    primaries = [one for one in operations if one.method in PRIMARY_METHODS]
-    others = [one for one in operations if one.method not in PRIMARY_METHODS]
-    running = next((one for one in others if one.is_open), None)
+    primaries = [one for one in operations if one.method in _PRIMARY]
+    others = [one for one in operations if one.method not in _PRIMARY]
+    running = [one for one in others if one.is_open]
     if running:
-        return _as_seen(running, Standing.WORKING)
+        return _as_seen(running[0], Standing.WORKING)
     if not primaries:
         raise AnswerNotUnderstood(evidence="no payment among the operations")
-    primary = min(primaries, key=_rank)
+    primary = min(primaries, key=lambda one: _RANKS.get(one.status, 0))
     if primary.status == "success":
         return _paid(primary, others)
-    return _as_seen(primary, _unpaid_standing(primary))
-
-
-def _rank(operation: _Operation) -> int:
-    """Return the place of a status among the known ones; an unknown word is before all."""
-    known = list(UNPAID_STANDINGS)
-    return known.index(operation.status) if operation.status in known else -1
+    return _as_seen(primary, _unpaid_standing(primary), ended_by=primary)
 
 
 def _unpaid_standing(primary: _Operation) -> Standing:
-    """Only a hosted order is cancelled while unpaid (.../cancellation-of-the-created-payment)."""
+    """Only a hosted order is cancelled while unpaid, page "cancel"."""
     if primary.status == "init" and primary.mode not in {"hosted", None}:
         return Standing.WORKING
-    return UNPAID_STANDINGS.get(primary.status) or Standing.WORKING
+    return _STANDINGS.get(primary.status, Standing.WORKING)
 
 
 def _paid(primary: _Operation, others: list[_Operation]) -> Look:
     """Read what became of a paid order none of whose operations is running."""
-    captures = _ended(others, "capture", "success")
-    voids = _ended(others, "void", "success")
-    if primary.method == "purchase":
-        return _taken(primary, primary.amount or Decimal(), others)
-    if captures:
-        # A part may be captured, which releases the rest (.../docs/transactions-2-step/capture/).
-        taken = sum((one.amount or primary.amount or Decimal() for one in captures), Decimal())
-        return _taken(primary, taken, others)
-    if voids:
-        return _as_seen(primary, Standing.UNDONE, cancellation_id=voids[-1].id)
-    return _as_seen(primary, Standing.HELD, failures=len(_ended(others, "void", "failure")))
+    captures = [one for one in others if (one.method, one.status) == ("capture", "success")]
+    taken = [primary] if primary.method == "purchase" else captures
+    ends = [one for one in others if one.method == ("refund" if taken else "void")]
+    done = [one for one in ends if one.status == "success"]
+    if not done:
+        standing = Standing.CAPTURED if taken else Standing.HELD
+        return _as_seen(primary, standing, failures=len(ends))
+    # A part may be captured, which releases the rest (page "capture"): that part is then all.
+    if taken and not 0 < _total(taken, primary.amount) <= _total(done):
+        return _as_seen(primary, Standing.PARTLY_REFUNDED)
+    return _as_seen(primary, Standing.UNDONE, ended_by=done[-1])
 
 
-def _taken(primary: _Operation, taken: Decimal, others: list[_Operation]) -> Look:
-    """Read the refunds. An amount that is not shown counts as zero, which proves nothing."""
-    refunds = _ended(others, "refund", "success")
-    returned = sum((one.amount or Decimal() for one in refunds), Decimal())
-    if not refunds:
-        failures = len(_ended(others, "refund", "failure"))
-        return _as_seen(primary, Standing.CAPTURED, failures=failures)
-    if 0 < taken <= returned:
-        return _as_seen(primary, Standing.UNDONE, cancellation_id=refunds[-1].id)
-    return _as_seen(primary, Standing.PARTLY_REFUNDED)
-
-
-def _ended(operations: list[_Operation], method: str, status: str) -> list[_Operation]:
-    return [one for one in operations if (one.method, one.status) == (method, status)]
+def _total(operations: list[_Operation], default: Decimal | None = None) -> Decimal:
+    """Add up. An amount that is not shown counts as zero, which proves nothing."""
+    return sum((one.amount or default or Decimal() for one in operations), Decimal())
 
 
 def _as_seen(
-    shown: _Operation, standing: Standing, *, cancellation_id: str | None = None, failures: int = 0
+    shown: _Operation, standing: Standing, failures: int = 0, ended_by: _Operation | None = None
 ) -> Look:
-    """Return the look. A payment that failed or was cancelled unpaid is ended by itself."""
-    if shown.status == "failure":
-        cancellation_id = shown.id
-    words = (word(shown.method), word(shown.status), word(shown.status_code))
+    words = (word(shown.method), word(shown.status), word(shown.code))
     return Look(
         standing,
         amount=shown.amount,
         currency=shown.currency,
-        cancellation_id=cancellation_id,
+        cancellation_id=ended_by.id if ended_by and standing is Standing.UNDONE else None,
         failures=failures,
         word=" ".join(filter(None, words)),
     )
 
 
-def _cancelled_from(content: object, order: str) -> Sent:
+def _cancelled_from(operations: list[_Operation]) -> Sent:
     """Read the answer of a cancellation. Any other status is for a look to explain."""
-    operations = _operations_from(content, order)
     for one in operations:
-        if (one.status, one.status_code) == CANCELLED:
-            return Sent(Effect.DONE, cancellation_id=one.id, word=CANCELLED[1])
+        if (one.status, one.code) == _CANCELLED:
+            return Sent(Effect.DONE, cancellation_id=one.id, word=_CANCELLED[1])
     return Sent(Effect.ACCEPTED, word=word(operations[0].status))
 
 
-def _sent_from(content: object, order: str, method: str) -> Sent:
+def _sent_from(operations: list[_Operation], method: str) -> Sent:
     """Read the answer of /void or /refund. One that shows another operation proves nothing."""
-    operation = _operations_from(content, order)[-1]
-    effect = EFFECTS.get(operation.status) if operation.method == method else None
-    done_id = operation.id if effect is Effect.DONE else None
-    return Sent(effect or Effect.ACCEPTED, cancellation_id=done_id, word=word(operation.status))
+    made = operations[-1]
+    known = _EFFECTS if made.method == method else {}
+    effect = known.get(made.status, Effect.ACCEPTED)
+    done_id = made.id if effect is Effect.DONE else None
+    return Sent(effect, cancellation_id=done_id, word=word(made.status))

@@ -9,7 +9,7 @@ import fcntl
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,32 +93,34 @@ class Database:
             try:
                 yield connection
             except BaseException:
-                connection.run("ROLLBACK")
+                with suppress(*self._failures):
+                    connection.run("ROLLBACK")
                 raise
             connection.run("COMMIT")
 
     @contextmanager
     def _checked_out(self) -> Iterator[Connection]:
-        pooled = None
         try:
             pooled = self.engine.raw_connection()
+        except self._failures as error:
+            raise StorageUnavailable(evidence=type(error).__name__) from error
+        try:
             cursor = pooled.cursor()
             yield Connection(cursor, self._dialect, self._translations)
             cursor.close()
         except self._failures as error:
-            self._discard(pooled)
+            self._discard(pooled, error)
             raise StorageUnavailable(evidence=type(error).__name__) from error
         finally:
-            if pooled is not None:
-                pooled.close()
+            pooled.close()
 
-    def _discard(self, pooled: Any) -> None:
-        """Drop a connection whose state is not known, and its idle siblings with it.
+    def _discard(self, pooled: Any, error: Any) -> None:
+        """Drop a connection that broke, and its idle siblings with it.
 
         After a restart of the server all of them are dead; found out one by one, each would
         cost a request.
         """
-        if pooled is not None:
+        if self.engine.dialect.is_disconnect(error, pooled, None):
             pooled.invalidate()
             self.engine.dispose()
 

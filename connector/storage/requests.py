@@ -19,123 +19,20 @@ from connector.domain.operation import (
     Turn,
 )
 from connector.domain.payment import PaymentKey, PaymentStatus
+from connector.storage import statements as sql
 from connector.storage.database import Connection, Database
 
-_KEPT = """
-    SELECT reply_status, reply_body, value FROM requests
-    WHERE id = :id AND reply_status IS NOT NULL"""
 
-_INSERT = """
-    INSERT INTO requests (
-        id, merchant_id, operation, payment_id, request_id, authorization_id,
-        provider_payment_id, sandbox, value, state, attempts, looks, next_look_at,
-        created_at, updated_at)
-    VALUES (
-        :id, :merchant_id, :operation, :payment_id, :request_id, :authorization_id,
-        :provider_payment_id, :sandbox, :value, 'running', 1, 0, NOW + :first_look,
-        NOW, NOW)
-    ON CONFLICT (id) DO NOTHING
-    RETURNING id"""
-
-# What VTEX repeats is taken up again; what it now leaves out is still known.
-_TAKE_UP = """
-    UPDATE requests SET
-        state = 'running', attempts = attempts + 1, value = :value, looks = 0,
-        authorization_id = coalesce(:authorization_id, authorization_id),
-        provider_payment_id = coalesce(:provider_payment_id, provider_payment_id),
-        next_look_at = NOW + :first_look, updated_at = NOW
-    WHERE id = :id AND reply_status IS NULL"""
-
-# A row on the operator's list stays there while reconcile looks.
-_TAKE_UP_DUE = """
-    UPDATE requests SET
-        state = CASE WHEN state = 'manual' THEN state ELSE 'running' END,
-        attempts = attempts + 1, updated_at = NOW
-    WHERE id = :id AND next_look_at <= NOW"""
-
-_LEASE = """
-    INSERT INTO payments (
-        merchant_id, payment_id, status, sends, lease_claim, lease_token, lease_until,
-        created_at, updated_at)
-    VALUES (:merchant_id, :payment_id, 'PENDING', 0, :id, :token, NOW + :seconds, NOW, NOW)
-    ON CONFLICT (merchant_id, payment_id) DO UPDATE SET
-        lease_claim = excluded.lease_claim, lease_token = excluded.lease_token,
-        lease_until = excluded.lease_until
-    WHERE payments.lease_until IS NULL OR payments.lease_until < NOW
-    RETURNING status, sandbox, cancellation_id, sends"""
-
-_PROGRESS = """
-    SELECT requests.state, requests.attempts, requests.code, requests.message,
-        payments.lease_until > NOW, payments.lease_claim = :id
-    FROM payments LEFT JOIN requests ON requests.id = :id
-    WHERE payments.merchant_id = :merchant_id AND payments.payment_id = :payment_id"""
-
-_SENDS = """
-    SELECT action, number, reference, state, NOW - sent_at FROM sends
-    WHERE merchant_id = :merchant_id AND payment_id = :payment_id ORDER BY sent_at, number"""
-
-_MARK_SENDING = """
-    UPDATE payments SET sandbox = :sandbox, sends = sends + 1, updated_at = NOW
-    WHERE merchant_id = :merchant_id AND payment_id = :payment_id
-        AND lease_token = :token AND lease_until > NOW"""
-
-_SEND = """
-    INSERT INTO sends (merchant_id, payment_id, action, number, reference, state, sent_at)
-    VALUES (:merchant_id, :payment_id, :action, :number, :reference, 'open', NOW)
-    ON CONFLICT (merchant_id, payment_id, action, number) DO UPDATE SET
-        sent_at = excluded.sent_at"""
-
-_REFERENCE = "UPDATE requests SET reference = :reference WHERE id = :id"
-
-_CLOSE_SENDS = """
-    UPDATE sends SET state = :state
-    WHERE merchant_id = :merchant_id AND payment_id = :payment_id
-        AND action = :action AND state = 'open'"""
-
-# A new reference means that the one before it certainly failed.
-_FAIL_EARLIER = """
-    UPDATE sends SET state = 'failed'
-    WHERE merchant_id = :merchant_id AND payment_id = :payment_id
-        AND action = :action AND number < :number AND state = 'open'"""
-
-_END_TURN = """
-    UPDATE payments SET
-        lease_claim = NULL, lease_token = NULL, lease_until = NULL, status = :status,
-        cancellation_id = :cancellation_id, sandbox = :sandbox, updated_at = NOW
-    WHERE merchant_id = :merchant_id AND payment_id = :payment_id AND lease_token = :token"""
-
-# A final reply, once kept, never changes.
-_END_ATTEMPT = """
-    UPDATE requests SET
-        state = :state, code = :code, message = :message,
-        reply_body = CASE WHEN reply_status IS NULL THEN :body ELSE reply_body END,
-        reply_status = coalesce(reply_status, :reply),
-        looks = :looks, next_look_at = NOW + :next_look, updated_at = NOW
-    WHERE id = :id"""
-
-_EVENT = """
-    INSERT INTO events (request, at, state, code, message)
-    VALUES (:id, NOW, :state, :code, :message)"""
-
-_DUE = """
-    SELECT merchant_id, payment_id, request_id, authorization_id, provider_payment_id,
-        sandbox, value, looks, state
-    FROM requests WHERE next_look_at <= NOW ORDER BY next_look_at LIMIT :most"""
-
-_LIST = """
-    SELECT merchants.name, merchants.provider, operation, payment_id, request_id, state, code,
-        reference, attempts, requests.created_at, requests.updated_at
-    FROM requests JOIN merchants ON merchants.id = requests.merchant_id
-    WHERE (:state = '' OR state = :state) AND (:merchant = '' OR merchants.name = :merchant)
-    ORDER BY requests.created_at, requests.id"""
-
-
-class _Occupied(Exception):
-    """Another request holds the lease: nothing of this one is recorded."""
+class _Undone(Exception):
+    """Another request holds the lease, or there is nothing to do: nothing is recorded."""
 
 
 class Requests:
-    """What is stored of requests and payments. Every method is one transaction at most."""
+    """What is stored of requests and payments. Every method is one transaction at most.
+
+    A transaction locks the payment first and the request after it: in one order everywhere, so
+    that no two wait for each other.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -156,27 +53,26 @@ class Requests:
         values = _columns(request)
         try:
             with self._database.write() as connection:
-                is_new = connection.one(_INSERT, **values, first_look=first_look) is not None
-                if not is_new and not _take_up(connection, values, first_look):
-                    return _kept(connection, request)
-                return _lease(connection, request, lease)
-        except _Occupied:
-            return None
+                turn = _lease(connection, request, lease)
+                _record(connection, values, first_look)
+                return turn
+        except _Undone:
+            return self.kept(request)
 
     def claim_due(self, request: CancelRequest, *, lease: float) -> Turn | None:
         """Take up a request that reconcile is to look at, unless another did meanwhile."""
         try:
             with self._database.write() as connection:
-                if not connection.run(_TAKE_UP_DUE, id=request.claim_id):
-                    return None
-                return _lease(connection, request, lease)
-        except _Occupied:
+                turn = _lease(connection, request, lease)
+                _take_up_due(connection, request)
+                return turn
+        except _Undone:
             return None
 
     def progress(self, request: CancelRequest) -> Progress:
         """Say what is going on with a payment and a request of it."""
         with self._database.read() as connection:
-            row = connection.one(_PROGRESS, id=request.claim_id, **_payment(request))
+            row = connection.one(sql.PROGRESS, id=request.claim_id, **_payment(request))
         if row is None:
             return Progress(is_held=False, is_same=False)
         state, attempts, code, message, is_held, is_same = row
@@ -193,13 +89,15 @@ class Requests:
         """Record that a write is about to be sent. Raises LeaseLost when it must not be."""
         of_payment = _payment_of(turn)
         with self._database.write() as connection:
-            if not connection.run(_MARK_SENDING, token=turn.token, sandbox=sandbox, **of_payment):
+            if not connection.run(
+                sql.MARK_SENDING, token=turn.token, sandbox=sandbox, **of_payment
+            ):
                 raise LeaseLost
             named = {"action": send.action, "number": send.number, **of_payment}
             if send.number > 1:
-                connection.run(_FAIL_EARLIER, **named)
-            connection.run(_SEND, reference=send.reference, **named)
-            connection.run(_REFERENCE, id=turn.claim_id, reference=send.reference)
+                connection.run(sql.FAIL_EARLIER, **named)
+            connection.run(sql.SEND, reference=send.reference, **named)
+            connection.run(sql.REFERENCE, id=turn.claim_id, reference=send.reference)
 
     def end_turn(
         self,
@@ -220,7 +118,7 @@ class Requests:
         is_done = outcome.state is State.DONE
         with self._database.write() as connection:
             ended = connection.run(
-                _END_TURN,
+                sql.END_TURN,
                 token=turn.token,
                 status=PaymentStatus.CANCELLED.value if is_done else turn.status.value,
                 cancellation_id=outcome.cancellation_id if is_done else turn.cancellation_id,
@@ -231,10 +129,10 @@ class Requests:
                 raise LeaseLost
             if closed:
                 action, state = closed
-                connection.run(_CLOSE_SENDS, action=action, state=state, **_payment_of(turn))
+                connection.run(sql.CLOSE_SENDS, action=action, state=state, **_payment_of(turn))
             words = {"state": outcome.state.value, "code": outcome.code, "message": outcome.message}
             connection.run(
-                _END_ATTEMPT,
+                sql.END_ATTEMPT,
                 id=turn.claim_id,
                 reply=reply and reply.status,
                 body=reply and reply.body,
@@ -242,42 +140,51 @@ class Requests:
                 next_look=next_look,
                 **words,
             )
-            connection.run(_EVENT, id=turn.claim_id, **words)
+            connection.run(sql.EVENT, id=turn.claim_id, **words)
 
     def due(self, most: int) -> list[Due]:
         """Return the requests reconcile is to look at now, the longest due first."""
         with self._database.read() as connection:
-            return [_due(row) for row in connection.all(_DUE, most=most)]
+            return [_due(row) for row in connection.all(sql.DUE, most=most)]
 
     def rows(self, *, state: str = "", merchant: str = "") -> list[Row]:
         """Return what `connector operations list` shows, oldest first."""
         with self._database.read() as connection:
-            found = connection.all(_LIST, state=state, merchant=merchant)
+            found = connection.all(sql.LIST, state=state, merchant=merchant)
         return [_row(row) for row in found]
 
 
 def _kept(connection: Connection, request: CancelRequest) -> Kept | None:
-    row = connection.one(_KEPT, id=request.claim_id)
+    row = connection.one(sql.KEPT, id=request.claim_id)
     if row is None:
         return None
     status, body, value = row
     return Kept(Reply(status, bytes(body)), None if value is None else Decimal(value))
 
 
-def _take_up(connection: Connection, values: dict[str, Any], first_look: float) -> bool:
+def _record(connection: Connection, values: dict[str, Any], first_look: float) -> None:
+    """Record a request, or take it up again unless its reply is final."""
+    if connection.one(sql.INSERT, **values, first_look=first_look) is not None:
+        return
     names = ("id", "value", "authorization_id", "provider_payment_id")
-    kept = {name: values[name] for name in names}
-    return bool(connection.run(_TAKE_UP, first_look=first_look, **kept))
+    again = {name: values[name] for name in names}
+    if not connection.run(sql.TAKE_UP, first_look=first_look, **again):
+        raise _Undone
+
+
+def _take_up_due(connection: Connection, request: CancelRequest) -> None:
+    if not connection.run(sql.TAKE_UP_DUE, id=request.claim_id):
+        raise _Undone
 
 
 def _lease(connection: Connection, request: CancelRequest, seconds: float) -> Turn:
     of_payment = _payment(request)
     token = uuid.uuid4().hex
-    row = connection.one(_LEASE, id=request.claim_id, token=token, seconds=seconds, **of_payment)
+    row = connection.one(sql.LEASE, id=request.claim_id, token=token, seconds=seconds, **of_payment)
     if row is None:
-        raise _Occupied
+        raise _Undone
     status, sandbox, cancellation_id, count = row
-    sends = connection.all(_SENDS, **of_payment) if count else []
+    sends = connection.all(sql.SENDS, **of_payment) if count else []
     return Turn(
         claim_id=request.claim_id,
         token=token,

@@ -192,7 +192,7 @@ def test_an_identical_request_in_flight_is_waited_for_and_shared(
     for thread in threads:
         thread.join()
 
-    assert [200] * 5 == [answer.status_code for answer in answers]
+    assert [200] * 5 == [answer.status_code for answer in answers], [a.data for a in answers]
     assert 1 == len({answer.data for answer in answers})
     assert {"void:P1": 1} == tranzzo.effects
 

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -169,6 +169,14 @@ SEEN: list[Kind] = [
 KINDS: list[Kind] = [*SEEN, RUSTORE_BLIND, CRYPTOMUS_CANCELLED, CRYPTOMUS_UNPAID, SANDBOX]
 
 
+RECORDED = (
+    "SELECT * FROM payments WHERE payment_id = :id",
+    "SELECT * FROM requests WHERE payment_id = :id ORDER BY id",
+    "SELECT * FROM sends WHERE payment_id = :id ORDER BY action, number",
+    "SELECT * FROM events WHERE request IN (SELECT id FROM requests WHERE payment_id = :id)",
+)
+
+
 class Scene:
     """A rig with the companies' stand-ins, and a merchant for each kind of payment."""
 
@@ -209,8 +217,7 @@ class Scene:
         return [
             call
             for call in made
-            if operation in {None, call.operation}
-            and not _named(call).isdisjoint(payment.names)
+            if operation in {None, call.operation} and not _named(call).isdisjoint(payment.names)
         ]
 
     def truth(self, kind: Kind, payment: Payment, request_id: str) -> dict[str, Any]:
@@ -233,22 +240,10 @@ class Scene:
         self.rig.let_leases_end()
         self.rig.execute("UPDATE sends SET sent_at = 1")
 
-    def recorded(self, payment: Payment) -> dict[str, list[Any]]:
+    def recorded(self, payment: Payment) -> list[Any]:
         """All that is stored of a payment."""
-        of_payment = "WHERE payment_id = :id"
-        tables = {
-            "payments": of_payment,
-            "requests": of_payment,
-            "sends": of_payment,
-            "events": f"WHERE request IN (SELECT id FROM requests {of_payment})",
-        }
-        return {
-            table: [tuple(row) for row in self._rows(table, where, payment)]
-            for table, where in tables.items()
-        }
-
-    def _rows(self, table: str, where: str, payment: Payment) -> Iterator[Any]:
-        yield from self.rig.execute(f"SELECT * FROM {table} {where} ORDER BY 1, 2, 3", id=payment.id)  # noqa: S608
+        found = [self.rig.execute(sql, id=payment.id) for sql in RECORDED]
+        return [tuple(row) for rows in found for row in rows]
 
 
 def _named(call: Call) -> set[str]:

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from tests import postgres
-from tests.rig import FIELDS, Served, headers
+from tests.rig import FIELDS, Served
 from tests.server import (
     CRYPTOMUS_CANCELLED,
     CRYPTOMUS_UNPAID,
@@ -108,14 +108,19 @@ class Killed:
         return reached.is_set
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run `connector`, with the crashes planted."""
-        return subprocess.run(
+        """Run `connector` to its end."""
+        with self.begun(*arguments) as begun:
+            output, errors = begun.communicate(timeout=60)
+        return subprocess.CompletedProcess(arguments, begun.returncode, output, errors)
+
+    def begun(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Begin `connector`, with the crashes planted."""
+        return subprocess.Popen(
             [sys.executable, CRASHING, *arguments],
-            env={**self.server._environment},
-            capture_output=True,
+            env=self.server._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
-            check=False,
         )
 
     def answers_truly(self, kind: Kind, payment: Payment, request_id: str) -> requests.Response:
@@ -126,7 +131,7 @@ class Killed:
         assert scene.truth(kind, payment, request_id) == answer.json()
         assert FIELDS == list(answer.json())
         assert scene.is_cancelled(kind, payment)
-        assert (1 if kind.write and kind is not SANDBOX else 0) == scene.effects(kind, payment)
+        assert (1 if kind.write else 0) == scene.effects(kind, payment)
         return answer
 
     def is_replayed(self, kind: Kind, payment: Payment, answer: requests.Response) -> None:
@@ -142,15 +147,26 @@ class Killed:
 
 @contextmanager
 def killed(
-    url: str, folder: Path, kinds: list[Kind] = KINDS, **variables: str
+    url: str,
+    folder: Path,
+    kinds: list[Kind] = KINDS,
+    *,
+    reconcile: bool = False,
+    **variables: str,
 ) -> Iterator[Killed]:
     crash_file = folder / "crash"
     with (
         Scene(url, folder, kinds, **variables) as scene,
-        Served(scene.rig, script=[CRASHING], CRASH_FILE=str(crash_file)) as server,
+        Served(
+            scene.rig, script=[CRASHING], CRASH_FILE=str(crash_file), reconcile=reconcile
+        ) as server,
     ):
         yield Killed(scene, server, crash_file)
         server.kill()
+
+
+def code(answer: requests.Response) -> Any:
+    return answer.json()["code"]
 
 
 @pytest.fixture(scope="module")
@@ -189,9 +205,6 @@ def another_server(shared: Killed) -> Iterator[Served]:
         server.kill()
 
 
-RETRIES = [pytest.param(FIRST, id="same-request"), pytest.param(SECOND, id="other-request")]
-
-
 def finishes(world: Killed, kind: Kind, step: str, retried_as: str) -> None:
     payment = world.scene.make(kind)
     world.kill(kind, payment, step)
@@ -201,19 +214,279 @@ def finishes(world: Killed, kind: Kind, step: str, retried_as: str) -> None:
     world.is_replayed(kind, payment, answer)
 
 
-@pytest.mark.parametrize("retried_as", RETRIES)
-@pytest.mark.parametrize(
-    ("kind", "step"), each_step([*SEEN, CRYPTOMUS_CANCELLED, SANDBOX])
-)
+@pytest.mark.parametrize(("kind", "step"), each_step([*SEEN, CRYPTOMUS_CANCELLED, SANDBOX]))
 def test_a_worker_killed_at_any_step_leaves_one_effect_and_one_truth(
-    on_sqlite: Killed, kind: Kind, step: str, retried_as: str
+    on_sqlite: Killed, kind: Kind, step: str
 ) -> None:
-    finishes(on_sqlite, kind, step, retried_as)
+    finishes(on_sqlite, kind, step, FIRST)
 
 
-@pytest.mark.parametrize("retried_as", RETRIES)
+@pytest.mark.parametrize(("kind", "step"), each_step([TRANZZO_CAPTURED, YANDEX_HELD, RUSTORE_HELD]))
+def test_another_request_finishes_what_a_killed_worker_began(
+    on_sqlite: Killed, kind: Kind, step: str
+) -> None:
+    finishes(on_sqlite, kind, step, SECOND)
+
+
+@pytest.mark.parametrize("retried_as", [FIRST, SECOND])
 @pytest.mark.parametrize(("kind", "step"), each_step([TRANZZO_HELD, YANDEX_HELD]))
 def test_a_worker_killed_at_any_step_leaves_one_effect_and_one_truth_on_postgresql(
     on_postgresql: Killed, kind: Kind, step: str, retried_as: str
 ) -> None:
     finishes(on_postgresql, kind, step, retried_as)
+
+
+@pytest.mark.parametrize("kind", SEEN, ids=str)
+def test_a_cancellation_killed_at_one_step_after_another_has_one_effect(
+    on_sqlite: Killed, kind: Kind
+) -> None:
+    payment = on_sqlite.scene.make(kind)
+    for step in ("claiming", "claimed", "looking", "recorded", "sent", "answered", "ending"):
+        on_sqlite.kill(kind, payment, step)
+        on_sqlite.scene.let_time_pass()
+    answer = on_sqlite.answers_truly(kind, payment, FIRST)
+    assert 1 == len(on_sqlite.scene.calls(kind, payment, kind.write))
+    on_sqlite.is_replayed(kind, payment, answer)
+
+
+@pytest.mark.parametrize("step", steps_of(RUSTORE_BLIND))
+def test_what_cannot_be_looked_at_is_cancelled_once_and_never_falsely_reported(
+    on_sqlite: Killed, step: str
+) -> None:
+    scene, payment = on_sqlite.scene, on_sqlite.scene.make(RUSTORE_BLIND)
+    on_sqlite.kill(RUSTORE_BLIND, payment, step)
+    scene.let_time_pass()
+    answer = on_sqlite.cancel(RUSTORE_BLIND, payment)
+    expected = (501, None) if step in UNRECORDED else (200, payment.names[0])
+    for _ in range(5):
+        assert expected == (answer.status_code, answer.json()["cancellationId"])
+        assert ("cancel-manually" if expected[0] == 501 else None) == code(answer)
+        answer = on_sqlite.cancel(RUSTORE_BLIND, payment)
+    assert 1 == scene.effects(RUSTORE_BLIND, payment)
+    assert scene.is_cancelled(RUSTORE_BLIND, payment)
+
+
+@pytest.mark.parametrize("step", steps_of(CRYPTOMUS_UNPAID))
+def test_what_only_a_person_can_cancel_stays_manual_until_it_expires(
+    on_sqlite: Killed, step: str
+) -> None:
+    scene, payment = on_sqlite.scene, on_sqlite.scene.make(CRYPTOMUS_UNPAID)
+    on_sqlite.kill(CRYPTOMUS_UNPAID, payment, step)
+    scene.let_time_pass()
+    answer = on_sqlite.cancel(CRYPTOMUS_UNPAID, payment)
+    assert (501, "cancel-manually") == (answer.status_code, code(answer))
+    assert answer.json()["cancellationId"] is None
+    scene.company(CRYPTOMUS_UNPAID).move(payment.id, "cancel")
+    answer = on_sqlite.answers_truly(CRYPTOMUS_UNPAID, payment, FIRST)
+    on_sqlite.is_replayed(CRYPTOMUS_UNPAID, payment, answer)
+
+
+@pytest.mark.parametrize("step", ["recorded", "sending", "sent"])
+def test_a_refund_without_a_key_is_not_sent_again_before_the_first_has_surely_ended(
+    on_sqlite: Killed, step: str
+) -> None:
+    scene, payment = on_sqlite.scene, on_sqlite.scene.make(TRANZZO_CAPTURED)
+    on_sqlite.kill(TRANZZO_CAPTURED, payment, "recorded")
+    scene.rig.let_leases_end()
+    for request_id in (FIRST, SECOND):
+        answer = on_sqlite.cancel(TRANZZO_CAPTURED, payment, request_id)
+        assert (500, "outcome-unknown") == (answer.status_code, code(answer))
+    assert [] == scene.calls(TRANZZO_CAPTURED, payment, "refund")
+    scene.let_time_pass()
+    on_sqlite.kill(TRANZZO_CAPTURED, payment, step)
+    scene.let_time_pass()
+    on_sqlite.answers_truly(TRANZZO_CAPTURED, payment, FIRST)
+
+
+class Late:
+    """A write that reaches the company, whose sender is killed, and that takes effect late."""
+
+    def __init__(self, kill: Callable[[], None], write: str) -> None:
+        self.arrived, self.released, self.ended = (threading.Event() for _ in range(3))
+        self._kill = kill
+        self._write = write
+        self._thread: int | None = None
+
+    def __call__(self, operation: str, moment: str) -> None:
+        if operation != self._write:
+            return
+        if moment == "before" and not self.arrived.is_set():
+            self._thread = threading.get_ident()
+            self.arrived.set()
+            self._kill()
+            self.released.wait(30)
+        elif moment == "after" and self._thread == threading.get_ident():
+            self.ended.set()
+
+
+@pytest.mark.parametrize("kind", [*SEEN, RUSTORE_BLIND], ids=str)
+def test_a_write_that_takes_effect_after_the_retry_is_no_second_one(
+    on_sqlite: Killed, kind: Kind
+) -> None:
+    scene, payment = on_sqlite.scene, on_sqlite.scene.make(kind)
+    late = scene.company(kind).hook = Late(on_sqlite.server.kill_workers, kind.write)
+    with pytest.raises(requests.ConnectionError):
+        on_sqlite.cancel(kind, payment)
+    on_sqlite.server._wait_until_ready()
+    scene.rig.let_leases_end()
+    answer = on_sqlite.cancel(kind, payment)
+    if kind is TRANZZO_CAPTURED:
+        assert (500, "outcome-unknown") == (answer.status_code, code(answer))
+        assert 1 == len(scene.calls(kind, payment, kind.write))
+    else:
+        assert (200, 1) == (answer.status_code, scene.effects(kind, payment))
+    late.released.set()
+    assert late.ended.wait(10)
+    scene.let_time_pass()
+    on_sqlite.is_replayed(kind, payment, on_sqlite.answers_truly(kind, payment, FIRST))
+
+
+def stop(server: Served) -> None:
+    (worker,) = server.workers()
+    worker.suspend()
+    while worker.status() != "stopped":
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("step", ["looking", "sent"])
+@pytest.mark.parametrize("kind", SEEN, ids=str)
+def test_a_worker_that_wakes_after_its_lease_passed_can_neither_send_nor_record(
+    on_sqlite: Killed, another_server: Served, kind: Kind, step: str
+) -> None:
+    world, scene = on_sqlite, on_sqlite.scene
+    payment = scene.make(kind)
+    stopped = threading.Event()
+    world.arm(kind, step, lambda: (stop(world.server), stopped.set()))
+    with ThreadPoolExecutor() as pool:
+        sleeping = pool.submit(world.cancel, kind, payment)
+        assert stopped.wait(10)
+        scene.let_time_pass()
+        answer = world.cancel(kind, payment, server=another_server)
+        recorded = scene.recorded(payment)
+        world.server.workers()[0].resume()
+        late = sleeping.result()
+    assert (200, scene.truth(kind, payment, FIRST)) == (answer.status_code, answer.json())
+    assert (500, "outcome-unknown") == (late.status_code, code(late))
+    assert recorded == scene.recorded(payment)
+    assert 1 == len(scene.calls(kind, payment, kind.write))
+    assert answer.content == world.answers_truly(kind, payment, FIRST).content
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert is_so()
+
+
+def until_it_succeeds(send: Callable[[], requests.Response], codes: set[str]) -> requests.Response:
+    """Repeat a cancellation as VTEX does, while its answer is one of these failures."""
+    deadline = time.monotonic() + 30
+    while (answer := send()).status_code == 500 and time.monotonic() < deadline:
+        assert code(answer) in codes
+        time.sleep(0.1)
+    return answer
+
+
+def test_a_killed_servers_cancellation_goes_on_when_its_lease_ends(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    kind = TRANZZO_HELD
+    with killed(sqlite_url, tmp_path, [kind], CONNECTOR_ANSWER_SECONDS="1") as world:
+        payment = world.scene.make(kind)
+        began = time.monotonic()
+        world.kill(kind, payment, "sent")
+        with ThreadPoolExecutor() as pool:
+            same = pool.submit(world.cancel, kind, payment, FIRST)
+            other = pool.submit(world.cancel, kind, payment, SECOND)
+        assert (500, "request-in-progress") == (same.result().status_code, code(same.result()))
+        assert (500, "payment-busy") == (other.result().status_code, code(other.result()))
+        answer = until_it_succeeds(lambda: world.cancel(kind, payment), {"request-in-progress"})
+        assert 200 == answer.status_code
+        # The answer time and 5 s more.
+        assert 6 <= time.monotonic() - began
+        world.is_replayed(kind, payment, world.answers_truly(kind, payment, FIRST))
+
+
+def test_a_worker_stopped_between_recording_and_sending_sends_nothing_when_it_wakes(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    kind = TRANZZO_CAPTURED
+    with (
+        killed(sqlite_url, tmp_path, [kind], CONNECTOR_ANSWER_SECONDS="1") as world,
+        Served(world.scene.rig) as other,
+        ThreadPoolExecutor() as pool,
+    ):
+        payment = world.scene.make(kind)
+        reached = world.arm(kind, "recorded", lambda: None, "SIGSTOP")
+        sleeping = pool.submit(world.cancel, kind, payment)
+        wait_until(reached)
+        expected = {"request-in-progress", "outcome-unknown"}
+        answer = until_it_succeeds(lambda: world.cancel(kind, payment, server=other), expected)
+        recorded = world.scene.recorded(payment)
+        world.server.workers()[0].resume()
+        assert (500, "outcome-unknown") == (sleeping.result().status_code, code(sleeping.result()))
+        assert recorded == world.scene.recorded(payment)
+        assert 1 == len(world.scene.calls(kind, payment, kind.write))
+        assert answer.content == world.answers_truly(kind, payment, FIRST).content
+        other.kill()
+
+
+def assert_finished_without_vtex(world: Killed, kind: Kind, payment: Payment) -> None:
+    """Check that the company ended it once, and that VTEX is told so without asking there."""
+    assert world.scene.is_cancelled(kind, payment)
+    calls = len(world.scene.calls(kind, payment))
+    world.is_replayed(kind, payment, world.answers_truly(kind, payment, FIRST))
+    assert calls == len(world.scene.calls(kind, payment))
+
+
+def test_reconcile_finishes_what_was_killed_and_nobody_repeats(on_sqlite: Killed) -> None:
+    steps = ("claimed", "recorded", "sent", "answered")
+    payments = []
+    for kind, step in product(SEEN, steps):
+        payments.append((kind, on_sqlite.scene.make(kind)))
+        on_sqlite.kill(*payments[-1], step)
+    on_sqlite.scene.let_time_pass()
+    on_sqlite.scene.rig.make_due()
+    done = on_sqlite.command("reconcile", "--once")
+    assert 0 == done.returncode, done.stderr
+    for kind, payment in payments:
+        assert_finished_without_vtex(on_sqlite, kind, payment)
+
+
+def test_a_reconcile_killed_at_any_step_is_finished_by_the_next(on_sqlite: Killed) -> None:
+    kind, scene = TRANZZO_HELD, on_sqlite.scene
+    payments = []
+    for step in steps_of(kind):
+        payment = scene.make(kind)
+        payments.append(payment)
+        on_sqlite.kill(kind, payment, "claimed")
+        let_it_be_due(scene, payment)
+        with on_sqlite.begun("reconcile", "--once") as reconcile:
+            reached = on_sqlite.arm(kind, step, reconcile.kill)
+            reconcile.wait(60)
+        assert reached()
+        assert -9 == reconcile.returncode
+    scene.let_time_pass()
+    assert 0 == on_sqlite.command("reconcile", "--once").returncode
+    for payment in payments:
+        assert_finished_without_vtex(on_sqlite, kind, payment)
+
+
+def let_it_be_due(scene: Scene, payment: Payment) -> None:
+    """The others keep their leases: the next reconcile takes this one."""
+    for sql in (
+        "UPDATE payments SET lease_until = 1 WHERE payment_id = :id",
+        "UPDATE requests SET next_look_at = 1 WHERE payment_id = :id",
+    ):
+        scene.rig.execute(sql, id=payment.id)
+
+
+def test_a_server_finishes_by_itself_what_was_killed_in_it(sqlite_url: str, tmp_path: Path) -> None:
+    kind = YANDEX_UNPAID
+    with killed(sqlite_url, tmp_path, [kind], reconcile=True) as world:
+        payment = world.scene.make(kind)
+        world.kill(kind, payment, "sent")
+        let_it_be_due(world.scene, payment)
+        wait_until(lambda: world.scene.rig.states() == ["done"])
+        assert_finished_without_vtex(world, kind, payment)

@@ -1,0 +1,1 @@
+"""`make bench`: what a request costs, measured against bare Flask in the same run."""

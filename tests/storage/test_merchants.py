@@ -1,0 +1,187 @@
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from cryptography.fernet import Fernet
+
+from connector.domain.errors import ConfigurationError, MerchantExists, UnknownMerchant
+from connector.domain.merchant import CapturedPolicy, Merchant
+from connector.storage.database import Database
+from connector.storage.merchants import Credentials, Entry, Merchants, digest
+from connector.storage.vault import Vault
+
+SETTINGS = {"pos_id": "pos-1", "api_secret": "a-very-secret-word-4711"}
+OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
+
+
+@pytest.fixture
+def database(migrated_url: str) -> Iterator[Database]:
+    database = Database(
+        migrated_url.replace("postgresql://", "postgresql+psycopg://"), pool_size=60
+    )
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def merchants(database: Database) -> Merchants:
+    return Merchants(database, Vault([OLD]))
+
+
+def add(merchants: Merchants, name: str = "shop") -> Credentials:
+    return merchants.add(name, "tranzzo", SETTINGS, sandbox=True, captured=CapturedPolicy.REFUND)
+
+
+def raw_contents(url: str) -> bytes:
+    """Everything the database holds, as whoever steals it sees it."""
+    if url.startswith("sqlite"):
+        files = Path(urlsplit(url).path).parent.glob("connector.db*")
+        return b"".join(path.read_bytes() for path in files)
+    held = []
+    with psycopg.connect(url) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        for (table,) in tables.fetchall():
+            rows = connection.execute(f"SELECT * FROM {table}")  # noqa: S608
+            held.append(repr(rows.fetchall()).encode())
+    return b"".join(held)
+
+
+def test_a_merchant_is_found_as_it_was_added(merchants: Merchants) -> None:
+    made = add(merchants)
+    expected = Merchant(1, "shop", "tranzzo", SETTINGS, True, CapturedPolicy.REFUND)  # noqa: FBT003
+    assert Entry(expected, made.app_key, is_disabled=False) == merchants.entry("shop")
+    (listed,) = merchants.entries()
+    assert (expected, (digest(made.app_token),)) == (listed.merchant, listed.digests)
+
+
+def test_keys_and_tokens_are_random_and_fit_for_a_header(merchants: Merchants) -> None:
+    made = [add(merchants, f"shop-{number}") for number in range(20)]
+    assert 40 == len({one.app_key for one in made} | {one.app_token for one in made})
+    for one in made:
+        assert re.fullmatch(r"[0-9a-f]{32}", one.app_key)
+        # 43 characters of base64 are 256 bits.
+        assert re.fullmatch(r"[A-Za-z0-9_-]{43}", one.app_token)
+
+
+def test_a_name_is_given_once(merchants: Merchants) -> None:
+    first = add(merchants)
+    with pytest.raises(MerchantExists, match="shop"):
+        add(merchants)
+    (entry,) = merchants.entries()
+    assert (first.app_key, 1) == (entry.app_key, len(entry.digests))
+
+
+def test_of_twenty_who_add_one_name_one_succeeds(merchants: Merchants) -> None:
+    found: list[str] = []
+
+    def run() -> None:
+        try:
+            add(merchants)
+            found.append("added")
+        except MerchantExists:
+            found.append("refused")
+
+    threads = [threading.Thread(target=run) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {"added": 1, "refused": 19} == Counter(found)
+    (entry,) = merchants.entries()
+    assert 1 == len(entry.digests)
+
+
+def test_nothing_secret_is_readable_in_the_database(
+    merchants: Merchants, migrated_url: str
+) -> None:
+    made = add(merchants)
+    second = merchants.rotate_token("shop")
+    merchants.update("shop", SETTINGS | {"api_secret": "the-next-secret-4712"})
+    held = raw_contents(migrated_url)
+    assert made.app_key.encode() in held
+    for secret in (made.app_token, second.app_token, *SETTINGS.values(), "the-next-secret-4712"):
+        assert secret.encode() not in held
+
+
+def test_an_update_replaces_the_settings_and_nothing_else(merchants: Merchants) -> None:
+    made = add(merchants)
+    merchants.update("shop", {"api_secret": "new"})
+    (entry,) = merchants.entries()
+    assert {"api_secret": "new"} == entry.merchant.settings
+    assert (made.app_key, (digest(made.app_token),)) == (entry.app_key, entry.digests)
+
+
+def test_a_rotation_keeps_the_last_two_tokens(merchants: Merchants) -> None:
+    tokens = [add(merchants).app_token]
+    for _ in range(3):
+        tokens.append(merchants.rotate_token("shop").app_token)
+        (entry,) = merchants.entries()
+        assert {digest(token) for token in tokens[-2:]} == set(entry.digests)
+
+
+def test_a_disabled_merchant_stays_with_its_settings(merchants: Merchants) -> None:
+    add(merchants)
+    merchants.disable("shop")
+    merchants.disable("shop")
+    (entry,) = merchants.entries()
+    assert (True, SETTINGS) == (entry.is_disabled, entry.merchant.settings)
+
+
+@pytest.mark.parametrize("verb", ["entry", "rotate_token", "disable"])
+def test_a_name_that_is_not_there_is_said(merchants: Merchants, verb: str) -> None:
+    with pytest.raises(UnknownMerchant, match="nobody"):
+        getattr(merchants, verb)("nobody")
+    with pytest.raises(UnknownMerchant, match="nobody"):
+        merchants.update("nobody", {})
+    assert [] == merchants.entries()
+
+
+def test_every_change_of_any_merchant_changes_the_revision(merchants: Merchants) -> None:
+    seen = [merchants.revision()]
+    add(merchants)
+    seen.append(merchants.revision())
+    add(merchants, "other")
+    seen.append(merchants.revision())
+    for name in ("shop", "other", "shop"):
+        for change in (
+            lambda name=name: merchants.update(name, SETTINGS),
+            lambda name=name: merchants.rotate_token(name),
+            lambda name=name: merchants.disable(name),
+        ):
+            change()
+            seen.append(merchants.revision())
+    assert len(seen) == len(set(seen))
+    assert seen[-1] == merchants.revision()
+
+
+def test_a_new_key_reads_what_the_old_one_wrote(database: Database, merchants: Merchants) -> None:
+    add(merchants)
+    rotated = Merchants(database, Vault([NEW, OLD]))
+    assert SETTINGS == rotated.entry("shop").merchant.settings
+    rotated.update("shop", SETTINGS)
+    assert SETTINGS == Merchants(database, Vault([NEW])).entry("shop").merchant.settings
+
+
+def test_a_wrong_key_is_a_matter_of_the_configuration(
+    database: Database, merchants: Merchants
+) -> None:
+    add(merchants)
+    with pytest.raises(ConfigurationError, match="CONNECTOR_SECRET_KEYS"):
+        Merchants(database, Vault([NEW])).entries()
+
+
+def test_a_token_of_any_characters_has_a_digest() -> None:
+    assert "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" == digest("abc")
+    assert 3 == len({digest(text) for text in ("\xe9", "\ud800", "")})
+
+
+def test_nothing_secret_is_shown_by_a_merchant(merchants: Merchants) -> None:
+    add(merchants)
+    (entry,) = merchants.entries()
+    for shown in (repr(entry.merchant), repr(entry.merchant.account(sandbox=True))):
+        assert not [value for value in SETTINGS.values() if value in shown]
