@@ -144,7 +144,7 @@ def _as_text(value: object) -> str:
 
 def _fault(setting: Setting, value: str) -> str | None:
     if not value:
-        return "missing; give it as a text"
+        return "missing"
     if not re.fullmatch(r"[!-~]+", value):
         return "only printable ASCII without spaces can be sent in a header or URL"
     return setting.check(value) if setting.check else None

@@ -7,26 +7,24 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from connector import config, logs, providers
+from connector.cli.demo import demo_credentials
+from connector.cli.output import operation, print_credentials, print_rows
 from connector.domain.deadline import Deadline
 from connector.domain.errors import ConfigurationError, ConnectorError
 from connector.domain.merchant import CapturedPolicy
-from connector.domain.operation import Row, State
+from connector.domain.operation import State
 from connector.provider import Provider
 
 if TYPE_CHECKING:
     from connector.app import Connector
-    from connector.storage.merchants import Credentials
 
 # A merchant's name stands in URLs and on the command line.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-DEMO = "demo"
-DEMO_FILE = "demo.json"
 
 as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 settings_file = click.option(
@@ -106,10 +104,10 @@ def add(
     if not NAME.fullmatch(name):
         raise ConfigurationError("NAME: use 1 to 64 letters, digits, - and _")
     settings = _checked(connector, provider, _read(source))
-    credentials = connector.merchants.add(
+    made = connector.merchants.add(
         name, provider, settings, sandbox=sandbox, captured=CapturedPolicy(captured)
     )
-    _print_credentials(credentials, is_json=is_json)
+    print_credentials(made, is_json=is_json)
 
 
 @merchants.command("list")
@@ -127,7 +125,7 @@ def list_merchants(*, is_json: bool) -> None:
         }
         for entry in _connector().merchants.entries()
     ]
-    _print_rows(rows, is_json=is_json)
+    print_rows(rows, is_json=is_json)
 
 
 @merchants.command("update")
@@ -143,7 +141,7 @@ def update(name: str, source: Any, *, is_json: bool) -> None:
         raise ConfigurationError("--settings FILE: give the settings that are to change")
     settings = _checked(connector, merchant.provider, {**merchant.settings, **given})
     connector.merchants.update(name, settings)
-    _print_rows([{"merchant": name, "updated": ", ".join(sorted(given))}], is_json=is_json)
+    print_rows([{"merchant": name, "updated": ", ".join(sorted(given))}], is_json=is_json)
 
 
 @merchants.command("rotate-token")
@@ -151,7 +149,7 @@ def update(name: str, source: Any, *, is_json: bool) -> None:
 @as_json
 def rotate_token(name: str, *, is_json: bool) -> None:
     """Print a new AppToken; the previous one stays valid until the next rotation."""
-    _print_credentials(_connector().merchants.rotate_token(name), is_json=is_json)
+    print_credentials(_connector().merchants.rotate_token(name), is_json=is_json)
 
 
 @merchants.command("disable")
@@ -160,7 +158,7 @@ def rotate_token(name: str, *, is_json: bool) -> None:
 def disable(name: str, *, is_json: bool) -> None:
     """Refuse a merchant's requests; what was begun for it is still finished."""
     _connector().merchants.disable(name)
-    _print_rows([{"merchant": name, "disabled": True}], is_json=is_json)
+    print_rows([{"merchant": name, "disabled": True}], is_json=is_json)
 
 
 @main.group()
@@ -175,7 +173,7 @@ def operations() -> None:
 def list_operations(state: str | None, merchant: str | None, *, is_json: bool) -> None:
     """List what VTEX asked for; `--state manual` is what a person must do."""
     found = _connector().requests.rows(state=state or "", merchant=merchant or "")
-    _print_rows([_operation(row) for row in found], is_json=is_json)
+    print_rows([operation(row) for row in found], is_json=is_json)
 
 
 @main.command()
@@ -203,7 +201,7 @@ def check(merchant: str | None, *, is_json: bool) -> None:
     rows.append({"check": "database", "result": "ok" if is_ready else "run `connector migrate`"})
     if is_ready:
         rows += _probes(connector, merchant)
-    _print_rows(rows, is_json=is_json)
+    print_rows(rows, is_json=is_json)
     if any(row["result"] != "ok" for row in rows):
         raise SystemExit(1)
 
@@ -238,35 +236,16 @@ def demo(bind: str) -> None:
     Its AppToken is kept beside the database, readable by its owner only: it moves no money.
     """
     connector = _connector()
-    credentials = _demo_credentials(connector)
+    demo_merchant = demo_credentials(connector)
     payment_id = uuid.uuid4().hex.upper()
     body = json.dumps({"paymentId": payment_id, "requestId": uuid.uuid4().hex.upper()})
     click.echo(
         "\nOnce it serves, this cancels a payment at the sandbox; again, it gives the same bytes:"
         f"\n\ncurl -s http://{bind}/payments/{payment_id}/cancellations"
-        f" -H 'X-VTEX-API-AppKey: {credentials['appKey']}'"
-        f" -H 'X-VTEX-API-AppToken: {credentials['appToken']}'"
+        f" -H 'X-VTEX-API-AppKey: {demo_merchant['appKey']}'"
+        f" -H 'X-VTEX-API-AppToken: {demo_merchant['appToken']}'"
         f" -H 'Content-Type: application/json' -d '{body}'\n"
     )
-
-
-def _demo_credentials(connector: "Connector") -> dict[str, str]:
-    path = connector.settings.data_dir / DEMO_FILE
-    known = {entry.app_key for entry in connector.merchants.entries()}
-    if path.exists():
-        kept: dict[str, str] = json.loads(path.read_text())
-        if kept["appKey"] in known:
-            return kept
-    try:
-        made = connector.merchants.add(
-            DEMO, "sandbox", {}, sandbox=True, captured=CapturedPolicy.MANUAL
-        )
-    except ConnectorError:
-        made = connector.merchants.rotate_token(DEMO)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123
-        json.dump(_credentials(made), file)
-    return _credentials(made)
 
 
 def _settings() -> config.Settings:
@@ -308,66 +287,3 @@ def _checked(connector: "Connector", name: str, values: Mapping[str, Any]) -> di
         return provider.check_settings(values)
     except ConfigurationError as error:
         raise ConfigurationError(f"--settings FILE: {error.message}") from error
-
-
-def _credentials(made: "Credentials") -> dict[str, str]:
-    return {
-        "merchant": made.merchant,
-        "provider": made.provider,
-        "appKey": made.app_key,
-        "appToken": made.app_token,
-    }
-
-
-def _print_credentials(made: "Credentials", *, is_json: bool) -> None:
-    if is_json:
-        click.echo(json.dumps(_credentials(made)))
-        return
-    _print_rows([_credentials(made)], is_json=False)
-    click.echo("\nKeep the AppToken now: it is not shown again.")
-
-
-def _operation(row: Row) -> dict[str, Any]:
-    return {
-        "merchant": row.merchant,
-        "provider": row.provider,
-        "operation": row.operation,
-        "paymentId": row.payment_id,
-        "requestId": row.request_id,
-        "state": row.state.value,
-        "code": row.code,
-        "reference": row.reference,
-        "attempts": row.attempts,
-        "createdAt": _instant(row.created_at),
-        "updatedAt": _instant(row.updated_at),
-    }
-
-
-def _instant(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-
-
-def _print_rows(rows: list[dict[str, Any]], *, is_json: bool) -> None:
-    """Print a table, or a JSON array of objects."""
-    if is_json:
-        click.echo(json.dumps(rows, indent=2))
-        return
-    if not rows:
-        click.echo("none")
-        return
-    texts = [[_cell(value) for value in row.values()] for row in rows]
-    lines = [list(rows[0]), *texts]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
-
-
-def _cell(value: Any) -> str:
-    """Print what a terminal cannot misread: control characters are shown, not obeyed."""
-    text = "-" if value is None else str(value)
-    return text if text.isprintable() else ascii(text)
-
-
-if __name__ == "__main__":
-    main()

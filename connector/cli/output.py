@@ -1,0 +1,71 @@
+"""What the command prints: tables for people, JSON for programs."""
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connector.domain.operation import Row
+
+if TYPE_CHECKING:
+    from connector.storage.merchants import Credentials
+
+
+def credentials(made: "Credentials") -> dict[str, str]:
+    return {
+        "merchant": made.merchant,
+        "provider": made.provider,
+        "appKey": made.app_key,
+        "appToken": made.app_token,
+    }
+
+
+def print_credentials(made: "Credentials", *, is_json: bool) -> None:
+    if is_json:
+        click.echo(json.dumps(credentials(made)))
+        return
+    print_rows([credentials(made)], is_json=False)
+    click.echo("\nKeep the AppToken now: it is not shown again.")
+
+
+def operation(row: Row) -> dict[str, Any]:
+    return {
+        "merchant": row.merchant,
+        "provider": row.provider,
+        "operation": row.operation,
+        "paymentId": row.payment_id,
+        "requestId": row.request_id,
+        "state": row.state.value,
+        "code": row.code,
+        "reference": row.reference,
+        "attempts": row.attempts,
+        "createdAt": _instant(row.created_at),
+        "updatedAt": _instant(row.updated_at),
+    }
+
+
+def _instant(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def print_rows(rows: list[dict[str, Any]], *, is_json: bool) -> None:
+    """Print a table, or a JSON array of objects."""
+    if is_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        click.echo("none")
+        return
+    texts = [[_cell(value) for value in row.values()] for row in rows]
+    lines = [list(rows[0]), *texts]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def _cell(value: Any) -> str:
+    """Print what a terminal cannot misread: control characters are shown, not obeyed."""
+    text = "-" if value is None else str(value)
+    return text if text.isprintable() else ascii(text)
