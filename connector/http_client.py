@@ -10,19 +10,22 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from http.cookiejar import DefaultCookiePolicy
 from socket import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import requests
 from requests.adapters import DEFAULT_POOLBLOCK, HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
+from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     AnswerNotUnderstood,
     ConnectorError,
@@ -33,11 +36,6 @@ from connector.domain.errors import (
     ProviderUnavailable,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from connector.domain.deadline import Deadline
-
 log = logging.getLogger(__name__)
 
 # Bytes of one answer. The largest documented one, a Tranzzo order with all its operations, is
@@ -45,15 +43,21 @@ log = logging.getLogger(__name__)
 MAX_ANSWER_BYTES = 1024 * 1024
 # Seconds to connect. A TCP handshake that takes longer than two retransmissions fails anyway.
 CONNECT_SECONDS = 3.0
+# What an HTTP status, or a class of them, says of the call (RFC 9110, section 15).
+_REFUSALS = {401: ProviderCredentials, 403: ProviderCredentials, 429: ProviderUnavailable}
+_REFUSED_CLASSES = {3: AnswerNotUnderstood, 5: OutcomeUnknown}
 # Seconds without any operation ended after which a company with no place left counts as hung,
 # and the most a place is waited for before that.
 PATIENCE_SECONDS = 0.5
 
 
 class _Call(threading.local):
-    """The call this thread is making: when it must end, and whether it reached the company."""
+    """The call this thread is making: when it must end, and whether it is still connecting.
 
-    deadline: "Deadline"
+    While it is, nothing was sent: a failure then is certainly not done.
+    """
+
+    deadline: Deadline
     connecting = False
 
 
@@ -84,26 +88,20 @@ class _TLSSocket(_Bounded, ssl.SSLSocket):
     """A bounded TLS socket."""
 
 
-@contextmanager
-def _connecting() -> "Iterator[None]":
-    """Mark the time in which nothing was sent yet: a failure in it is certainly not done."""
-    _call.connecting = True
-    yield
-    _call.connecting = False
-
-
 class _HTTPConnection(HTTPConnection):
     def connect(self) -> None:
-        with _connecting():
-            super().connect()
-            self.sock = _Socket(fileno=self.sock.detach())
-            self.sock.settimeout(_call.deadline.left())
+        _call.connecting = True
+        super().connect()
+        self.sock = _Socket(fileno=self.sock.detach())
+        self.sock.settimeout(_call.deadline.left())
+        _call.connecting = False
 
 
 class _HTTPSConnection(HTTPSConnection):
     def connect(self) -> None:
-        with _connecting():
-            super().connect()
+        _call.connecting = True
+        super().connect()
+        _call.connecting = False
 
 
 class _HTTPPool(HTTPConnectionPool):
@@ -162,7 +160,7 @@ class Bulkhead:
         self._changed_at = time.monotonic()
 
     @contextmanager
-    def slot(self) -> "Iterator[None]":
+    def slot(self) -> Iterator[None]:
         """Hold a place. Raises ProviderBusy when there is none."""
         self._take()
         try:
@@ -187,10 +185,6 @@ class Bulkhead:
             self._changed.notify()
 
 
-def _ignore(provider: str, operation: str, outcome: str, seconds: float) -> None:
-    """Measure nothing."""
-
-
 class HttpClient:
     """Calls to one company, safe to share between threads.
 
@@ -204,7 +198,7 @@ class HttpClient:
         *,
         seconds: float = 8.0,
         slots: int = 60,
-        measure: "Callable[[str, str, str, float], None]" = _ignore,
+        measure: Callable[[str, str, str, float], None] = lambda *_: None,
     ) -> None:
         self._provider = provider
         self._seconds = seconds
@@ -214,6 +208,8 @@ class HttpClient:
         # No look-up of proxies and netrc for each call: it costs as much as the call itself.
         self._session.trust_env = False
         self._session.headers = {"User-Agent": "vtex-connector", "Accept-Encoding": "identity"}
+        # The merchants share the connections; nothing of one may stay for another.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = _Adapter(pool_connections=8, pool_maxsize=slots)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -224,7 +220,7 @@ class HttpClient:
         url: str,
         *,
         operation: str,
-        deadline: "Deadline",
+        deadline: Deadline,
         headers: Mapping[str, str],
         body: bytes | None = None,
     ) -> Answer:
@@ -263,7 +259,7 @@ class HttpClient:
         self,
         method: str,
         url: str,
-        deadline: "Deadline",
+        deadline: Deadline,
         headers: Mapping[str, str],
         body: bytes | None,
     ) -> Answer:
@@ -284,7 +280,7 @@ class HttpClient:
             )
             with response:
                 return Answer(response.status_code, _read(response))
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, HTTPError, OSError) as error:
             if _call.connecting:
                 raise ProviderUnavailable from error
             raise OutcomeUnknown from error
@@ -300,11 +296,6 @@ def _read(response: requests.Response) -> bytes:
 
 
 def _refuse_by_status(status: int) -> None:
-    if status in {401, 403}:
-        raise ProviderCredentials(evidence=f"HTTP {status}")
-    if status == 429:  # noqa: PLR2004 - Too Many Requests
-        raise ProviderUnavailable(evidence="HTTP 429")
-    if status >= 500:  # noqa: PLR2004 - the server errors
-        raise OutcomeUnknown(evidence=f"HTTP {status}")
-    if 300 <= status < 400:  # noqa: PLR2004 - the redirections
-        raise AnswerNotUnderstood(evidence=f"HTTP {status}")
+    error = _REFUSALS.get(status) or _REFUSED_CLASSES.get(status // 100)
+    if error:
+        raise error(evidence=f"HTTP {status}")

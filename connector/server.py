@@ -51,8 +51,6 @@ def gunicorn_settings(bind: str, workers: int, threads: int) -> dict[str, Any]:
         "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108
         # Hundreds of requests may wait for a thread; more are refused by the system.
         "backlog": 512,
-        # Bytes; VTEX's headers are short.
-        "limit_request_field_size": 4096,
         "post_fork": _post_fork,
         "post_worker_init": _post_worker_init,
         "child_exit": _child_exit,

@@ -159,6 +159,9 @@ class _Job:
             raise OutOfTime
         sandbox = self._is_sandbox(attempt)
         reference = attempt.start_send(action, sandbox=sandbox, is_new=has_failed)
+        if not attempt.deadline.allows_a_write():
+            # The database was slow, or this process stood still.
+            raise OutOfTime
         return self._sent(action, look, attempt, reference)
 
     def _refuse_an_early_repeat(self, age: float) -> None:

@@ -10,18 +10,17 @@ void            transactions-2-step/void/api
 capture         transactions-2-step/capture
 refund          transactions-refund/api
 
-Authentication: keys in two headers. Some pages show a signed scheme, CPAY-HMAC-SHA1, without
-saying what is signed; the plain one is on the pages "authentication" and "cancel".
+Authentication: keys in two headers. The sandbox is a test project with its own keys.
 
-An order is a list of operations: primary ones (purchase, auth) and those made on them. There is
-no idempotency key; /void and /refund name the order only, so they are looked up, never repeated
-blindly. The sandbox is a test project with its own keys on the same host. It cannot interrupt a
-buyer who is paying, nor void in part.
+An order is a list of operations. There is no idempotency key; /void and /refund name the order
+only, so they are looked up, never repeated blindly. It cannot interrupt a buyer who is paying,
+nor void in part.
 
 The pages leave open:
+- What CPAY-HMAC-SHA1 signs, which some show: the plain keys of page "authentication" are used.
 - How long an order id may be: 256 characters (page "cancel") or 32 (page "void"): the smaller.
-- The code of "payment not found": every well-formed 404 is one, but that of wrong credentials.
-- The HTTP status of wrong credentials: their code decides.
+- The code of "payment not found", and the HTTP status of wrong credentials, which have a code:
+  every other well-formed 404 is an absence.
 """
 
 import json
@@ -45,11 +44,9 @@ _PATHS = {
     "void": "/void",
     "refund": "/refund",
 }
-
 # `method`, page "look".
 _PRIMARY = ("purchase", "auth")
 _SECONDARY = ("void", "capture", "refund")
-
 # `status` of a primary operation, page "statuses". What became of a success is for the secondary
 # ones to say. Of several primary ones the first of these words counts, an unknown one before all.
 _STANDINGS = {
@@ -63,7 +60,6 @@ _RANKS = {status: rank for rank, status in enumerate(_STANDINGS, 1)}
 _EFFECTS = {"success": Effect.DONE, "failure": Effect.FAILED}
 # `status` and `status_code` of an unpaid order that was cancelled, page "cancel".
 _CANCELLED = ("failure", "6007")
-
 # `args.code` of wrong keys or a wrong pos_id, page "authentication".
 _WRONG_CREDENTIALS = "S-404"
 # Characters, page "void".
@@ -105,7 +101,6 @@ class Tranzzo(Provider):
     def cancel(
         self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
     ) -> Sent:
-        """Void a hold, or cancel an unpaid order."""
         order = _order_id(payment)
         if look.standing is Standing.HELD:
             body = _body(order, look, account, reference)
@@ -260,8 +255,7 @@ def _paid(primary: _Operation, others: list[_Operation]) -> Look:
     ends = [one for one in others if one.method == ("refund" if taken else "void")]
     done = [one for one in ends if one.status == "success"]
     if not done:
-        standing = Standing.CAPTURED if taken else Standing.HELD
-        return _as_seen(primary, standing, failures=len(ends))
+        return _as_seen(primary, Standing.CAPTURED if taken else Standing.HELD, len(ends))
     # A part may be captured, which releases the rest (page "capture"): that part is then all.
     if taken and not 0 < _total(taken, primary.amount) <= _total(done):
         return _as_seen(primary, Standing.PARTLY_REFUNDED)
@@ -289,9 +283,9 @@ def _as_seen(
 
 def _cancelled_from(operations: list[_Operation]) -> Sent:
     """Read the answer of a cancellation. Any other status is for a look to explain."""
-    for one in operations:
-        if (one.status, one.code) == _CANCELLED:
-            return Sent(Effect.DONE, cancellation_id=one.id, word=_CANCELLED[1])
+    done = [one for one in operations if (one.status, one.code) == _CANCELLED]
+    if done:
+        return Sent(Effect.DONE, cancellation_id=done[0].id, word=_CANCELLED[1])
     return Sent(Effect.ACCEPTED, word=word(operations[0].status))
 
 
@@ -300,5 +294,4 @@ def _sent_from(operations: list[_Operation], method: str) -> Sent:
     made = operations[-1]
     known = _EFFECTS if made.method == method else {}
     effect = known.get(made.status, Effect.ACCEPTED)
-    done_id = made.id if effect is Effect.DONE else None
-    return Sent(effect, cancellation_id=done_id, word=word(made.status))
+    return Sent(effect, made.id if effect is Effect.DONE else None, word(made.status))

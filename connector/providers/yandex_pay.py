@@ -12,21 +12,21 @@ operation     operation/merchant_v1_operations-get
 Authentication: a key in a header; in the sandbox the key is the merchant id.
 
 An order that is not paid is ended by /rollback (then FAILED), a hold by /cancel (then VOIDED). A
-rollback that meets a buyer's payment returns all of it, which is right for a cancellation. It
-makes no operation that could be asked after: only the order shows what came of it. /cancel and
-/refund make operations that may end later, found by our `externalOperationId`. A CONFIRMED order
-(Split, paid on delivery) waits for a person. It cannot cancel in part.
+rollback that meets a buyer's payment returns all of it, which is right for a cancellation; only
+the order shows what came of it. /cancel and /refund make operations that may end later, found by
+our `externalOperationId`. A CONFIRMED order (Split, paid on delivery) waits for a person. It
+cannot cancel in part.
 
 The pages leave open:
 - What `operationType` ours have: the samples print AUTHORIZE for each, so the id decides.
-- The code of "no such order": every well-formed 404 is an absence.
+- The code of "no such order": every 404 with a `reasonCode`, which a proxy's has not.
 - The HTTP status of an `externalOperationId` used before: its code decides, a look tells.
 """
 
 import json
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from http import HTTPStatus
 from urllib.parse import quote
@@ -47,7 +47,6 @@ _PATHS = {
     "cancel": "/v1/orders/{}/cancel",
     "refund": "/v2/orders/{}/refund",
 }
-
 # `paymentStatus`, page "look". None and "null" are of an order whose buyer did nothing yet.
 # FAILED is not paid, expired, or rolled back.
 _STANDINGS: dict[str | None, Standing] = {
@@ -70,7 +69,6 @@ _CHANGING = {"AUTHORIZED": ("VOID", "CAPTURE"), "CAPTURED": ("REFUND",)}
 _TAKING = ("CAPTURE", "SUBMIT")
 # `status` of an operation, page "look". One without is PENDING.
 _EFFECTS = {"PENDING": Effect.ACCEPTED, "SUCCESS": Effect.DONE, "FAIL": Effect.FAILED}
-
 # `reasonCode`, pages "format" and "refund".
 _WRONG_CREDENTIALS = "AUTHENTICATION_ERROR"
 _DUPLICATE = "DUPLICATE_EXTERNAL_OPERATION_ID"
@@ -79,6 +77,9 @@ _MIN_TIMEOUT, _MAX_TIMEOUT = 1000, 10_000
 # The only currency, page "create".
 _CURRENCY = "RUB"
 _REASON = "Cancelled by the shop"
+
+# The body of a write, and our reference.
+_Write = tuple[bytes, str]
 
 
 class YandexPay(Provider):
@@ -100,24 +101,26 @@ class YandexPay(Provider):
         self, payment: PaymentKey, account: Account, deadline: Deadline, reference: str | None
     ) -> Look:
         """Read the order; and our operation, where the order should show it and does not."""
+        order = payment.payment_id
         try:
-            data = self._call("look", payment.payment_id, account, deadline)
+            data = self._call("look", order, account, deadline, None)
         except _NotFound as absence:
             return Look(Standing.ABSENT, word=absence.evidence)
-        order = _order_from(data, payment)
-        operations = _operations_from(data, payment, reference)
+        seen = _order_from(data, order)
+        operations = [_operation_from(one, order, reference) for one in data.objects("operations")]
         is_shown = any(one.is_own for one in operations)
-        if reference and not is_shown and order.text("paymentStatus") in _CHANGING:
-            operations += self._own(payment, account, deadline, reference)
-        return _look_from(order, operations)
+        if reference and not is_shown and seen.text("paymentStatus") in _CHANGING:
+            operations += self._own(order, account, deadline, reference)
+        return _look_from(seen, operations)
 
     def cancel(
         self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
     ) -> Sent:
         """Release a hold, or stop a payment that is not made yet."""
         if look.standing is Standing.HELD:
-            return self._end("cancel", {"reason": _REASON}, payment, account, deadline, reference)
-        self._call("rollback", payment.payment_id, account, deadline, b"", reference)
+            fields = {"reason": _REASON, "externalOperationId": reference}
+            return self._end("cancel", fields, payment.payment_id, account, deadline)
+        self._call("rollback", payment.payment_id, account, deadline, (b"", reference))
         return Sent(Effect.ACCEPTED)
 
     def refund(
@@ -126,55 +129,45 @@ class YandexPay(Provider):
         """Refund the order's amount, page "refund"."""
         if look.amount is None:
             raise ProviderRefused(evidence="no amount")
-        fields = {"refundAmount": f"{look.amount:f}"}
-        return self._end("refund", fields, payment, account, deadline, reference)
+        fields = {"refundAmount": f"{look.amount:f}", "externalOperationId": reference}
+        return self._end("refund", fields, payment.payment_id, account, deadline)
 
     def probe(self, account: Account, deadline: Deadline) -> None:
         """Ask after an order that nobody has."""
         with suppress(_NotFound):
-            self._call("probe", uuid.uuid4().hex, account, deadline)
+            self._call("probe", uuid.uuid4().hex, account, deadline, None)
 
     def _own(
-        self, payment: PaymentKey, account: Account, deadline: Deadline, reference: str
+        self, order: str, account: Account, deadline: Deadline, reference: str
     ) -> "list[_Operation]":
         """Ask after our operation: none, if it never arrived."""
         with suppress(_NotFound):
-            data = self._call("operation", reference, account, deadline)
-            return [_operation_from(data.object("operation"), payment, is_own=True)]
+            data = self._call("operation", reference, account, deadline, None)
+            made = _operation_from(data.object("operation"), order, reference)
+            return [replace(made, is_own=True)]
         return []
 
     def _end(
-        self,
-        operation: str,
-        fields: dict[str, str],
-        payment: PaymentKey,
-        account: Account,
-        deadline: Deadline,
-        reference: str,
+        self, verb: str, fields: dict[str, str], order: str, account: Account, deadline: Deadline
     ) -> Sent:
         """Make an operation that ends the payment. One already made is for a look to explain."""
-        body = json.dumps({**fields, "externalOperationId": reference}).encode()
+        write = json.dumps(fields).encode(), fields["externalOperationId"]
         try:
-            data = self._call(operation, payment.payment_id, account, deadline, body, reference)
+            data = self._call(verb, order, account, deadline, write)
         except ProviderRefused as refusal:
             if refusal.evidence != _DUPLICATE:
                 raise
             return Sent(Effect.ACCEPTED, word=_DUPLICATE)
-        return _sent_from(data, payment)
+        return _sent_from(data, order)
 
     def _call(
-        self,
-        operation: str,
-        subject: str,
-        account: Account,
-        deadline: Deadline,
-        body: bytes | None = None,
-        reference: str | None = None,
+        self, operation: str, about: str, account: Account, deadline: Deadline, write: _Write | None
     ) -> Fields:
-        """Return `data` of an answer: with a body by POST, else by GET."""
+        """Return `data` of an answer: by POST for a write, else by GET."""
+        body, reference = write or (None, None)
         answer = self._http.send(
-            "GET" if body is None else "POST",
-            self._hosts.base(account) + _PATHS[operation].format(quote(subject, safe="")),
+            "POST" if write else "GET",
+            self._hosts.base(account) + _PATHS[operation].format(quote(about, safe="")),
             operation=operation,
             deadline=deadline,
             headers=_headers(account, deadline, reference),
@@ -217,10 +210,7 @@ def _headers(account: Account, deadline: Deadline, reference: str | None) -> dic
 
 
 def _data_from(answer: Answer) -> Fields:
-    """Read {"status": "success", "data"} or {"status": "fail", "reasonCode"}.
-
-    A proxy's 404 has no `reasonCode`.
-    """
+    """Read {"status": "success", "data"} or {"status": "fail", "reasonCode"}."""
     envelope = Fields(answer.json())
     status = envelope.text("status")
     code = word(envelope.text("reasonCode")) if status == "fail" else ""
@@ -234,34 +224,26 @@ def _data_from(answer: Answer) -> Fields:
     return envelope.object("data")
 
 
-def _order_from(data: Fields, payment: PaymentKey) -> Fields:
+def _order_from(data: Fields, order: str) -> Fields:
     """Return `order`. An absent status means unpaid, so it must at least name its id."""
-    order = data.object("order")
-    told = order.text("orderId")
-    if told not in {None, payment.payment_id} or not (told or order.text("paymentStatus")):
+    seen = data.object("order")
+    told = seen.text("orderId")
+    if told not in {None, order} or not (told or seen.text("paymentStatus")):
         raise AnswerNotUnderstood(evidence="another order, or none")
-    return order
+    return seen
 
 
-def _operation_from(fields: Fields, payment: PaymentKey, *, is_own: bool) -> _Operation:
-    if fields.text("orderId") not in {None, payment.payment_id}:
+def _operation_from(fields: Fields, order: str, reference: str | None) -> _Operation:
+    told = fields.text("externalOperationId")
+    if fields.text("orderId") not in {None, order}:
         raise AnswerNotUnderstood(evidence="an operation of another order")
     return _Operation(
         kind=fields.text("operationType"),
         status=fields.text("status") or "PENDING",
         id=fields.text("operationId"),
         amount=fields.decimal("amount"),
-        is_own=is_own,
+        is_own=told is not None and told == reference,
     )
-
-
-def _operations_from(data: Fields, payment: PaymentKey, reference: str | None) -> list[_Operation]:
-    """Read `operations`. Without a reference none is ours."""
-    listed = [(one, one.text("externalOperationId")) for one in data.objects("operations")]
-    return [
-        _operation_from(one, payment, is_own=told is not None and told == reference)
-        for one, told in listed
-    ]
 
 
 def _look_from(order: Fields, operations: list[_Operation]) -> Look:
@@ -306,9 +288,8 @@ def _amount(order: Fields, operations: list[_Operation]) -> Decimal | None:
     return next((amount for amount in shown if amount is not None), None)
 
 
-def _sent_from(data: Fields, payment: PaymentKey) -> Sent:
+def _sent_from(data: Fields, order: str) -> Sent:
     """Read the operation that was made. One without a known end is for a look to explain."""
-    made = _operation_from(data.object("operation"), payment, is_own=True)
+    made = _operation_from(data.object("operation"), order, None)
     effect = _EFFECTS.get(made.status, Effect.ACCEPTED)
-    done_id = made.id if effect is Effect.DONE else None
-    return Sent(effect, cancellation_id=done_id, word=word(made.status))
+    return Sent(effect, made.id if effect is Effect.DONE else None, word(made.status))

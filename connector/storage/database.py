@@ -29,6 +29,17 @@ _CLOCKS = {
 }
 _BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN"}
 
+# libpq's parameters, in seconds but for the milliseconds of tcp_user_timeout: a server that is
+# gone without a word is found out as soon as one that is slow.
+_LIMITS = {
+    "connect_timeout": BUSY_SECONDS,
+    "options": f"-c statement_timeout={BUSY_SECONDS}s -c lock_timeout={BUSY_SECONDS}s",
+    "tcp_user_timeout": BUSY_SECONDS * 1000,
+    "keepalives_idle": BUSY_SECONDS,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+}
+
 Row = tuple[Any, ...]
 
 
@@ -151,10 +162,7 @@ def _engine(url: str, pool_size: int) -> Engine:
         engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **options)
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
-    limits = f"-c statement_timeout={BUSY_SECONDS}s -c lock_timeout={BUSY_SECONDS}s"
-    engine = create_engine(
-        url, connect_args={"connect_timeout": BUSY_SECONDS, "options": limits}, **options
-    )
+    engine = create_engine(url, connect_args=_LIMITS, **options)
     event.listen(engine, "connect", _prepare_postgresql)
     return engine
 
@@ -195,7 +203,8 @@ class _Turns:
         self._threads = threading.Lock()
 
     def __enter__(self) -> None:
-        self._threads.acquire()
+        if not self._threads.acquire(timeout=BUSY_SECONDS):
+            raise StorageUnavailable(evidence="another writer does not end")
         fcntl.flock(self._file, fcntl.LOCK_EX)
 
     def __exit__(self, *_: object) -> None:

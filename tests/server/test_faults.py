@@ -69,25 +69,34 @@ SLOW_FAULTS = ["slow_before", "slow_after", "drip", "drip_headers"]
 
 
 @pytest.fixture(scope="module")
-def shared(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with on_a_copy(sqlite_template, tmp_path_factory, [*WRITTEN, CRYPTOMUS_CANCELLED]) as made:
-        yield made
+def made(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with on_a_copy(sqlite_template, tmp_path_factory) as scene:
+        yield scene
+
+
+@pytest.fixture
+def shared(made: Scene) -> Iterator[Scene]:
+    """One for the module, with no fault left of the test before."""
+    yield made
+    for kind in [*WRITTEN, CRYPTOMUS_CANCELLED]:
+        company = made.company(kind)
+        company.hook = None
+        company.faults.clear()
+    made.company(YANDEX_HELD).still_shows = None
 
 
 @pytest.fixture(scope="module")
 def hasty(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    kinds = [*WRITTEN, CRYPTOMUS_CANCELLED]
     variables = {"CONNECTOR_PROVIDER_SECONDS": "0.5", "CONNECTOR_ANSWER_SECONDS": "4"}
-    with on_a_copy(sqlite_template, tmp_path_factory, kinds, **variables) as made:
-        yield made
+    with on_a_copy(sqlite_template, tmp_path_factory, **variables) as scene:
+        yield scene
 
 
 @contextmanager
-def on_a_copy(
-    template: Path, folders: pytest.TempPathFactory, kinds: list[Kind], **variables: str
-) -> Iterator[Scene]:
+def on_a_copy(template: Path, folders: pytest.TempPathFactory, **variables: str) -> Iterator[Scene]:
     folder = folders.mktemp("faults")
     copy(template, folder / "connector.db")
+    kinds = [*WRITTEN, CRYPTOMUS_CANCELLED]
     with Scene(f"sqlite:///{folder}/connector.db", folder, kinds, **variables) as scene:
         yield scene
 
@@ -212,7 +221,6 @@ def test_an_operation_that_the_order_does_not_show_yet_is_asked_after(
     assert_failed(payment, cancel(shared, kind, payment), code)
     company.faults.clear()
     assert_true(shared, kind, payment)
-    company.still_shows = None
     assert 1 == len(shared.calls(kind, payment, kind.write))
 
 

@@ -432,7 +432,7 @@ def test_whatever_the_texts_are_reconcile_finds_the_request_again(
     store: Store, request_id: str, authorization_id: str, tid: str
 ) -> None:
     request = CancelRequest(
-        1, PaymentKey("P1", authorization_id, tid), request_id, Decimal(1), True
+        1, PaymentKey("P1", authorization_id, tid), request_id, Decimal(1), sandbox=True
     )
     store.run("UPDATE requests SET next_look_at = NULL")
     store.let_the_lease_end()
@@ -448,6 +448,9 @@ def test_whatever_the_texts_are_reconcile_finds_the_request_again(
 def test_the_list_shows_every_request_oldest_first(store: Store) -> None:
     for number in (2, 1, 3):
         store.end(store.turn(asked(payment_id=f"P{number}")))
+    # SQLite's clock has milliseconds: two requests may have the same instant.
+    for at, payment_id in enumerate(("P2", "P1", "P3")):
+        store.run("UPDATE requests SET created_at = :at WHERE payment_id = :p", at=at, p=payment_id)
     assert ["P2", "P1", "P3"] == [row.payment_id for row in store.requests.rows()]
 
 

@@ -377,6 +377,7 @@ class TestYandexPay(CancelContract):
         call = scene.company.calls_of("rollback")[0]
         assert call.path == f"/api/merchant/v1/orders/{ORDER}/rollback"
         assert call.body == b""
+        assert call.headers["X-Request-Id"] == REFERENCE
         assert (sent.effect, sent.cancellation_id) == (Effect.ACCEPTED, None)
         assert scene.look(reference=REFERENCE) == Look(
             Standing.UNDONE, amount=Decimal("10.00"), currency="RUB", word="FAILED"
@@ -391,14 +392,14 @@ class TestYandexPay(CancelContract):
         assert scene.look().standing is Standing.UNDONE
         assert scene.company.effects == {f"rollback:{ORDER}": 1}
 
-    def test_a_rollback_and_a_cancellation_of_one_reference_are_two_requests(
+    def test_a_rollback_and_a_cancellation_are_two_requests_by_their_references(
         self, scene: Scene
     ) -> None:
         scene.company.create(ORDER, state="paying")
         paying = scene.look()
         scene.cancel(paying)
         scene.company.create(ORDER, state="held")
-        assert scene.cancel(scene.look()).effect is Effect.DONE
+        assert scene.cancel(scene.look(), reference="another").effect is Effect.DONE
         assert scene.company.state(ORDER) == "cancelled"
 
     def test_a_repeated_rollback_is_the_same_request(self, scene: Scene) -> None:
