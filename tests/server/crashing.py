@@ -6,22 +6,18 @@ when the step is reached.
 
 import os
 import signal
-from functools import wraps
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from connector import cli
 from connector.domain.operation import Turn
-from connector.storage import requests as storage
 from connector.storage.database import Connection
 from connector.storage.requests import Requests
 
-# The last statement of each transaction: reached, and not yet committed.
-LAST_STATEMENTS = {
-    storage._LEASE: "claiming",
-    storage._REFERENCE: "recording",
-    storage._EVENT: "ending",
-}
+# The step that a transaction of this thread is, between its last statement and its commit.
+uncommitted = threading.local()
 
 
 def reach(step: str) -> None:
@@ -36,16 +32,28 @@ def reach(step: str) -> None:
         os.kill(os.getpid(), signal.Signals[name])
 
 
-def plant() -> None:
-    execute = Connection._execute
-    claim, claim_due = Requests.claim, Requests.claim_due
-    start_send, end_turn = Requests.start_send, Requests.end_turn
+def within(step: str, act: Callable[..., Any]) -> Callable[..., Any]:
+    def acting(*args: Any, **values: Any) -> Any:
+        uncommitted.step = step
+        try:
+            return act(*args, **values)
+        finally:
+            uncommitted.step = ""
 
-    @wraps(execute)
-    def and_perhaps_die(self: Connection, sql: str, values: dict[str, Any]) -> None:
-        execute(self, sql, values)
-        if sql in LAST_STATEMENTS:
-            reach(LAST_STATEMENTS[sql])
+    return acting
+
+
+def plant() -> None:
+    run = Connection.run
+    claim = within("claiming", Requests.claim)
+    claim_due = within("claiming", Requests.claim_due)
+    start_send = within("recording", Requests.start_send)
+    end_turn = within("ending", Requests.end_turn)
+
+    def run_and_perhaps_not_commit(connection: Connection, sql: str, **values: Any) -> int:
+        if sql == "COMMIT":
+            reach(getattr(uncommitted, "step", ""))
+        return run(connection, sql, **values)
 
     def after_the_claim(claimed: Any) -> Any:
         if isinstance(claimed, Turn):
@@ -61,7 +69,7 @@ def plant() -> None:
         end_turn(*args, **values)
         reach("ended")
 
-    Connection._execute = and_perhaps_die  # type: ignore[method-assign]
+    Connection.run = run_and_perhaps_not_commit  # type: ignore[method-assign]
     Requests.claim = lambda *args, **values: after_the_claim(claim(*args, **values))  # type: ignore[method-assign]
     Requests.claim_due = lambda *args, **values: after_the_claim(claim_due(*args, **values))  # type: ignore[method-assign]
     Requests.start_send = after_start_send  # type: ignore[method-assign]

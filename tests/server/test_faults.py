@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 
 from tests.companies import base
 from tests.companies.base import Company
+from tests.companies.rustore import RuStore
 from tests.rig import FIELDS
 from tests.server import (
     CRYPTOMUS_CANCELLED,
@@ -167,6 +168,9 @@ def test_a_write_that_fails_is_looked_up_and_has_one_effect(
     values, code = FAULTS[fault]
     company.inject(operation=kind.write, times=1000, **values)
     assert_failed(payment, cancel(shared, kind, payment), code)
+    # Nothing is repeated, but what a new token may mend.
+    calls = 2 if fault == "401" and kind.company is RuStore else 1
+    assert calls == len(shared.calls(kind, payment, kind.write))
     company.faults.clear()
     if kind is RUSTORE_BLIND and shared.effects(kind, payment):
         assert_manual(shared, kind, payment)
@@ -251,6 +255,22 @@ def test_a_write_repeated_through_an_outage_is_the_same_one_to_the_company(share
     assert 6 == len(calls)
     assert 1 == len({call.headers["X-Request-Id"] for call in calls})
     assert 1 == len({call.json()["externalOperationId"] for call in calls})
+
+
+@pytest.mark.parametrize("fault", ["reset before the effect", "503 after the effect", "HTML"])
+def test_a_refund_without_a_key_is_looked_at_for_a_while_before_it_is_sent_again(
+    shared: Scene, fault: str
+) -> None:
+    kind = TRANZZO_CAPTURED
+    payment, company = shared.make(kind), shared.company(kind)
+    values, code = FAULTS[fault]
+    company.inject(operation=kind.write, times=1000, **values)
+    assert_failed(payment, cancel(shared, kind, payment), code)
+    company.faults.clear()
+    if not shared.effects(kind, payment):
+        assert_failed(payment, cancel(shared, kind, payment), UNKNOWN)
+        assert 1 == len(shared.calls(kind, payment, kind.write))
+    assert_true(shared, kind, payment)
 
 
 @pytest.mark.parametrize("operation", ["look", "write"])

@@ -27,6 +27,8 @@ pytestmark = pytest.mark.slow
 KINDS: list[Kind] = [TRANZZO_HELD, YANDEX_HELD, SANDBOX]
 # Seconds in which a running server knows what `connector merchants` changed.
 KNOWN_WITHIN = 5
+# So many connections reach both workers: each goes to either of them.
+ASKED = 12
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def run(rig: Rig, *arguments: str) -> "subprocess.CompletedProcess[str]":
         env={**os.environ, **rig.environment},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=10,
         check=False,
     )
 
@@ -114,11 +116,13 @@ def ask(server: Served, path: str) -> requests.Response:
 
 
 def test_the_metrics_of_all_workers_are_on_their_own_port(
-    scene: Scene, server: Served, metrics_port: int
+    server: Served, metrics_port: int
 ) -> None:
     def count() -> float:
         text = requests.get(f"http://127.0.0.1:{metrics_port}/metrics", timeout=10).text
-        answers = [line for line in text.splitlines() if line.startswith("connector_requests_total")]
+        answers = [
+            line for line in text.splitlines() if line.startswith("connector_requests_total")
+        ]
         ours = [line for line in answers if 'provider="sandbox"' in line and 'status="200"' in line]
         return sum(float(line.split()[-1]) for line in ours)
 
@@ -147,30 +151,29 @@ def logged(server: Served) -> list[dict[str, Any]]:
 
 PATH = "/payments/P-1/cancellations"
 HOST = "Host: localhost\r\n"
-CHUNKED = f"POST {PATH} HTTP/1.1\r\n{HOST}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+START = f"POST {PATH} HTTP/1.1\r\n{HOST}"
+CHUNKED = f"{START}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
 UNREADABLE = {
     "no HTTP": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 TLS\r\n\r\n",
     "no version": f"POST {PATH}\r\n\r\n",
     "a version that is none": f"POST {PATH} HTTP/9.9\r\n{HOST}\r\n",
     "a lower-case method": f"post {PATH} HTTP/1.1\r\n{HOST}\r\n",
     "a long request line": f"POST /{'p' * 10_000} HTTP/1.1\r\n{HOST}\r\n",
-    "a long header": f"POST {PATH} HTTP/1.1\r\n{HOST}X-Long: {'x' * 10_000}\r\n\r\n",
-    "many headers": f"POST {PATH} HTTP/1.1\r\n{HOST}{'X-One: 1' * 1}\r\n"
-    + "X-One: 1\r\n" * 200
-    + "\r\n",
-    "a header without a colon": f"POST {PATH} HTTP/1.1\r\n{HOST}nonsense\r\n\r\n",
-    "a space before the colon": f"POST {PATH} HTTP/1.1\r\n{HOST}X-One : 1\r\n\r\n",
-    "NUL in a header": f"POST {PATH} HTTP/1.1\r\n{HOST}X-One: \x00\r\n\r\n",
-    "a negative length": f"POST {PATH} HTTP/1.1\r\n{HOST}Content-Length: -1\r\n\r\n",
-    "a length that is none": f"POST {PATH} HTTP/1.1\r\n{HOST}Content-Length: ten\r\n\r\n",
-    "two lengths": f"POST {PATH} HTTP/1.1\r\n{HOST}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{{}}}}",
+    "a long header": f"{START}X-Long: {'x' * 10_000}\r\n\r\n",
+    "many headers": START + "X-One: 1\r\n" * 200 + "\r\n",
+    "a header without a colon": f"{START}nonsense\r\n\r\n",
+    "a space before the colon": f"{START}X-One : 1\r\n\r\n",
+    "NUL in a header": f"{START}X-One: \x00\r\n\r\n",
+    "a negative length": f"{START}Content-Length: -1\r\n\r\n",
+    "a length that is none": f"{START}Content-Length: ten\r\n\r\n",
+    "two lengths": f"{START}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{{}}}}",
     "a length and chunks": f"{CHUNKED}Content-Length: 2\r\n\r\n0\r\n\r\n",
-    "an unknown coding": f"POST {PATH} HTTP/1.1\r\n{HOST}Transfer-Encoding: rot13\r\n\r\n",
+    "an unknown coding": f"{START}Transfer-Encoding: rot13\r\n\r\n",
     "a bad chunk size": f"{CHUNKED}\r\nzz\r\n{{}}\r\n0\r\n\r\n",
     "a negative chunk size": f"{CHUNKED}\r\n-2\r\n{{}}\r\n0\r\n\r\n",
     "a chunk without its end": f"{CHUNKED}\r\n2\r\n{{}}xx0\r\n\r\n",
     "chunks that stop": f"{CHUNKED}\r\nff\r\n{{}}",
-    "a body that stops": f"POST {PATH} HTTP/1.1\r\n{HOST}Content-Length: 100\r\n\r\n{{}}",
+    "a body that stops": f"{START}Content-Length: 100\r\n\r\n{{}}",
 }
 
 
@@ -277,9 +280,9 @@ def merchant(rig: Rig, *arguments: str) -> dict[str, str]:
 
 
 def is_known(server: Served, keys: dict[str, str]) -> bool:
-    """Whether a merchant is let in, by every worker: each connection may reach another."""
+    """Whether a merchant is let in, by every worker."""
     statuses = set()
-    for _ in range(6):
+    for _ in range(ASKED):
         payment_id = new_id()
         body = {"paymentId": payment_id, "requestId": "request-1"}
         path = f"{server.url}/payments/{payment_id}/cancellations"
@@ -315,17 +318,16 @@ def test_a_running_server_uses_changed_settings_within_5_seconds(
     settings = tmp_path / "settings.json"
     settings.write_text(json.dumps({"api_secret": "not-the-secret"}))
     merchant(scene.rig, "update", TRANZZO_HELD.name, "--settings", str(settings))
-    wait_until(lambda: code_of(server, scene) == "provider-credentials", KNOWN_WITHIN)
+    wait_until(lambda: codes_of(server, scene) == {"provider-credentials"}, KNOWN_WITHIN)
     settings.write_text(json.dumps({"api_secret": company.settings["api_secret"]}))
     merchant(scene.rig, "update", TRANZZO_HELD.name, "--settings", str(settings))
-    wait_until(lambda: code_of(server, scene) is None, KNOWN_WITHIN)
+    wait_until(lambda: codes_of(server, scene) == {None}, KNOWN_WITHIN)
 
 
-def code_of(server: Served, scene: Scene) -> str | None:
-    payment = scene.make(TRANZZO_HELD)
-    answer = server.cancel(payment.id, merchant=TRANZZO_HELD.name)
-    code: str | None = answer.json()["code"]
-    return code
+def codes_of(server: Served, scene: Scene) -> set[str | None]:
+    payments = [scene.make(TRANZZO_HELD) for _ in range(ASKED)]
+    answers = [server.cancel(payment.id, merchant=TRANZZO_HELD.name) for payment in payments]
+    return {answer.json()["code"] for answer in answers}
 
 
 # A company that hangs.
@@ -351,10 +353,10 @@ class Hung:
 
 
 def test_a_hung_company_costs_only_its_own_cancellations(scene: Scene) -> None:
-    threads, slots = 16, 15
+    slots = 15
     held = [scene.make(TRANZZO_HELD) for _ in range(slots)]
     hung = Hung(scene.company(TRANZZO_HELD))
-    with Served(scene.rig, threads=threads) as server, ThreadPoolExecutor(slots) as pool:
+    with Served(scene.rig, threads=slots) as server, ThreadPoolExecutor(slots) as pool:
         try:
             waiting = [
                 pool.submit(server.cancel, payment.id, merchant=TRANZZO_HELD.name)
@@ -413,9 +415,7 @@ def test_the_log_is_json_and_carries_no_secret_and_no_request(scene: Scene, serv
     requests.post(
         f"{server.url}{PATH}?token=secret-in-url", data=b"secret-in-body", headers=keys, timeout=10
     )
-    exchange(
-        server, f"POST {PATH} HTTP/1.1\r\n{HOST}X-VTEX-API-AppToken : secret-in-header\r\n\r\n"
-    )
+    exchange(server, f"{START}X-VTEX-API-AppToken : secret-in-header\r\n\r\n")
     log = server.log.read_text()
     assert [] == [line for line in log.splitlines() if not isinstance(json.loads(line), dict)]
     found = [

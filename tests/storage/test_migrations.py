@@ -22,6 +22,8 @@ import sys
 from connector.storage.database import Database
 from connector.storage.migrate import migrate
 database = Database(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
 migrate(database)
 database.close()
 """
@@ -122,9 +124,15 @@ def test_threads_that_migrate_at_once_do_it_once(database: Database) -> None:
 def test_processes_that_migrate_at_once_do_it_once(database_url: str) -> None:
     url = as_configured(database_url)
     command = [sys.executable, "-W", "error", "-c", MIGRATE, url]
-    started = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(4)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    started = [subprocess.Popen(command, **pipes) for _ in range(6)]  # type: ignore[call-overload]
+    for process in started:
+        assert process.stdout.readline() == b"ready\n"
+    for process in started:
+        process.stdin.write(b"\n")
+        process.stdin.flush()
     ends = [(process.communicate()[1], process.returncode) for process in started]
-    assert [(b"", 0)] * 4 == ends
+    assert [(b"", 0)] * 6 == ends
     database = Database(url)
     assert database.is_ready()
     assert differences(database) == []

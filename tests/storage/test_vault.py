@@ -16,6 +16,8 @@ READ_THE_KEY = """
 import sys
 from pathlib import Path
 from connector.storage.vault import open_vault
+print("ready", flush=True)
+sys.stdin.readline()
 open_vault((), Path(sys.argv[1]))
 print((Path(sys.argv[1]) / "secret.key").read_text(), end="")
 """
@@ -86,9 +88,13 @@ def test_no_key_is_made_where_keys_are_given(tmp_path: Path) -> None:
 
 def test_processes_that_start_at_once_get_one_key(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-c", READ_THE_KEY, str(tmp_path)]
-    started = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(6)
-    ]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    started = [subprocess.Popen(command, **pipes) for _ in range(6)]  # type: ignore[call-overload]
+    for process in started:
+        assert process.stdout.readline() == b"ready\n"
+    for process in started:
+        process.stdin.write(b"\n")
+        process.stdin.flush()
     ends = [process.communicate() for process in started]
     kept = (tmp_path / "secret.key").read_bytes()
     assert [(kept, b"")] * 6 == ends

@@ -70,6 +70,8 @@ def test_credentials_of_two_families_are_not_mixed(rig: Rig) -> None:
     assert name_of(directory(rig), halves) is None
     wrong = dict.fromkeys(vtex, "wrong")
     assert name_of(directory(rig), {**wrong, **provider}) is None
+    key_only = {"X-VTEX-API-AppKey": own.app_key}
+    assert name_of(directory(rig), {**key_only, **provider}) is None
     empty = dict.fromkeys(vtex, "")
     assert name_of(directory(rig), {**empty, **provider}) == "shop"
 
@@ -89,6 +91,7 @@ def wrong_credentials(own: Credentials) -> dict[str, dict[str, str]]:
         "digest for token": (key, storage.digest(token)),
         "key for token": (key, key),
         "latin-1": (key, "\xe9\xff"),
+        "what nobody has": (key, "nobody"),
         "nobody": ("nobody", "nobody"),
     }
     names = ("X-VTEX-API-AppKey", "X-VTEX-API-AppToken")

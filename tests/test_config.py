@@ -1,0 +1,247 @@
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from connector import config, providers
+from connector.config import Settings, from_environment, variables
+from connector.domain.errors import ConfigurationError
+from connector.domain.money import ValueUnit
+
+KNOWN = sorted(providers.discover())
+KEYS = [Fernet.generate_key().decode() for _ in range(2)]
+
+
+def read(**environment: str) -> Settings:
+    named = {f"CONNECTOR_{name}": value for name, value in environment.items()}
+    return from_environment(named, KNOWN)
+
+
+def faults(**environment: str) -> dict[str, str]:
+    """What is said of each wrong variable."""
+    with pytest.raises(ConfigurationError) as caught:
+        read(**environment)
+    lines = (line.split(": ", 1) for line in str(caught.value).splitlines())
+    return {name.removeprefix("CONNECTOR_"): fault for name, fault in lines}
+
+
+def test_without_any_variable_the_defaults_hold() -> None:
+    expected: dict[str, Any] = {
+        "data_dir": Path("data"),
+        "database_url": f"sqlite:///{Path('data').absolute()}/connector.db",
+        "secret_keys": (),
+        "public_url": "",
+        "providers": ("cryptomus", "rustore", "sandbox", "tranzzo", "yandex_pay"),
+        "urls": {},
+        "sandbox_urls": {},
+        "answer_seconds": 18.0,
+        "provider_seconds": 8.0,
+        "manual_status": 501,
+        "cancel_value_unit": ValueUnit.AUTO,
+        "test_suite": False,
+        "vtex_app_key": "",
+        "vtex_app_token": "",
+        "callback_hosts": (),
+        "log_level": "INFO",
+        "metrics_bind": "127.0.0.1:9464",
+    }
+    settings = read()
+    assert expected == {name: getattr(settings, name) for name in expected}
+    assert set(expected) == set(vars(settings))
+
+
+GOOD: list[tuple[str, str, str, Any]] = [
+    ("DATA_DIR", "/srv/x", "data_dir", Path("/srv/x")),
+    ("DATABASE_URL", "sqlite:////srv/x.db", "database_url", "sqlite:////srv/x.db"),
+    ("SECRET_KEYS", f" {KEYS[0]} , {KEYS[1]},", "secret_keys", tuple(KEYS)),
+    ("PUBLIC_URL", "https://pay.example/x/", "public_url", "https://pay.example/x"),
+    ("PROVIDERS", "tranzzo, sandbox", "providers", ("tranzzo", "sandbox")),
+    ("ANSWER_SECONDS", "4.5", "answer_seconds", 4.5),
+    ("ANSWER_SECONDS", "20", "answer_seconds", 20.0),
+    ("PROVIDER_SECONDS", "0.5", "provider_seconds", 0.5),
+    ("MANUAL_STATUS", "200", "manual_status", 200),
+    ("MANUAL_STATUS", "501", "manual_status", 501),
+    ("CANCEL_VALUE_UNIT", "cents", "cancel_value_unit", ValueUnit.CENTS),
+    ("CANCEL_VALUE_UNIT", "UNITS", "cancel_value_unit", ValueUnit.UNITS),
+    ("TEST_SUITE", "on", "test_suite", True),
+    ("TEST_SUITE", "off", "test_suite", False),
+    ("VTEX_APP_KEY", "key", "vtex_app_key", "key"),
+    ("VTEX_APP_TOKEN", "token", "vtex_app_token", "token"),
+    ("CALLBACK_HOSTS", "*.vtex.com, localhost:9", "callback_hosts", ("*.vtex.com", "localhost:9")),
+    ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
+    ("METRICS_BIND", "0.0.0.0:9000", "metrics_bind", "0.0.0.0:9000"),
+    ("METRICS_BIND", "[::1]:9000", "metrics_bind", "[::1]:9000"),
+    ("METRICS_BIND", "off", "metrics_bind", ""),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "attribute", "expected"), GOOD)
+def test_each_variable_is_read(name: str, text: str, attribute: str, expected: Any) -> None:
+    assert expected == getattr(read(**{name: text}), attribute)
+
+
+@pytest.mark.parametrize("name", [name for name in KNOWN if name != "sandbox"])
+def test_a_companys_urls_are_read(name: str) -> None:
+    live, test = f"{name.upper()}_URL", f"{name.upper()}_SANDBOX_URL"
+    settings = read(**{live: "https://a.example/api/v1/", test: "http://127.0.0.1:9/x"})
+    assert {name: "https://a.example/api/v1"} == settings.urls
+    assert {name: "http://127.0.0.1:9/x"} == settings.sandbox_urls
+
+
+def test_there_is_a_test_for_every_variable() -> None:
+    urls = {f"{name.upper()}_{kind}" for name in KNOWN for kind in ("URL", "SANDBOX_URL")}
+    tested = {name for name, *_ in GOOD} | urls
+    assert {f"CONNECTOR_{name}" for name in tested} == variables(KNOWN)
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t"])
+def test_an_empty_variable_counts_as_absent(text: str) -> None:
+    names = {name.removeprefix("CONNECTOR_") for name in variables(KNOWN)} - {"METRICS_BIND"}
+    assert read() == read(**dict.fromkeys(names, text))
+
+
+def test_an_empty_address_switches_the_metrics_off() -> None:
+    assert "" == read(METRICS_BIND="").metrics_bind
+
+
+BAD: list[tuple[str, str]] = [
+    ("DATABASE_URL", "mysql://u@h/db"),
+    ("DATABASE_URL", "sqlite://"),
+    ("DATABASE_URL", "postgresql://"),
+    ("DATABASE_URL", "postgresql+asyncpg://u@h/db"),
+    ("DATABASE_URL", "postgresql://u@h:port/db"),
+    ("DATABASE_URL", "postgresql://u@[::1/db"),
+    ("DATABASE_URL", "sqlite:///:memory:"),
+    ("DATABASE_URL", "connector.db"),
+    ("SECRET_KEYS", "no-key"),
+    ("SECRET_KEYS", f"{KEYS[0]},x"),
+    ("SECRET_KEYS", KEYS[0][:-2]),
+    ("PUBLIC_URL", "http://pay.example"),
+    ("PUBLIC_URL", "pay.example"),
+    ("PROVIDERS", "acme"),
+    ("PROVIDERS", "tranzzo,acme"),
+    ("ANSWER_SECONDS", "soon"),
+    ("ANSWER_SECONDS", "0"),
+    ("ANSWER_SECONDS", "-1"),
+    ("ANSWER_SECONDS", "20.1"),
+    ("ANSWER_SECONDS", "nan"),
+    ("ANSWER_SECONDS", "inf"),
+    ("PROVIDER_SECONDS", "0"),
+    ("PROVIDER_SECONDS", "1,5"),
+    ("MANUAL_STATUS", "500"),
+    ("CANCEL_VALUE_UNIT", "euros"),
+    ("TEST_SUITE", "maybe"),
+    ("LOG_LEVEL", "loud"),
+    ("METRICS_BIND", "9464"),
+    ("METRICS_BIND", "127.0.0.1:"),
+    ("METRICS_BIND", "127.0.0.1:99999"),
+    ("METRICS_BIND", "a b:1"),
+    ("TRANZZO_URL", "http://cpay.tranzzo.com"),
+    ("TRANZZO_URL", "ftp://127.0.0.1"),
+    ("TRANZZO_URL", "https://"),
+    ("TRANZZO_URL", "https://a.example?x=1"),
+    ("TRANZZO_URL", "https://a.example#x"),
+    ("TRANZZO_URL", "https://user:password@a.example"),
+    ("TRANZZO_URL", "https://a.example:99999"),
+    ("TRANZZO_URL", "https://a.example:port"),
+    ("TRANZZO_URL", "https://[::1"),
+    ("TRANZZO_SANDBOX_URL", "cpay.tranzzo.com"),
+    ("TRANZZO_URL", "http://127.0.0.1.evil.example"),
+    ("TRANZZO_URL", "http://localhost@evil.example"),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), BAD)
+def test_a_wrong_value_is_named_with_what_to_give(name: str, text: str) -> None:
+    environment = {"SECRET_KEYS": KEYS[0], name: text}
+    said = faults(**environment)
+    assert [name] == list(said)
+    assert re.match(r"(give|each must be|no such provider)", said[name])
+
+
+def test_all_faults_are_named_at_once() -> None:
+    wrong = dict(BAD)
+    wrong["DATABASE_URL"] = "mysql://u@h/db"
+    assert set(wrong) == set(faults(**wrong))
+    assert {"SECRET_KEYS", "LOG_LEVEL"} == set(
+        faults(LOG_LEVEL="loud", DATABASE_URL="postgresql://u@h/db")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("SECRET_KEYS", f"{KEYS[0]},{KEYS[1][:-2]}"),
+        ("DATABASE_URL", "mysql://u:a-secret-word@h/db"),
+        ("DATABASE_URL", "postgresql://u:a-secret-word@h:port/db"),
+        ("TRANZZO_URL", "https://user:a-secret-word@a.example"),
+    ],
+)
+def test_a_fault_does_not_repeat_a_secret(name: str, text: str) -> None:
+    said = str(faults(**{"SECRET_KEYS": KEYS[0], name: text}))
+    assert "a-secret-word" not in said
+    assert not [key for key in KEYS if key[:-2] in said]
+
+
+def test_the_settings_do_not_show_their_secrets() -> None:
+    shown = repr(
+        read(
+            SECRET_KEYS=KEYS[0],
+            DATABASE_URL="postgresql://u:a-secret-word@h/db",
+            VTEX_APP_KEY="key-4711",
+            VTEX_APP_TOKEN="token-4712",
+        )
+    )
+    for secret in (KEYS[0], "a-secret-word", "key-4711", "token-4712"):
+        assert secret not in shown
+
+
+# Databases and keys.
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_a_postgresql_url_is_taken_as_written(scheme: str) -> None:
+    rest = "://u:p%40ss@h:5433/db?sslmode=require"
+    settings = read(DATABASE_URL=scheme + rest, SECRET_KEYS=KEYS[0])
+    assert "postgresql+psycopg" + rest == settings.database_url
+    assert not settings.is_sqlite
+
+
+def test_postgresql_needs_secret_keys() -> None:
+    said = faults(DATABASE_URL="postgresql://u@h/db")
+    assert ["SECRET_KEYS"] == list(said)
+    assert "Fernet" in said["SECRET_KEYS"]
+    assert ["SECRET_KEYS"] == list(faults(DATABASE_URL="postgresql://u@h/db", SECRET_KEYS=" , "))
+
+
+def test_sqlite_needs_none() -> None:
+    assert read(DATABASE_URL="sqlite:////srv/x.db").is_sqlite
+    assert () == read().secret_keys
+
+
+def test_the_data_directory_holds_the_database(tmp_path: Path) -> None:
+    settings = read(DATA_DIR=str(tmp_path))
+    assert f"sqlite:///{tmp_path}/connector.db" == settings.database_url
+
+
+# URLs.
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.0.0.1:8080", "LOCALHOST"])
+def test_plain_http_is_for_loopback(host: str) -> None:
+    assert {"tranzzo": f"http://{host}/x"} == read(TRANZZO_URL=f"http://{host}/x").urls
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "a.example", "127.0.0.2.example", "[::2]"])
+def test_plain_http_is_for_nobody_else(host: str) -> None:
+    assert {"TRANZZO_URL": "give an https URL, or an http one on loopback"} == faults(
+        TRANZZO_URL=f"http://{host}/x"
+    )
+
+
+def test_a_lease_outlives_the_answer_it_is_for() -> None:
+    assert 23.0 == read().lease_seconds
+    assert 25.0 == read(ANSWER_SECONDS="20").lease_seconds
+    assert config.LEASE_MARGIN_SECONDS > 0

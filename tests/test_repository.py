@@ -1,0 +1,461 @@
+"""The repository polices itself: what must agree, agrees; what is forbidden, is not there."""
+
+import ast
+import importlib
+import inspect
+import re
+import subprocess
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from openapi_spec_validator import validate
+
+from connector import config, providers, server
+from connector.app import create_app, openapi_document
+from connector.domain import errors
+from connector.domain.errors import ConnectorError
+from connector.provider import Provider
+from tests.rig import FIELDS, Rig
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "connector").rglob("*.py"))
+PROVIDERS = providers.discover()
+OURS: dict[str, Any] = yaml.safe_load(openapi_document())
+# Anybody may ask these: they tell nothing of any merchant.
+OPEN = {"/livez", "/readyz", "/openapi.yaml"}
+MOST_LINES = 300
+# Of a company, not of us; in a provider's module they are the company's own words.
+FOREIGN = {"gateway", "processor", "psp", "upstream", "acquirer"}
+# Say nothing. VTEX's `tid` and `nsu` are read in one module only.
+EMPTY = {"data", "info", "manager", "util", "utils", "helper", "helpers", "misc"}
+VTEXS = {"tid", "nsu", "acquirer"}
+NO_ROOMS = {"utils", "util", "helpers", "helper", "services", "models", "common", "misc", "core"}
+
+
+def read(name: str) -> str:
+    path = ROOT / name
+    assert path.exists(), f"{name} is missing"
+    return path.read_text()
+
+
+def documents() -> str:
+    return "\n".join(path.read_text() for path in sorted((ROOT / "docs").rglob("*.md")))
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    names = listed.stdout.decode().split("\0")
+    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
+
+
+# Routes.
+
+
+@pytest.fixture
+def routes(rig: Rig) -> dict[str, set[str]]:
+    """Every path, as openapi.yaml writes it, with its methods."""
+    found: dict[str, set[str]] = {}
+    for rule in create_app(rig.connector).url_map.iter_rules():
+        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: "{" + camel(match[1]) + "}", rule.rule)
+        found.setdefault(path, set()).update((rule.methods or set()) - {"HEAD"})
+    return found
+
+
+def camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.title, rest))
+
+
+def test_every_route_is_in_openapi_yaml_and_the_other_way_round(
+    routes: dict[str, set[str]],
+) -> None:
+    described = {path: {method.upper() for method in item} for path, item in OURS["paths"].items()}
+    assert described == routes
+
+
+def test_every_route_asks_for_credentials_or_is_listed_as_open(
+    rig: Rig, routes: dict[str, set[str]]
+) -> None:
+    client = rig.client
+    for path, methods in routes.items():
+        for method in methods:
+            answer = client.open(re.sub(r"{\w+}", "P1", path), method=method, json={})
+            if path in OPEN:
+                assert answer.status_code == 200
+                continue
+            assert answer.status_code == 401, path
+            assert list(answer.get_json()) == FIELDS
+
+
+def test_openapi_yaml_says_which_routes_are_open() -> None:
+    described = {
+        path for path, item in OURS["paths"].items() for one in item.values() if not one["security"]
+    }
+    assert described == OPEN
+
+
+def test_no_open_route_takes_anything() -> None:
+    for path in OPEN:
+        assert ["get"] == list(OURS["paths"][path])
+        assert not {"requestBody", "parameters"} & set(OURS["paths"][path]["get"])
+
+
+def test_openapi_yaml_is_valid() -> None:
+    validate(OURS)
+
+
+def test_the_server_gives_this_openapi_yaml(rig: Rig) -> None:
+    answer = rig.client.get("/openapi.yaml")
+    assert (ROOT / "openapi.yaml").read_bytes() == answer.data
+
+
+def test_openapi_yaml_has_the_version_of_the_package() -> None:
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    assert project["version"] == OURS["info"]["version"]
+
+
+# Codes and errors.
+
+
+def error_classes() -> list[type[ConnectorError]]:
+    classes = [one for one in vars(errors).values() if inspect.isclass(one)]
+    return [one for one in classes if issubclass(one, ConnectorError)]
+
+
+def codes_in_the_code() -> set[str | None]:
+    """The codes of the errors, and those that an outcome is given by name."""
+    written = {
+        node.value
+        for path in SOURCES
+        if relative(path).startswith("connector/operations/")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and re.fullmatch(r"cancel-[a-z]+", str(node.value))
+    }
+    return {one.code for one in error_classes()} | written | {None}
+
+
+def test_the_codes_in_openapi_yaml_are_those_of_the_code() -> None:
+    enum = OURS["components"]["schemas"]["CancellationAnswer"]["properties"]["code"]["enum"]
+    assert len(enum) == len(set(enum))
+    assert set(enum) == codes_in_the_code()
+
+
+def test_the_readme_explains_every_code() -> None:
+    text = read("README.md")
+    assert [] == [code for code in codes_in_the_code() if code and f"`{code}`" not in text]
+
+
+@pytest.mark.parametrize("kind", error_classes())
+def test_an_error_has_a_docstring_of_its_own(kind: type[ConnectorError]) -> None:
+    assert (kind.__doc__ or "").strip()
+    parent = kind.__mro__[1]
+    assert kind.__doc__ != parent.__doc__
+
+
+# Settings and providers.
+
+
+def table_rows(text: str) -> Iterator[list[str]]:
+    for line in text.splitlines():
+        if line.startswith("|"):
+            yield [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+def test_the_readmes_table_has_every_variable_once_and_no_other() -> None:
+    first = [re.findall(r"`(CONNECTOR_\w+)`", row[0]) for row in table_rows(read("README.md"))]
+    named = [name for names in first for name in names]
+    assert len(named) == len(set(named))
+    assert set(named) == config.variables(PROVIDERS)
+
+
+def test_every_variable_that_is_named_anywhere_exists() -> None:
+    texts = {path: path.read_text() for path in ROOT.glob("docs/**/*.md")}
+    texts |= {ROOT / name: read(name) for name in ("README.md", "compose.yaml", "Dockerfile")}
+    known = config.variables(PROVIDERS)
+    unknown = {
+        (relative(path), name)
+        for path, text in texts.items()
+        for name in re.findall(r"\bCONNECTOR_[A-Z_]+[A-Z]\b", text)
+        if name not in known and f"{name}_*" not in text
+    }
+    assert set() == unknown
+
+
+@pytest.mark.parametrize("name", list(PROVIDERS))
+def test_every_provider_is_in_the_readme_and_the_documents(name: str) -> None:
+    assert f"`{name}`" in read("README.md")
+    text = documents()
+    assert name in text or PROVIDERS[name].title in text
+
+
+@pytest.mark.parametrize("provider", list(PROVIDERS.values()))
+def test_the_readme_names_every_setting_of_a_provider(provider: type[Provider]) -> None:
+    rows = [row for row in table_rows(read("README.md")) if f"`{provider.name}`" in row[0]]
+    named = {key for row in rows for cell in row[1:] for key in re.findall(r"`(\w+)`", cell)}
+    assert {setting.key for setting in provider.settings} <= named
+
+
+@pytest.mark.parametrize("name", list(PROVIDERS))
+def test_every_provider_has_a_folder_of_tests(name: str) -> None:
+    if name != "sandbox":
+        assert (ROOT / "tests" / "providers" / name / f"test_{name}.py").exists()
+
+
+def test_every_command_is_in_the_readme() -> None:
+    text = read("README.md")
+    commands = ["serve", "migrate", "merchants add", "merchants list", "merchants update"]
+    commands += ["merchants rotate-token", "merchants disable", "operations list"]
+    commands += ["reconcile", "check"]
+    assert [] == [command for command in commands if f"connector {command}" not in text]
+
+
+def test_every_link_between_the_documents_leads_somewhere() -> None:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    broken = [
+        (relative(page), target)
+        for page in pages
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert [] == broken
+
+
+# The sources.
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_a_file_is_not_too_long(path: Path) -> None:
+    if "migrations" not in path.parts:
+        lines = len(path.read_text().splitlines())
+        assert lines <= MOST_LINES, f"{relative(path)} has {lines} lines"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_no_name_says_nothing_or_is_foreign(path: Path) -> None:
+    names = set(own_names(ast.parse(path.read_text()))) - ENVIRONMENT
+    words = {word for name in names for word in re.split(r"_|(?<=[a-z])(?=[A-Z])", name.lower())}
+    assert set() == words & (FOREIGN | EMPTY)
+    assert set() == {name for name in names if re.match(r"_*(handle|process)_", name)} - LIBRARIES
+    if relative(path) != "connector/vtex/schemas.py":
+        assert set() == words & VTEXS
+
+
+# What a library calls us by: gunicorn's worker, marshmallow's fields.
+LIBRARIES = {"handle_error"}
+# Named after a variable of the environment.
+ENVIRONMENT = {"data_dir"}
+MARSHMALLOW = {"data", "data_key"}
+
+
+def own_names(tree: ast.AST) -> Iterator[str]:
+    """What the module itself names: functions, classes, parameters and variables."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case ast.ClassDef(name=name):
+                yield name
+            case ast.arg(arg=name) if name not in MARSHMALLOW:
+                yield name
+            case ast.Name(id=name, ctx=ast.Store()):
+                yield name
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_no_module_is_a_lumber_room(path: Path) -> None:
+    assert not NO_ROOMS & {path.stem, *path.relative_to(ROOT).parts}
+
+
+def test_the_words_are_found_where_they_are() -> None:
+    tree = ast.parse(
+        "def handle_x(upstream, *, a_data=1):\n    info = tid = 1\n    return info.data"
+    )
+    assert {"handle_x", "upstream", "a_data", "info", "tid"} == set(own_names(tree))
+
+
+@pytest.mark.parametrize("name", list(PROVIDERS))
+def test_a_provider_module_reads_in_the_fixed_order(name: str) -> None:
+    """Docstring, imports, constants with what checks settings, the class, its parsers."""
+    tree = ast.parse((ROOT / f"connector/providers/{name}.py").read_text())
+    docstring = ast.get_docstring(tree) or ""
+    assert len(docstring.splitlines()) >= 3
+    kinds = [kind_of(node) for node in tree.body[1:]]
+    assert kinds.count("provider") == 1
+    at = kinds.index("provider")
+    before, after = kinds[:at], kinds[at + 1 :]
+    assert {"import", "constant", "function"} >= set(before)
+    assert "constant" not in after
+    assert "import" not in before[len([kind for kind in before if kind == "import"]) :]
+    names = [
+        node.name for node in tree.body[1:] if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    ]
+    assert [] == [one for one in names if not one.startswith("_") and one != class_name(name)]
+
+
+def kind_of(node: ast.stmt) -> str:
+    match node:
+        case ast.Import() | ast.ImportFrom():
+            return "import"
+        case ast.Assign() | ast.AnnAssign():
+            return "constant"
+        case ast.FunctionDef():
+            return "function"
+        case ast.ClassDef(bases=bases) if "Provider" in {getattr(base, "id", "") for base in bases}:
+            return "provider"
+        case ast.ClassDef():
+            return "class"
+    return type(node).__name__
+
+
+def class_name(name: str) -> str:
+    return PROVIDERS[name].__name__
+
+
+VERBS = ["look", "cancel", "refund", "probe"]
+
+
+@pytest.mark.parametrize("provider", list(PROVIDERS.values()))
+def test_a_providers_verbs_come_first_and_in_one_order(provider: type[Provider]) -> None:
+    methods = [name for name, member in vars(provider).items() if inspect.isfunction(member)]
+    public = [name for name in methods if not name.startswith("_")]
+    assert [verb for verb in VERBS if verb in public] == public
+    private = [name for name in methods if name.startswith("_") and name != "__init__"]
+    assert methods == [*[name for name in methods if name == "__init__"], *public, *private]
+
+
+@pytest.mark.parametrize("name", list(PROVIDERS))
+def test_a_provider_never_sleeps_and_never_reads_the_environment(name: str) -> None:
+    source = read(f"connector/providers/{name}.py")
+    for forbidden in (r"\bsleep\(", r"\bos\.", r"environ", r"\bimport requests", r"\bflask\b"):
+        assert not re.search(forbidden, source), forbidden
+
+
+# The server.
+
+
+@pytest.fixture
+def gunicorn() -> dict[str, Any]:
+    return server.gunicorn_settings("127.0.0.1:1", 2, 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("reuse_port", True),
+        ("control_socket_disable", True),
+        ("bind", "127.0.0.1:1"),
+        ("workers", 2),
+        ("worker_class", "connector.server.Worker"),
+    ],
+)
+def test_the_server_is_set_as_it_must_be(
+    gunicorn: dict[str, Any], name: str, expected: object
+) -> None:
+    assert expected == gunicorn[name]
+
+
+def test_the_servers_times_fit_an_answers(gunicorn: dict[str, Any]) -> None:
+    assert gunicorn["graceful_timeout"] > config.MAX_ANSWER_SECONDS
+    # Load balancers keep an idle connection for 60 seconds.
+    assert gunicorn["keepalive"] > 60
+    assert gunicorn["threads"] >= 64
+
+
+def test_every_setting_of_the_server_has_a_reason() -> None:
+    source = inspect.getsource(server.gunicorn_settings)
+    lines = source.split("return {", 1)[1].splitlines()
+    first = next(index for index, line in enumerate(lines) if '"worker_class"' in line)
+    explained = [index for index, line in enumerate(lines) if line.strip().startswith("#")]
+    settings = [index for index, line in enumerate(lines) if re.match(r'\s+"\w+": ', line)]
+    hooks = [index for index in settings if ": _" in lines[index]]
+    bare = [i for i in settings if i > first and i not in hooks and i - 1 not in explained]
+    two_lines = [i for i in bare if i - 2 in explained and i - 1 in explained]
+    assert [] == [lines[i] for i in bare if i not in two_lines]
+
+
+# What is installed and shipped.
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_requirement_is_pinned_with_hashes_and_has_no_url(name: str) -> None:
+    text = read(name)
+    assert "://" not in text
+    options = r"^\s*(-e|--(index-url|extra-index-url|find-links|trusted))"
+    assert not re.search(options, text, re.MULTILINE)
+    entries = re.split(r"\n(?=[A-Za-z0-9])", "\n" + text)[1:]
+    assert len(entries) > 10
+    loose = [
+        entry.split("\n")[0]
+        for entry in entries
+        if not re.match(r"[A-Za-z0-9._-]+(\[[\w,-]+\])?==[\w.!+]+", entry)
+        or not re.search(r"--hash=sha256:[0-9a-f]{64}", entry)
+    ]
+    assert [] == loose
+
+
+def test_the_tests_use_what_is_shipped() -> None:
+    shipped, tested = (
+        dict(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.]+)", read(name), re.MULTILINE))
+        for name in ("requirements.txt", "requirements-dev.txt")
+    )
+    assert shipped.items() <= tested.items()
+
+
+def test_the_container_does_not_run_as_root() -> None:
+    last_stage = read("Dockerfile").rsplit("\nFROM ", 1)[1]
+    (user,) = re.findall(r"^USER (\S+)$", last_stage, re.MULTILINE)
+    number, _, group = user.partition(":")
+    assert int(number) > 0
+    assert int(group) > 0
+    after = last_stage.split("USER ", 1)[1]
+    assert not re.search(r"^(RUN|COPY|ADD) ", after, re.MULTILINE)
+
+
+def test_the_container_installs_by_hash() -> None:
+    installs = re.findall(r"pip install [^\n&]*", read("Dockerfile"))
+    assert installs
+    for command in installs:
+        assert "--require-hashes" in command or "--no-deps" in command
+
+
+MACHINES: list[tuple[str, Callable[[str], bool]]] = [
+    ("a home directory", lambda text: bool(re.search(r"/(root|home|Users)/\w+", text))),
+    ("this checkout's place", lambda text: str(ROOT) + "/" in text or f'"{ROOT}"' in text),
+    ("a folder of a build", lambda text: "/tmp/pip-" in text or "site-packages/" in text),  # noqa: S108
+]
+
+
+@pytest.mark.parametrize(("what", "has"), MACHINES)
+def test_nothing_tracked_names_a_place_of_one_machine(
+    what: str, has: Callable[[str], bool]
+) -> None:
+    own = Path(__file__)
+    texts = {
+        path: path.read_text(errors="ignore")
+        for path in tracked()
+        if path != own and path.suffix not in {".png", ".svg"}
+    }
+    assert len(texts) > 50
+    assert [] == [relative(path) for path, text in texts.items() if has(text)], what
+
+
+def test_no_secret_is_tracked() -> None:
+    names = [relative(path) for path in tracked()]
+    assert [] == [
+        name for name in names if re.search(r"(\.env|\.key|\.db|\.pem|demo\.json)$", name)
+    ]
+
+
+def test_every_module_can_be_imported_alone() -> None:
+    for path in SOURCES:
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if parts[-1] != "__main__" and "migrations" not in parts:
+            assert importlib.import_module(".".join(parts).removesuffix(".__init__"))
