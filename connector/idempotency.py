@@ -35,6 +35,7 @@ from connector.domain.operation import (
     Turn,
     send_reference,
 )
+from connector.domain.payment import Effect
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,10 @@ SCHEDULE = (60.0, 300.0, 900.0, 3600.0, 14400.0) + (86400.0,) * 7
 # that answers at once, long enough for fifty waiting requests to cost little.
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.25
+
+
+# How a write ended, as it is stored; what is not here is still open.
+_ENDS = {Effect.DONE: "done", Effect.FAILED: "failed", Effect.REFUSED: "refused"}
 
 
 class Requests(Protocol):
@@ -84,6 +89,8 @@ class Attempt:
         self.deadline = deadline
         self.sandbox: bool | None = turn.sandbox
         self.closed: tuple[str, str] | None = None
+        self._sent = ""
+        self._is_new = False
 
     def open_send(self, action: str | None = None) -> Send | None:
         """Return the write whose outcome is not known, if there is one."""
@@ -92,13 +99,23 @@ class Attempt:
                 return send
         return None
 
-    def failures(self, action: str) -> int:
-        """Count the writes of this payment that certainly ended without effect."""
-        return sum(send.action == action and send.state == "failed" for send in self.turn.sends)
+    def ended(self, action: str, effect: Effect) -> int:
+        """Count the earlier writes of this payment that ended so."""
+        state = _ENDS[effect]
+        return sum(send.action == action and send.state == state for send in self.turn.sends)
 
-    def close_send(self, action: str, end: str) -> None:
-        """Say that the open write of `action` ended: "done" or "failed"."""
-        self.closed = (action, end)
+    def end_send(self, effect: Effect) -> None:
+        """Say what is known of the write that was started."""
+        if effect in _ENDS:
+            self.closed = (self._sent, _ENDS[effect])
+
+    def withdraw_send(self) -> None:
+        """Say that the write was not sent after all: no trace of it can turn up there.
+
+        An earlier one under the same reference still may.
+        """
+        if self._is_new:
+            self.end_send(Effect.REFUSED)
 
     def start_send(self, action: str, *, sandbox: bool, is_new: bool) -> str:
         """Record that a write is sent now, and return its reference.
@@ -112,7 +129,9 @@ class Attempt:
             number = 1 + sum(send.action == action for send in self.turn.sends)
             reference = send_reference(self.turn.claim_id, action, number)
             send = Send(action, number, reference)
+            self._is_new = True
         self._requests.start_send(self.turn, send, sandbox=sandbox)
+        self._sent = action
         self.sandbox = sandbox
         return send.reference
 

@@ -70,7 +70,8 @@ class Send:
     """A write that was started at the company for a payment, and what is known of it.
 
     `reference` is ours; `number` counts the references of this payment's `action`. `state` is
-    "open" until the company's answer or a look says "done" or "failed". `age` is in seconds.
+    "open" until it is known how it ended: "done", "failed", or "refused", when
+    nothing of it was begun. `age` is in seconds.
     """
 
     action: str

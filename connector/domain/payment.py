@@ -74,6 +74,7 @@ class Effect(Enum):
     DONE = "it took effect"
     ACCEPTED = "accepted; whether it took effect is still to be seen"
     FAILED = "it ended without effect"
+    REFUSED = "the company would not begin it"
 
 
 @dataclass(frozen=True)

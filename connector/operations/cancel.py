@@ -4,11 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from connector.domain.deadline import Deadline
-from connector.domain.errors import (
-    OutcomeUnknown,
-    OutOfTime,
-    ProviderRefused,
-)
+from connector.domain.errors import NotDone, OutcomeUnknown, OutOfTime, ProviderRefused
 from connector.domain.merchant import CapturedPolicy, Merchant
 from connector.domain.money import ValueUnit, is_whole
 from connector.domain.operation import (
@@ -24,6 +20,8 @@ from connector.idempotency import Attempt, Once
 from connector.provider import Provider
 
 # How often an operation that ends in failure is sent for one payment; then a person must act.
+# What the company refuses outright is sent again by every repeat, but from then on as a manual
+# answer, so that the merchant is told.
 MOST_SENDS = 3
 
 # The write that ends a payment in a standing, where the provider can. Each has its own reference:
@@ -147,7 +145,7 @@ class _Job:
 
     def _write(self, look: Look, attempt: Attempt) -> Outcome:
         action = self._action(look.standing) or ""
-        recorded = attempt.failures(action)
+        recorded = attempt.ended(action, Effect.FAILED)
         failures = max(recorded, look.failures)
         if failures >= MOST_SENDS:
             return _manual(f"the provider failed to {action} it {failures} times")
@@ -159,10 +157,8 @@ class _Job:
             raise OutOfTime
         sandbox = self._is_sandbox(attempt)
         reference = attempt.start_send(action, sandbox=sandbox, is_new=has_failed)
-        if not attempt.deadline.allows_a_write():
-            # The database was slow, or this process stood still.
-            raise OutOfTime
-        return self._sent(action, look, attempt, reference)
+        sent = self._send(action, look, attempt, reference)
+        return self._confirmed(action, look, attempt, reference, sent)
 
     def _refuse_an_early_repeat(self, age: float) -> None:
         """Wait until an unanswered refund has surely ended, where a repeat is a second refund.
@@ -172,30 +168,37 @@ class _Job:
         if not self.provider.refund_is_idempotent and age < self.cancel.once.lease:
             raise OutcomeUnknown
 
-    def _sent(self, action: str, look: Look, attempt: Attempt, reference: str) -> Outcome:
+    def _send(self, action: str, look: Look, attempt: Attempt, reference: str) -> Sent:
         verb = self.provider.refund if action == REFUND else self.provider.cancel
         account = self.merchant.account(sandbox=self._is_sandbox(attempt))
-        refused: ProviderRefused | None = None
         try:
-            sent = verb(self.request.payment, look, account, attempt.deadline, reference)
+            if not attempt.deadline.allows_a_write():
+                # The database was slow, or this process stood still.
+                raise OutOfTime
+            return verb(self.request.payment, look, account, attempt.deadline, reference)
         except ProviderRefused as error:
-            sent, refused = Sent(Effect.FAILED), error
+            return Sent(Effect.REFUSED, word=error.evidence)
+        except NotDone:
+            attempt.withdraw_send()
+            raise
+
+    def _confirmed(
+        self, action: str, before: Look, attempt: Attempt, reference: str, sent: Sent
+    ) -> Outcome:
+        """Say what came of a write; look again unless the company called it done."""
+        attempt.end_send(sent.effect)
         if sent.effect is Effect.DONE:
-            attempt.close_send(action, "done")
             return self._cancelled(sent.cancellation_id)
         after = self._look(attempt, reference)
         if after.standing is Standing.UNDONE:
-            attempt.close_send(action, "done")
+            attempt.end_send(Effect.DONE)
             return self._cancelled(after.cancellation_id)
-        if sent.effect is Effect.ACCEPTED:
+        if sent.effect is Effect.ACCEPTED or after.standing is not before.standing:
             return self._without_a_write(after, attempt) or _pending(after)
-        attempt.close_send(action, "failed")
-        if after.standing is not look.standing:
-            return self._without_a_write(after, attempt) or _pending(after)
-        failures = max(1 + attempt.failures(action), after.failures)
-        if after.standing is Standing.UNSEEN or failures >= MOST_SENDS:
+        times = 1 + attempt.ended(action, sent.effect)
+        if after.standing is Standing.UNSEEN or max(times, after.failures) >= MOST_SENDS:
             return _manual("the provider refused it")
-        raise refused or ProviderRefused(evidence=sent.word)
+        raise ProviderRefused(evidence=sent.word)
 
     def _cancelled(self, cancellation_id: str | None) -> Outcome:
         payment_id = self.request.payment.payment_id

@@ -96,7 +96,7 @@ requests = Table(
     Index("requests_of_payment", "merchant_id", "payment_id"),
 )
 
-# One write to a company each, recorded before it is sent. `state` is open, done or failed.
+# One write to a company each, recorded before it is sent. `state` is open, done, failed or refused.
 sends = Table(
     "sends",
     metadata,
