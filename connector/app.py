@@ -55,7 +55,7 @@ class Connector:
 
 def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
     """Put the parts together; `threads` is how many operations at one company run at once."""
-    database = Database(settings.database_url, pool_size=all_threads(threads) + 1)
+    database = Database(settings.database_url)
     merchants = Merchants(database, open_vault(settings.secret_keys, settings.data_dir))
     requests = Requests(database)
     directory = Directory(merchants)
@@ -103,7 +103,6 @@ def _hosts(kind: type[Provider], settings: Settings) -> Hosts:
 def create_app(connector: Connector) -> Flask:
     """Make the WSGI application."""
     app = Flask("connector", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = routes.MAX_BODY_BYTES
     # A path that is nearly right is wrong: a redirect would be answered in HTML.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False

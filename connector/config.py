@@ -8,6 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from connector.domain.errors import ConfigurationError
 from connector.domain.money import ValueUnit
@@ -16,6 +18,9 @@ from connector.domain.money import ValueUnit
 LEASE_MARGIN_SECONDS = 5.0
 # The answer time may not pass VTEX's own limit, 20 s (its OpenAPI file, "Requirements").
 MAX_ANSWER_SECONDS = 20.0
+MAX_PORT = 65535
+# One connection's own database: the others of the pool would not see it.
+_IN_MEMORY = {None, "", ":memory:"}
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -53,7 +58,8 @@ class Settings:
 def from_environment(environ: Mapping[str, str], known: Iterable[str]) -> Settings:
     """Read the settings; `known` are the names of the providers there are.
 
-    Raises ConfigurationError with one line for each wrong variable. An empty one is absent.
+    Raises ConfigurationError with one line for each wrong variable. An empty one is absent,
+    but for CONNECTOR_METRICS_BIND, where it means off.
     """
     reader = _Reader(environ)
     names = tuple(sorted(known))
@@ -72,6 +78,8 @@ def from_environment(environ: Mapping[str, str], known: Iterable[str]) -> Settin
             "CONNECTOR_SECRET_KEYS: give one or more Fernet keys, newest first; only with SQLite "
             "is a key made and kept in the data directory"
         )
+    if environ.get("CONNECTOR_METRICS_BIND", "-").strip() == "":
+        values["metrics_bind"] = ""
     if reader.faults:
         raise ConfigurationError("\n".join(reader.faults))
     return Settings(**values)
@@ -109,15 +117,24 @@ def variables(known: Iterable[str]) -> set[str]:
 
 
 def _database_url(text: str) -> str:
-    if re.match(r"sqlite:///.", text):
-        return text
     if match := re.match(r"(postgres|postgresql|postgresql\+psycopg)://.", text):
-        return "postgresql+psycopg" + text[match.end(1) :]
-    raise ValueError("give sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+        text = "postgresql+psycopg" + text[match.end(1) :]
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        url = None
+    is_file = url is not None and url.drivername == "sqlite" and url.database not in _IN_MEMORY
+    if url is None or not (is_file or url.drivername == "postgresql+psycopg"):
+        raise ValueError("give sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+    return text
 
 
 def _base_url(text: str) -> str:
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - it is read only when asked for
+    except ValueError:
+        raise ValueError("give a URL whose host and port can be read") from None
     if not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):
         raise ValueError("give an https URL, or an http one on loopback")
     if not parts.hostname or parts.query or parts.fragment or parts.username:
@@ -173,7 +190,8 @@ def _seconds(text: str, most: float = 3600.0) -> float:
 def _bind(text: str) -> str:
     if text.lower() == "off":
         return ""
-    if not re.fullmatch(r"[^:\s]+:\d{1,5}|\[[0-9a-f:]+\]:\d{1,5}", text):
+    match = re.fullmatch(r"(?:[^:\s]+|\[[0-9a-f:]+\]):(\d{1,5})", text)
+    if not match or int(match.group(1)) > MAX_PORT:
         raise ValueError("give HOST:PORT, or off")
     return text
 

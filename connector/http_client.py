@@ -64,6 +64,14 @@ class _Call(threading.local):
 _call = _Call()
 
 
+def _time_left() -> float:
+    """Seconds; a host look-up, or several addresses, may have taken more than there were."""
+    left = _call.deadline.left()
+    if not left:
+        raise TimeoutError
+    return left
+
+
 class _Bounded:
     """A socket whose every read ends at the call's deadline.
 
@@ -72,10 +80,7 @@ class _Bounded:
     """
 
     def recv_into(self, *args: Any) -> int:
-        left = _call.deadline.left()
-        if not left:
-            raise TimeoutError
-        self.settimeout(left)  # type: ignore[attr-defined]
+        self.settimeout(_time_left())  # type: ignore[attr-defined]
         count: int = super().recv_into(*args)  # type: ignore[misc]
         return count
 
@@ -93,7 +98,7 @@ class _HTTPConnection(HTTPConnection):
         _call.connecting = True
         super().connect()
         self.sock = _Socket(fileno=self.sock.detach())
-        self.sock.settimeout(_call.deadline.left())
+        self.sock.settimeout(_time_left())
         _call.connecting = False
 
 
@@ -101,6 +106,7 @@ class _HTTPSConnection(HTTPSConnection):
     def connect(self) -> None:
         _call.connecting = True
         super().connect()
+        _time_left()
         _call.connecting = False
 
 
@@ -139,7 +145,7 @@ class Answer:
         """Return the body as JSON, numbers exact. Raises AnswerNotUnderstood."""
         try:
             return json.loads(self.body, parse_float=Decimal, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
+        except (ValueError, ArithmeticError, RecursionError) as error:
             raise AnswerNotUnderstood(evidence=f"HTTP {self.status}, not JSON") from error
 
 

@@ -117,18 +117,19 @@ class Attempt:
         if self._is_new:
             self.end_send(Effect.REFUSED)
 
-    def start_send(self, action: str, *, sandbox: bool, is_new: bool) -> str:
+    def start_send(self, action: str, failures: int, *, sandbox: bool, is_new: bool) -> str:
         """Record that a write is sent now, and return its reference.
 
         A write whose outcome is open keeps its reference, so that our repeat is a repeat at
-        the company too; `is_new` says that it certainly failed and a new one is needed. Raises
-        LeaseLost when another request has the turn by now: then nothing may be sent.
+        the company too; `is_new` says that it certainly failed and a new one is needed.
+        `failures` counts the failed ends that the company shows by now. Raises LeaseLost when
+        another request has the turn: then nothing may be sent.
         """
         send = self.open_send(action)
         if send is None or is_new:
             number = 1 + sum(send.action == action for send in self.turn.sends)
             reference = send_reference(self.turn.claim_id, action, number)
-            send = Send(action, number, reference)
+            send = Send(action, number, reference, failures_before=failures)
             self._is_new = True
         self._requests.start_send(self.turn, send, sandbox=sandbox)
         self._sent = action

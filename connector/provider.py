@@ -73,7 +73,7 @@ class Provider(ABC):
         self._hosts = hosts
 
     def slot(self) -> AbstractContextManager[None]:
-        """Hold a place among the operations at this company. Raises ProviderBusy at once."""
+        """Hold a place among the operations at this company. Raises ProviderBusy."""
         return self._http.bulkhead.slot()
 
     @abstractmethod
@@ -146,7 +146,9 @@ def _fault(setting: Setting, value: str) -> str | None:
     if not value:
         return "missing"
     if not re.fullmatch(r"[!-~]+", value):
-        return "only printable ASCII without spaces can be sent in a header or URL"
+        return (
+            "only printable ASCII, without spaces and line breaks, can be sent in a header or URL"
+        )
     return setting.check(value) if setting.check else None
 
 

@@ -162,7 +162,7 @@ def _when_ready(arbiter: Any) -> None:
         arbiter.app.metrics_server, _ = start_http_server(
             int(port), addr=host.strip("[]"), registry=registry
         )
-    except OSError:
+    except (OSError, OverflowError):
         log.warning("metrics are off: their port cannot be bound", extra={"bind": bind})
 
 
@@ -170,6 +170,8 @@ def check_port(bind: str) -> None:
     """Refuse a port that is taken: with `reuse_port` a second server would start silently."""
     host, _, port = bind.rpartition(":")
     try:
+        if not host:
+            raise ValueError("give HOST:PORT")  # noqa: TRY301 - said like the system's own
         with socket.create_server((host.strip("[]"), int(port)), family=_family(host)):
             return
     except (OSError, ValueError, OverflowError) as error:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import requests
 from click.testing import CliRunner, Result
+from cryptography.fernet import Fernet
 
 from connector.cli import main
 from connector.domain.operation import CancelRequest
@@ -318,12 +319,22 @@ def test_update_changes_what_is_given_and_leaves_the_rest(operator_on_both: Oper
 
 
 @pytest.mark.parametrize(
-    "settings", [{"colour": "red"}, {"api_key": ""}, {"api_key": "a b", "pos_id": "new"}, {}, []]
+    "settings", [{"colour": "red"}, {"api_key": ""}, {"api_key": "a b", "pos_id": "new"}, []]
 )
 def test_an_update_that_is_refused_changes_nothing(operator: Operator, settings: Any) -> None:
     operator.add_tranzzo()
     arguments = ("merchants", "update", "shop", "--settings", "-")
     operator.fails(*arguments, stdin=json.dumps(settings))
+    assert SETTINGS == operator.rig.connector.merchants.entry("shop").merchant.settings
+
+
+def test_an_update_of_nothing_encrypts_anew_with_the_newest_key(operator: Operator) -> None:
+    operator.add_tranzzo()
+    newest = Fernet.generate_key().decode()
+    oldest = operator.rig.environment["CONNECTOR_SECRET_KEYS"]
+    operator.rig.configure(CONNECTOR_SECRET_KEYS=f"{newest},{oldest}")
+    operator.json("merchants", "update", "shop", "--settings", "-", stdin="{}")
+    operator.rig.configure(CONNECTOR_SECRET_KEYS=newest)
     assert SETTINGS == operator.rig.connector.merchants.entry("shop").merchant.settings
 
 

@@ -15,7 +15,7 @@ from connector import config, logs, providers
 from connector.cli.demo import demo_credentials
 from connector.cli.output import operation, print_credentials, print_rows
 from connector.domain.deadline import Deadline
-from connector.domain.errors import ConfigurationError, ConnectorError
+from connector.domain.errors import ConfigurationError, ConnectorError, UnknownMerchant
 from connector.domain.merchant import CapturedPolicy
 from connector.domain.operation import State
 from connector.provider import Provider
@@ -33,6 +33,15 @@ settings_file = click.option(
     type=click.File("r", encoding="utf-8"),
     help="A JSON file with the provider's settings, or - for standard input.",
 )
+
+
+def _known_name(_: click.Context, __: click.Parameter, name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise UnknownMerchant(f"There is no merchant named {name!a}")
+    return name
+
+
+merchant_name = click.argument("name", callback=_known_name)
 
 
 class Command(click.Group):
@@ -74,7 +83,7 @@ def migrate() -> None:
     """Bring the database's tables up to date."""
     from connector.storage.migrate import migrate as run  # noqa: PLC0415 - no other command needs Alembic
 
-    run(_connector().database)
+    run(_connector(migrated=False).database)
     click.echo("migrated")
 
 
@@ -129,23 +138,26 @@ def list_merchants(*, is_json: bool) -> None:
 
 
 @merchants.command("update")
-@click.argument("name")
+@merchant_name
 @settings_file
 @as_json
 def update(name: str, source: Any, *, is_json: bool) -> None:
-    """Change settings; those not in the file stay as they are."""
+    """Change settings; those not in the file stay as they are.
+
+    They are encrypted anew with the newest key, also when the file holds none: {}.
+    """
     connector = _connector()
     merchant = connector.merchants.entry(name).merchant
-    given = _read(source)
-    if not given:
+    if source is None:
         raise ConfigurationError("--settings FILE: give the settings that are to change")
+    given = _read(source)
     settings = _checked(connector, merchant.provider, {**merchant.settings, **given})
     connector.merchants.update(name, settings)
     print_rows([{"merchant": name, "updated": ", ".join(sorted(given))}], is_json=is_json)
 
 
 @merchants.command("rotate-token")
-@click.argument("name")
+@merchant_name
 @as_json
 def rotate_token(name: str, *, is_json: bool) -> None:
     """Print a new AppToken; the previous one stays valid until the next rotation."""
@@ -153,7 +165,7 @@ def rotate_token(name: str, *, is_json: bool) -> None:
 
 
 @merchants.command("disable")
-@click.argument("name")
+@merchant_name
 @as_json
 def disable(name: str, *, is_json: bool) -> None:
     """Refuse a merchant's requests; what was begun for it is still finished."""
@@ -195,7 +207,7 @@ def check(merchant: str | None, *, is_json: bool) -> None:
 
     The credentials are tried with a call that changes nothing. Exit status 1 when anything fails.
     """
-    connector = _connector()
+    connector = _connector(migrated=False)
     rows = [{"check": "configuration", "result": "ok"}]
     is_ready = connector.database.is_ready()
     rows.append({"check": "database", "result": "ok" if is_ready else "run `connector migrate`"})
@@ -224,7 +236,7 @@ def _probe(connector: "Connector", merchant: Any) -> str:
         provider = connector.providers[merchant.provider]
         provider.probe(merchant.account(sandbox=merchant.sandbox), deadline)
     except ConnectorError as error:
-        return str(error)
+        return str(merchant.redacted(str(error)))
     return "ok"
 
 
@@ -258,11 +270,13 @@ def _settings() -> config.Settings:
     return settings
 
 
-def _connector() -> "Connector":
+def _connector(*, migrated: bool = True) -> "Connector":
     from connector.app import build  # noqa: PLC0415 - `serve` prepares the metrics first
 
     connector = build(_settings(), threads=2)
     click.get_current_context().call_on_close(connector.database.close)
+    if migrated and not connector.database.is_ready():
+        raise ConfigurationError("The database is not ready; run `connector migrate`")
     return connector
 
 
@@ -271,7 +285,7 @@ def _read(source: Any) -> Mapping[str, Any]:
         return {}
     try:
         values = json.load(source)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError("--settings FILE: not JSON; give an object of texts") from error
     if not isinstance(values, dict):
         raise ConfigurationError("--settings FILE: give a JSON object of texts")

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+# Characters; keys are much longer.
+SHORTEST_SECRET = 8
+
 
 class CapturedPolicy(StrEnum):
     """What a cancellation does when the money is already captured."""
@@ -30,6 +33,16 @@ class Merchant:
     settings: Mapping[str, str] = field(repr=False)
     sandbox: bool = False
     captured: CapturedPolicy = CapturedPolicy.MANUAL
+
+    def redacted(self, text: str) -> str:
+        """Take the settings out of a text that a company may have repeated them in.
+
+        A very short setting, such as an app's number, is no secret and could be any word.
+        """
+        for value in self.settings.values():
+            if len(value) >= SHORTEST_SECRET:
+                text = text.replace(value, "...")
+        return text
 
     def account(self, *, sandbox: bool) -> Account:
         return Account(settings=self.settings, sandbox=sandbox)

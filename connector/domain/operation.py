@@ -59,10 +59,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer to VTEX: the HTTP status and the exact bytes of the body."""
+    """An answer to VTEX: the HTTP status, the exact bytes of the body, and the code in it."""
 
     status: int
     body: bytes
+    code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Send:
     `reference` is ours; `number` counts the references of this payment's `action`. `state` is
     "open" until it is known how it ended: "done", "failed", or "refused", when
     nothing of it was begun. `age` is in seconds.
+    `failures_before` counts the failed ends that a look showed before this one was sent.
     """
 
     action: str
@@ -79,6 +81,7 @@ class Send:
     reference: str
     state: str = "open"
     age: float = 0.0
+    failures_before: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,11 +129,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Due:
-    """A request that reconcile is to look at, and how often it already has."""
+    """A request that reconcile is to look at since `at`, and how often it already has."""
 
     request: CancelRequest
     looks: int
     state: State
+    at: float
 
 
 @dataclass(frozen=True)

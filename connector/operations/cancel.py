@@ -1,10 +1,16 @@
 """Cancel a payment: look at the company, decide, send once, confirm."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connector.domain.deadline import Deadline
-from connector.domain.errors import NotDone, OutcomeUnknown, OutOfTime, ProviderRefused
+from connector.domain.errors import (
+    ConnectorError,
+    NotDone,
+    OutcomeUnknown,
+    OutOfTime,
+    ProviderRefused,
+)
 from connector.domain.merchant import CapturedPolicy, Merchant
 from connector.domain.money import ValueUnit, is_whole
 from connector.domain.operation import (
@@ -34,16 +40,14 @@ _WRITES = {
 }
 REFUND = "refund"
 
-# Standings in which VTEX's cancel asks for what only a person can do, and why; the second
-# column says whether it can change by itself.
+# Standings in which VTEX's cancel asks for what only a person can do: why, and whether that is
+# final, because it cannot change by itself.
 _MANUAL = {
     Standing.CAPTURED: ("the money is already captured", True),
     Standing.PARTLY_REFUNDED: ("the money is captured and partly refunded", True),
     Standing.UNPAID: ("the provider cannot cancel an unpaid payment; it expires by itself", False),
-    Standing.PAYING: ("the provider cannot cancel while the buyer pays", False),
-    Standing.HELD: ("the provider cannot release the money", False),
-    Standing.UNSEEN: ("the provider cannot look this payment up", False),
 }
+_UNSUPPORTED = ("the provider cannot cancel a payment in this state", False)
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,16 @@ class _Job:
         return self.cancel.render(self.request, outcome)
 
     def work(self, attempt: Attempt) -> Outcome:
-        """Do what is still to be done of the cancellation, at most one write."""
+        """Do what is still to be done of the cancellation, and say so without any secret."""
+        try:
+            outcome = self._work(attempt)
+        except ConnectorError as error:
+            error.evidence = self.merchant.redacted(error.evidence)
+            raise
+        return replace(outcome, message=self.merchant.redacted(outcome.message))
+
+    def _work(self, attempt: Attempt) -> Outcome:
+        """At most one write."""
         if attempt.turn.status is PaymentStatus.CANCELLED:
             return self._cancelled(attempt.turn.cancellation_id)
         look = self._look(attempt)
@@ -120,7 +133,7 @@ class _Job:
             return _manual(f"the provider says {look.word}", is_final=look.is_final)
         if standing is Standing.WORKING or standing in self._passing:
             return _pending(look)
-        return None if self._action(standing) else _manual(*_MANUAL[standing])
+        return None if self._action(standing) else _manual(*_MANUAL.get(standing, _UNSUPPORTED))
 
     @property
     def _passing(self) -> frozenset[Standing]:
@@ -145,18 +158,16 @@ class _Job:
 
     def _write(self, look: Look, attempt: Attempt) -> Outcome:
         action = self._action(look.standing) or ""
-        recorded = attempt.ended(action, Effect.FAILED)
-        failures = max(recorded, look.failures)
-        if failures >= MOST_SENDS:
-            return _manual(f"the provider failed to {action} it {failures} times")
         send = attempt.open_send(action)
-        has_failed = send is not None and look.failures > recorded
+        has_failed = send is not None and look.failures > send.failures_before
+        if has_failed + attempt.ended(action, Effect.FAILED) >= MOST_SENDS:
+            return _manual(f"the provider failed to {action} it {MOST_SENDS} times")
         if send and action == REFUND and not has_failed:
             self._refuse_an_early_repeat(send.age)
         if not attempt.deadline.allows_a_write():
             raise OutOfTime
         sandbox = self._is_sandbox(attempt)
-        reference = attempt.start_send(action, sandbox=sandbox, is_new=has_failed)
+        reference = attempt.start_send(action, look.failures, sandbox=sandbox, is_new=has_failed)
         sent = self._send(action, look, attempt, reference)
         return self._confirmed(action, look, attempt, reference, sent)
 
@@ -196,7 +207,7 @@ class _Job:
         if sent.effect is Effect.ACCEPTED or after.standing is not before.standing:
             return self._without_a_write(after, attempt) or _pending(after)
         times = 1 + attempt.ended(action, sent.effect)
-        if after.standing is Standing.UNSEEN or max(times, after.failures) >= MOST_SENDS:
+        if after.standing is Standing.UNSEEN or times >= MOST_SENDS:
             return _manual("the provider refused it")
         raise ProviderRefused(evidence=sent.word)
 

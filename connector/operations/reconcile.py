@@ -17,12 +17,14 @@ log = logging.getLogger(__name__)
 # Requests looked at in one round, and the seconds between two rounds.
 MOST_IN_A_ROUND = 100
 PAUSE_SECONDS = 5.0
+# Seconds one look may take; the other companies' requests do not wait for a hung one's.
+SLOW_SECONDS = 2.0
 
 
 class Requests(Protocol):
     """What the storage offers for it."""
 
-    def due(self, most: int) -> list[Due]: ...
+    def due(self, most: int, after: Due | None = None) -> list[Due]: ...
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,12 @@ class Reconciler:
     answer_seconds: float
 
     def run_once(self) -> int:
-        """Look at all that is due now; return how many requests that were."""
-        count = 0
-        while taken := sum(map(self._take, self.requests.due(MOST_IN_A_ROUND))):
-            count += taken
+        """Look at what is due now; return how many requests that were."""
+        count, slow = 0, set[str]()
+        page = self.requests.due(MOST_IN_A_ROUND)
+        while page:
+            count += sum(self._take(due, slow) for due in page)
+            page = self.requests.due(MOST_IN_A_ROUND, page[-1])
         return count
 
     def run(self, stop: threading.Event) -> None:
@@ -55,10 +59,17 @@ class Reconciler:
                 # A thread that ended would leave holds standing with nobody the wiser.
                 log.exception("reconcile failed")
 
-    def _take(self, due: Due) -> bool:
+    def _take(self, due: Due, slow: set[str]) -> bool:
+        """Look at one request; leave those of a company that was slow in this round."""
         try:
             merchant = self.merchant(due.request.merchant_id)
-            return self.cancel.reconcile(merchant, due, Deadline.after(self.answer_seconds))
+            if merchant.provider in slow:
+                return False
+            deadline = Deadline.after(self.answer_seconds)
+            taken = self.cancel.reconcile(merchant, due, deadline)
+            if deadline.total - deadline.left() > SLOW_SECONDS:
+                slow.add(merchant.provider)
+            return taken
         except ConnectorError as error:
             log.warning(
                 "reconcile left a request",

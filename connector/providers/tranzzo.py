@@ -235,6 +235,9 @@ def _look_from(operations: list[_Operation]) -> Look:
         return _as_seen(running[0], Standing.WORKING)
     if not primaries:
         raise AnswerNotUnderstood(evidence="no payment among the operations")
+    if sum(one.status == "success" for one in primaries) > 1:
+        # No page says that an order can be paid twice, nor what ends it then.
+        return _as_seen(primaries[0], Standing.STUCK)
     primary = min(primaries, key=lambda one: _RANKS.get(one.status, 0))
     if primary.status == "success":
         return _paid(primary, others)

@@ -103,11 +103,13 @@ class YandexPay(Provider):
         """Read the order; and our operation, where the order should show it and does not."""
         order = payment.payment_id
         try:
-            data = self._call("look", order, account, deadline, None)
+            content = self._call("look", order, account, deadline, None)
         except _NotFound as absence:
             return Look(Standing.ABSENT, word=absence.evidence)
-        seen = _order_from(data, order)
-        operations = [_operation_from(one, order, reference) for one in data.objects("operations")]
+        seen = _order_from(content, order)
+        operations = [
+            _operation_from(one, order, reference) for one in content.objects("operations")
+        ]
         is_shown = any(one.is_own for one in operations)
         if reference and not is_shown and seen.text("paymentStatus") in _CHANGING:
             operations += self._own(order, account, deadline, reference)
@@ -142,8 +144,8 @@ class YandexPay(Provider):
     ) -> "list[_Operation]":
         """Ask after our operation: none, if it never arrived."""
         with suppress(_NotFound):
-            data = self._call("operation", reference, account, deadline, None)
-            made = _operation_from(data.object("operation"), order, reference)
+            content = self._call("operation", reference, account, deadline, None)
+            made = _operation_from(content.object("operation"), order, reference)
             return [replace(made, is_own=True)]
         return []
 
@@ -153,12 +155,12 @@ class YandexPay(Provider):
         """Make an operation that ends the payment. One already made is for a look to explain."""
         write = json.dumps(fields).encode(), fields["externalOperationId"]
         try:
-            data = self._call(verb, order, account, deadline, write)
+            content = self._call(verb, order, account, deadline, write)
         except ProviderRefused as refusal:
             if refusal.evidence != _DUPLICATE:
                 raise
             return Sent(Effect.ACCEPTED, word=_DUPLICATE)
-        return _sent_from(data, order)
+        return _sent_from(content, order)
 
     def _call(
         self, operation: str, about: str, account: Account, deadline: Deadline, write: _Write | None
@@ -173,7 +175,7 @@ class YandexPay(Provider):
             headers=_headers(account, deadline, reference),
             body=body,
         )
-        return _data_from(answer)
+        return _content_from(answer)
 
 
 class _NotFound(ProviderRefused):
@@ -189,6 +191,10 @@ class _Operation:
     id: str | None
     amount: Decimal | None
     is_own: bool
+
+    @property
+    def is_refunding(self) -> bool:
+        return self.kind == "REFUND" and self.status == "PENDING"
 
     @property
     def is_own_end(self) -> bool:
@@ -209,7 +215,7 @@ def _headers(account: Account, deadline: Deadline, reference: str | None) -> dic
     }
 
 
-def _data_from(answer: Answer) -> Fields:
+def _content_from(answer: Answer) -> Fields:
     """Read {"status": "success", "data"} or {"status": "fail", "reasonCode"}."""
     envelope = Fields(answer.json())
     status = envelope.text("status")
@@ -224,9 +230,9 @@ def _data_from(answer: Answer) -> Fields:
     return envelope.object("data")
 
 
-def _order_from(data: Fields, order: str) -> Fields:
+def _order_from(content: Fields, order: str) -> Fields:
     """Return `order`. An absent status means unpaid, so it must at least name its id."""
-    seen = data.object("order")
+    seen = content.object("order")
     told = seen.text("orderId")
     if told not in {None, order} or not (told or seen.text("paymentStatus")):
         raise AnswerNotUnderstood(evidence="another order, or none")
@@ -263,10 +269,16 @@ def _look_from(order: Fields, operations: list[_Operation]) -> Look:
 
 def _standing(status: str | None, operations: list[_Operation]) -> Standing:
     """Return where a payment stands, whose operations may be ahead of its status."""
+    if status == "FAILED" and any(one.is_refunding for one in operations):
+        # A rollback that met a payment: the money is on its way back.
+        return Standing.WORKING
     if status not in _CHANGING:
         return _STANDINGS.get(status, Standing.WORKING)
     if any(one.is_own_end and one.status == "SUCCESS" for one in operations):
-        return Standing.UNDONE
+        # A captured order whose hold was released contradicts itself.
+        is_released = any(one.is_own and one.kind == "VOID" for one in operations)
+        is_odd = status == "CAPTURED" and is_released
+        return Standing.WORKING if is_odd else Standing.UNDONE
     changes = [one for one in operations if one.is_own or one.kind in _CHANGING[status]]
     is_changing = any(one.status != "FAIL" for one in changes)
     return Standing.WORKING if is_changing else _STANDINGS[status]
@@ -288,8 +300,8 @@ def _amount(order: Fields, operations: list[_Operation]) -> Decimal | None:
     return next((amount for amount in shown if amount is not None), None)
 
 
-def _sent_from(data: Fields, order: str) -> Sent:
+def _sent_from(content: Fields, order: str) -> Sent:
     """Read the operation that was made. One without a known end is for a look to explain."""
-    made = _operation_from(data.object("operation"), order, None)
+    made = _operation_from(content.object("operation"), order, None)
     effect = _EFFECTS.get(made.status, Effect.ACCEPTED)
     return Sent(effect, made.id if effect is Effect.DONE else None, word(made.status))

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
-from connector.domain.errors import StorageUnavailable
+from connector.domain.errors import ConfigurationError, StorageUnavailable
 from connector.storage.tables import REVISION
 
 # Seconds a statement or a lock may take; an answer to VTEX has 18.
@@ -139,9 +139,11 @@ class Database:
         """Whether the database answers and is migrated to what this code expects."""
         try:
             with self.read() as connection:
-                return connection.one("SELECT version_num FROM alembic_version") == (REVISION,)
+                row = connection.one("SELECT version_num FROM alembic_version")
         except StorageUnavailable:
             return False
+        # A newer one may be there while the replicas are replaced one by one.
+        return row is not None and row[0] >= REVISION
 
     def close(self) -> None:
         self.engine.dispose()
@@ -220,5 +222,9 @@ def _one_writer(engine: Engine) -> _NoTurns | _Turns:
     if engine.dialect.name != "sqlite" or not name:
         return _NoTurns()
     path = Path(name)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return _Turns(path.with_name(path.name + ".lock"))
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        return _Turns(path.with_name(path.name + ".lock"))
+    except OSError as error:
+        raise ConfigurationError(f"The database {path} cannot be made: {error.strerror}") from error

@@ -23,7 +23,7 @@ _INSERT = """
     ON CONFLICT (name) DO NOTHING
     RETURNING id"""
 
-# One merchant's change is everyone's: running servers compare the highest revision.
+# One merchant's change is everyone's: running servers compare the revisions' sum.
 _TOUCH = """
     UPDATE merchants SET
         revision = (SELECT max(revision) + 1 FROM merchants), updated_at = NOW
@@ -40,7 +40,8 @@ _COLUMNS = "id, name, provider, settings, sandbox, captured, app_key, disabled"
 _ALL = f"SELECT {_COLUMNS} FROM merchants ORDER BY name"  # noqa: S608 - the column list above
 _NAMED = f"SELECT {_COLUMNS} FROM merchants WHERE name = :name"  # noqa: S608 - likewise
 _TOKENS = "SELECT merchant_id, digest FROM merchant_tokens"
-_REVISION = "SELECT coalesce(max(revision), -1), count(*) FROM merchants"
+# The sum, because two changes at once may get the same revision.
+_REVISION = "SELECT coalesce(sum(revision), -1), count(*) FROM merchants"
 _UPDATE = "UPDATE merchants SET settings = :settings WHERE id = :id"
 _DISABLE = "UPDATE merchants SET disabled = :disabled WHERE id = :id"
 
@@ -148,7 +149,7 @@ class Merchants:
         """A value that differs after every change of any merchant."""
         with self._database.read() as connection:
             revision, count = connection.one(_REVISION) or (-1, 0)
-        return revision, count
+        return int(revision), count
 
     def _entry(self, row: tuple[Any, ...], digests: tuple[str, ...] = ()) -> Entry:
         merchant_id, name, provider, settings, sandbox, captured, app_key, disabled = row

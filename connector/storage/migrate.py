@@ -1,5 +1,6 @@
 """Bring a database to the tables this code was written for."""
 
+import threading
 from pathlib import Path
 
 from alembic import command
@@ -7,9 +8,17 @@ from alembic.config import Config
 
 from connector.storage.database import Database
 
+# Alembic keeps what it is doing in a global.
+_ONE_AT_A_TIME = threading.Lock()
+
 
 def migrate(database: Database) -> None:
     """Run what is missing; safe to run again, and from several replicas at once."""
+    with _ONE_AT_A_TIME:
+        _migrate(database)
+
+
+def _migrate(database: Database) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["engine"] = database.engine

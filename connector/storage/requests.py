@@ -96,7 +96,12 @@ class Requests:
             named = {"action": send.action, "number": send.number, **of_payment}
             if send.number > 1:
                 connection.run(sql.FAIL_EARLIER, **named)
-            connection.run(sql.SEND, reference=send.reference, **named)
+            connection.run(
+                sql.SEND,
+                reference=send.reference,
+                failures_before=send.failures_before,
+                **named,
+            )
             connection.run(sql.REFERENCE, id=turn.claim_id, reference=send.reference)
 
     def end_turn(
@@ -142,10 +147,14 @@ class Requests:
             )
             connection.run(sql.EVENT, id=turn.claim_id, **words)
 
-    def due(self, most: int) -> list[Due]:
-        """Return the requests reconcile is to look at now, the longest due first."""
+    def due(self, most: int, after: Due | None = None) -> list[Due]:
+        """Return the requests reconcile is to look at now, the longest due first.
+
+        `after` is the last one of those returned before.
+        """
+        at, claim_id = (after.at, after.request.claim_id) if after else (0.0, "")
         with self._database.read() as connection:
-            return [_due(row) for row in connection.all(sql.DUE, most=most)]
+            return [_due(row) for row in connection.all(sql.DUE, most=most, at=at, id=claim_id)]
 
     def rows(self, *, state: str = "", merchant: str = "") -> list[Row]:
         """Return what `connector operations list` shows, oldest first."""
@@ -158,8 +167,8 @@ def _kept(connection: Connection, request: CancelRequest) -> Kept | None:
     row = connection.one(sql.KEPT, id=request.claim_id)
     if row is None:
         return None
-    status, body, value = row
-    return Kept(Reply(status, bytes(body)), None if value is None else Decimal(value))
+    status, body, code, value = row
+    return Kept(Reply(status, bytes(body), code), None if value is None else Decimal(value))
 
 
 def _record(connection: Connection, values: dict[str, Any], first_look: float) -> None:
@@ -198,8 +207,8 @@ def _lease(connection: Connection, request: CancelRequest, seconds: float) -> Tu
 
 
 def _send(row: tuple[Any, ...]) -> Send:
-    action, number, reference, state, age = row
-    return Send(action, number, reference, state, float(age))
+    action, number, reference, state, age, failures = row
+    return Send(action, number, reference, state, float(age), failures)
 
 
 def _row(row: tuple[Any, ...]) -> Row:
@@ -244,7 +253,7 @@ def _payment_of(turn: Turn) -> dict[str, Any]:
 
 def _due(row: tuple[Any, ...]) -> Due:
     merchant_id, payment_id, request_id, authorization_id, provider_payment_id = row[:5]
-    sandbox, value, looks, state = row[5:]
+    sandbox, value, looks, state, at, _ = row[5:]
     request = CancelRequest(
         merchant_id=merchant_id,
         payment=PaymentKey(payment_id, _plain(authorization_id), _plain(provider_payment_id)),
@@ -252,7 +261,7 @@ def _due(row: tuple[Any, ...]) -> Due:
         value=None if value is None else Decimal(value),
         sandbox=bool(sandbox),
     )
-    return Due(request, looks, State(state))
+    return Due(request, looks, State(state), at)
 
 
 def _escaped(value: str | None) -> str | None:

@@ -1,7 +1,7 @@
 """Every statement about requests, payments and writes; see `Connection` for their form."""
 
 KEPT = """
-    SELECT reply_status, reply_body, value FROM requests
+    SELECT reply_status, reply_body, code, value FROM requests
     WHERE id = :id AND reply_status IS NOT NULL"""
 
 INSERT = """
@@ -50,7 +50,7 @@ PROGRESS = """
     WHERE payments.merchant_id = :merchant_id AND payments.payment_id = :payment_id"""
 
 SENDS = """
-    SELECT action, number, reference, state, NOW - sent_at FROM sends
+    SELECT action, number, reference, state, NOW - sent_at, failures_before FROM sends
     WHERE merchant_id = :merchant_id AND payment_id = :payment_id ORDER BY sent_at, number"""
 
 MARK_SENDING = """
@@ -59,8 +59,10 @@ MARK_SENDING = """
         AND lease_token = :token AND lease_until > NOW"""
 
 SEND = """
-    INSERT INTO sends (merchant_id, payment_id, action, number, reference, state, sent_at)
-    VALUES (:merchant_id, :payment_id, :action, :number, :reference, 'open', NOW)
+    INSERT INTO sends (
+        merchant_id, payment_id, action, number, reference, state, failures_before, sent_at)
+    VALUES (
+        :merchant_id, :payment_id, :action, :number, :reference, 'open', :failures_before, NOW)
     ON CONFLICT (merchant_id, payment_id, action, number) DO UPDATE SET
         sent_at = excluded.sent_at"""
 
@@ -98,8 +100,9 @@ EVENT = """
 
 DUE = """
     SELECT merchant_id, payment_id, request_id, authorization_id, provider_payment_id,
-        sandbox, value, looks, state
-    FROM requests WHERE next_look_at <= NOW ORDER BY next_look_at LIMIT :most"""
+        sandbox, value, looks, state, next_look_at, id
+    FROM requests WHERE next_look_at <= NOW AND (next_look_at, id) > (:at, :id)
+    ORDER BY next_look_at, id LIMIT :most"""
 
 LIST = """
     SELECT merchants.name, merchants.provider, operation, payment_id, request_id, state, code,

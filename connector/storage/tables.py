@@ -106,6 +106,7 @@ sends = Table(
     Column("number", Integer, nullable=False),
     Column("reference", Text, nullable=False),
     Column("state", Text, nullable=False),
+    Column("failures_before", Integer, nullable=False),
     Column("sent_at", Double, nullable=False),
     PrimaryKeyConstraint("merchant_id", "payment_id", "action", "number"),
 )

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flask import Blueprint, Flask, Request, Response, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from flask import Blueprint, Flask, Request, Response, g, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
@@ -48,7 +48,7 @@ def render_cancellation(manual_status: int) -> Callable[[CancelRequest, Outcome]
 
     def render(asked: CancelRequest, outcome: Outcome) -> Reply:
         body = schemas.dump_cancellation(asked, outcome)
-        return Reply(statuses.get(outcome.state, 500), body)
+        return Reply(statuses.get(outcome.state, 500), body, outcome.code)
 
     return render
 
@@ -65,7 +65,7 @@ class Endpoints:
         """POST /payments/{paymentId}/cancellations."""
         started = time.monotonic()
         deadline = Deadline.after(self.answer_seconds)
-        provider = code = ""
+        provider = ""
         try:
             merchant = self.directory.authenticate(request.headers)
             provider = merchant.provider
@@ -73,10 +73,9 @@ class Endpoints:
             asked = schemas.load_cancellation(payment_id, merchant.id, body)
             reply = self.cancel.answer(merchant, asked, deadline)
         except ConnectorError as error:
-            code = error.code
             reply = failure(error, payment_id)
         count_answer("cancel", provider, reply.status)
-        _log_answer(payment_id, reply, provider, code, started)
+        _log_answer(payment_id, reply, provider, started)
         return _response(reply)
 
 
@@ -101,8 +100,10 @@ def answer_errors(app: Flask) -> None:
 def _http_failure(error: HTTPException) -> Response:
     """An address or a method that is not there, or a request Flask could not read."""
     fault = NotFound(f"{error.name}: see /openapi.yaml")
-    reply = failure(fault, None)
-    return _response(Reply(error.code or 500, reply.body))
+    response = _response(Reply(error.code or 500, failure(fault, None).body))
+    if isinstance(error, MethodNotAllowed):
+        response.allow.update(error.valid_methods or ())
+    return response
 
 
 def _fault(error: Exception) -> Response:
@@ -120,7 +121,7 @@ def failure(error: ConnectorError, payment_id: str | None) -> Reply:
         request_id = schemas.readable_request_id(_body(request))
     except InvalidRequest:
         request_id = None
-    return Reply(status, schemas.dump_failure(error, payment_id, request_id))
+    return Reply(status, schemas.dump_failure(error, payment_id, request_id), error.code)
 
 
 def _json_body(incoming: Request) -> bytes:
@@ -131,27 +132,40 @@ def _json_body(incoming: Request) -> bytes:
 
 
 def _body(incoming: Request) -> bytes:
+    """Read the body, once. Raises BodyTooLarge and InvalidRequest, each time the same."""
+    if "body" not in g:
+        g.body = _read(incoming)
+    if isinstance(g.body, InvalidRequest):
+        raise g.body
+    body: bytes = g.body
+    return body
+
+
+def _read(incoming: Request) -> bytes | InvalidRequest:
+    if (incoming.content_length or 0) > MAX_BODY_BYTES:
+        return BodyTooLarge()
     try:
-        return incoming.get_data()
-    except RequestEntityTooLarge as error:
-        raise BodyTooLarge from error
-    except (OSError, HTTPException) as error:
-        raise InvalidRequest("The body could not be read to its end") from error
+        # A chunked body tells its length only at its end.
+        body = incoming.stream.read(MAX_BODY_BYTES + 1)
+    except Exception:  # noqa: BLE001 - the server has its own errors for a broken body
+        return InvalidRequest("The body could not be read to its end")
+    return BodyTooLarge() if len(body) > MAX_BODY_BYTES else body
 
 
 def _response(reply: Reply) -> Response:
     return Response(reply.body, reply.status, mimetype="application/json")
 
 
-def _log_answer(payment_id: str, reply: Reply, provider: str, code: str, started: float) -> None:
+def _log_answer(payment_id: str, reply: Reply, provider: str, started: float) -> None:
+    is_id = schemas.PAYMENT_ID.fullmatch(payment_id)
     log.info(
         "answer",
         extra={
             "operation": "cancel",
-            "payment_id": payment_id,
+            "payment_id": payment_id if is_id else None,
             "provider": provider or None,
             "http_status": reply.status,
-            "code": code or None,
+            "code": reply.code,
             "ms": round((time.monotonic() - started) * 1000, 1),
         },
     )

@@ -80,9 +80,10 @@ _CANCEL = CancelSchema()
 def read_json(body: bytes) -> dict[str, Any]:
     """Read a JSON object, numbers exact. Raises InvalidRequest."""
     try:
-        value = json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest("The body is not JSON") from error
+        text = body.decode("utf-8-sig")
+        value = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise InvalidRequest("The body is not JSON in UTF-8") from error
     if not isinstance(value, dict):
         raise InvalidRequest("The body must be a JSON object")
     return value

@@ -77,12 +77,14 @@ def test_a_database_is_ready_once_it_is_migrated(database: Database) -> None:
     assert database.is_ready()
 
 
-@pytest.mark.parametrize("found", ["0000", "9999", ""])
-def test_a_database_of_another_revision_is_not_ready(database: Database, found: str) -> None:
+@pytest.mark.parametrize(("found", "is_ready"), [("0000", False), ("", False), ("9999", True)])
+def test_a_database_is_ready_from_the_expected_revision_on(
+    database: Database, found: str, is_ready: bool
+) -> None:
     migrate(database)
     with database.write() as connection:
         connection.run("UPDATE alembic_version SET version_num = :found", found=found)
-    assert not database.is_ready()
+    assert is_ready == database.is_ready()
 
 
 def test_migrating_again_changes_nothing(database: Database) -> None:

@@ -79,6 +79,7 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer, nullable=False),
         sa.Column("reference", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
+        sa.Column("failures_before", sa.Integer, nullable=False),
         sa.Column("sent_at", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("merchant_id", "payment_id", "action", "number"),
     )
