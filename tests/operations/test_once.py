@@ -273,3 +273,100 @@ def test_each_attempt_leaves_an_event(rig_on_both: Rig, tranzzo: TranzzoCompany)
     events = rig_on_both.execute("SELECT state, code FROM events ORDER BY id")
 
     assert [("unknown", "outcome-unknown"), ("done", None)] == [tuple(row) for row in events]
+
+
+def test_a_persons_failed_refund_is_not_taken_for_ours(rig: Rig, tranzzo: TranzzoCompany) -> None:
+    rig.add(tranzzo, captured="refund")
+    tranzzo.create("P1", state="captured")
+    tranzzo.refund_ends_in = "failure"
+    (auth, *_) = tranzzo.orders["P1"]
+    tranzzo._add("P1", "refund", "failure", "", str(auth["amount"]))
+    tranzzo.refund_ends_in = "success"
+    tranzzo.inject("reset_before", "refund")
+
+    answers = [rig.cancel("P1"), rig.cancel("P1")]
+
+    assert ["outcome-unknown"] * 2 == [answer.get_json()["code"] for answer in answers]
+    assert 1 == len(tranzzo.calls_of("refund"))
+
+
+def test_what_was_certainly_not_sent_is_sent_by_the_next_request_at_once(
+    rig_on_both: Rig, tranzzo: TranzzoCompany
+) -> None:
+    rig_on_both.add(tranzzo, captured="refund")
+    tranzzo.create("P1", state="captured")
+    tranzzo.inject("status_before", "refund", status=429)
+
+    answers = [rig_on_both.cancel("P1"), rig_on_both.cancel("P1")]
+
+    assert ["provider-unavailable", None] == [answer.get_json()["code"] for answer in answers]
+    assert {"refund:P1": 1} == tranzzo.effects
+
+
+def test_an_unanswered_refund_stays_unanswered_when_its_repeat_is_not_sent(
+    rig: Rig, tranzzo: TranzzoCompany
+) -> None:
+    rig.add(tranzzo, captured="refund")
+    tranzzo.create("P1", state="captured")
+    tranzzo.inject("reset_before", "refund")
+    rig.cancel("P1")
+    rig.execute("UPDATE sends SET sent_at = sent_at - 23")
+    tranzzo.inject("status_before", "refund", status=429)
+    rig.cancel("P1")
+
+    answer = rig.cancel("P1")
+
+    assert "outcome-unknown" == answer.get_json()["code"]
+    assert 2 == len(tranzzo.calls_of("refund"))
+
+
+def test_what_the_company_refuses_is_sent_by_each_repeat_and_manual_from_the_third_on(
+    rig: Rig, yandex: YandexPayCompany
+) -> None:
+    rig.add(yandex)
+    refusal = b'{"status": "fail", "reasonCode": "NOT_NOW"}'
+    yandex.inject("status_before", "cancel", times=4, status=409, body=refusal)
+
+    answers = [rig.cancel("P1") for _ in range(5)]
+
+    assert [500, 500, 501, 501, 200] == [answer.status_code for answer in answers]
+    writes = yandex.calls_of("cancel")
+    assert 5 == len({call.headers["X-Request-Id"] for call in writes})
+    assert {"cancel:P1": 1} == yandex.effects
+
+
+def test_an_order_paid_twice_is_left_to_a_person(rig: Rig, tranzzo: TranzzoCompany) -> None:
+    rig.add(tranzzo)
+    order = tranzzo.orders["P1"]
+    order += [{**order[0], "operation_id": "other"}]
+    tranzzo._add("P1", "void", "success", "1000", "10.00")
+
+    answer = rig.cancel("P1")
+
+    assert (501, {}) == (answer.status_code, tranzzo.effects)
+
+
+def test_a_rolled_back_order_whose_money_is_still_on_its_way_is_not_yet_cancelled(
+    rig: Rig, yandex: YandexPayCompany
+) -> None:
+    rig.add(yandex)
+    yandex.create("P1", state="refunding")
+    yandex.orders["P1"]["paymentStatus"] = "FAILED"
+
+    answer = rig.cancel("P1")
+
+    assert "cancel-pending" == answer.get_json()["code"]
+
+
+def test_a_secret_that_a_company_repeats_is_not_passed_on(
+    rig: Rig, tranzzo: TranzzoCompany
+) -> None:
+    rig.add(tranzzo)
+    secret = tranzzo.settings["api_secret"]
+    body = b'{"message": "x", "args": {"code": "%s"}}' % secret.encode()
+    tranzzo.inject("status_before", "look", status=400, body=body)
+
+    answer = rig.cancel("P1")
+
+    assert secret not in answer.text
+    assert [] == rig.execute("SELECT 1 FROM requests WHERE message LIKE :text", text=f"%{secret}%")

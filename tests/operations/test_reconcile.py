@@ -182,3 +182,38 @@ def test_a_request_that_vtex_is_making_now_is_left_to_it(rig: Rig, tranzzo: Tran
     count = rig.reconcile()
 
     assert (0, 1) == (count, len(tranzzo.calls_of("void")))
+
+
+def test_what_cannot_be_looked_at_does_not_hide_what_can(
+    rig: Rig, tranzzo: TranzzoCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.operations.reconcile.MOST_IN_A_ROUND", 2)
+    rig.add(tranzzo)
+    with Cryptomus() as company:
+        rig.add(company, name="other")
+        for number in range(5):
+            rig.cancel(f"C{number}", merchant="other", tid="1")
+    tranzzo.inject("reset_before", "void")
+    rig.cancel("P1")
+    rig.configure(CONNECTOR_PROVIDERS="tranzzo")
+
+    rig.reconcile()
+
+    assert {"void:P1": 1} == tranzzo.effects
+
+
+def test_a_hung_company_does_not_keep_the_others_waiting(
+    rig: Rig, tranzzo: TranzzoCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.operations.reconcile.SLOW_SECONDS", 0.2)
+    rig.add(tranzzo)
+    for number in range(4):
+        tranzzo.create(f"T{number}")
+        tranzzo.inject("reset_before", "look")
+        rig.cancel(f"T{number}")
+    tranzzo.inject("slow_before", "look", times=9, seconds=0.4)
+    before = len(tranzzo.calls_of("look"))
+
+    rig.reconcile()
+
+    assert 1 == len(tranzzo.calls_of("look")) - before
