@@ -31,7 +31,7 @@ ENV PATH=/opt/connector/bin:$PATH \
 USER 10001:10001
 VOLUME /data
 EXPOSE 8080
-# Without proxies: HTTPS_PROXY and the like are meant for the companies, not for loopback.
+# Without proxies: whatever the environment says of them, this is loopback.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open('http://127.0.0.1:8080/livez', timeout=4)"]
 ENTRYPOINT ["connector"]
