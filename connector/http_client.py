@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from http.cookiejar import DefaultCookiePolicy
 from socket import socket
 from typing import Any
 
@@ -49,6 +48,8 @@ _REFUSED_CLASSES = {3: AnswerNotUnderstood, 5: OutcomeUnknown}
 # Seconds without any operation ended after which a company with no place left counts as hung,
 # and the most a place is waited for before that.
 PATIENCE_SECONDS = 0.5
+# An answer that is not compressed cannot grow when it is read.
+HEADERS = {"User-Agent": "vtex-connector", "Accept-Encoding": "identity"}
 
 
 class _Call(threading.local):
@@ -210,15 +211,17 @@ class HttpClient:
         self._seconds = seconds
         self._measure = measure
         self.bulkhead = Bulkhead(slots)
-        self._session = requests.Session()
-        # No look-up of proxies and netrc for each call: it costs as much as the call itself.
-        self._session.trust_env = False
-        self._session.headers = {"User-Agent": "vtex-connector", "Accept-Encoding": "identity"}
-        # The merchants share the connections; nothing of one may stay for another.
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = _Adapter(pool_connections=8, pool_maxsize=slots)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        # Without a session, whose cookies of one merchant would stay for another, and whose
+        # look-up of proxies and netrc for each call costs as much as the call itself.
+        self._adapter = _Adapter(pool_connections=8, pool_maxsize=slots)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._adapter.close()
+
+    def bounded(self, deadline: Deadline) -> Deadline:
+        """Return the deadline that one call has."""
+        return deadline.within(self._seconds)
 
     def send(
         self,
@@ -269,21 +272,15 @@ class HttpClient:
         headers: Mapping[str, str],
         body: bytes | None,
     ) -> Answer:
-        _call.deadline = deadline.within(self._seconds)
+        _call.deadline = self.bounded(deadline)
         _call.connecting = False
         left = _call.deadline.left()
         if not left:
             raise OutOfTime
         try:
-            response = self._session.request(
-                method,
-                url,
-                headers=dict(headers),
-                data=body,
-                timeout=(min(CONNECT_SECONDS, left), left),
-                allow_redirects=False,
-                stream=True,
-            )
+            prepared = requests.Request(method, url, {**HEADERS, **headers}, data=body).prepare()
+            timeout = (min(CONNECT_SECONDS, left), left)
+            response = self._adapter.send(prepared, stream=True, timeout=timeout)
             with response:
                 return Answer(response.status_code, _read(response))
         except (requests.RequestException, HTTPError, OSError) as error:

@@ -8,7 +8,6 @@ kept; after any other the next request looks before it sends.
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -18,12 +17,14 @@ from connector.domain.errors import (
     LeaseLost,
     NotDone,
     OutcomeUnknown,
+    OutOfTime,
     PaymentBusy,
     ProviderRefused,
     RequestInProgress,
     RequestMismatch,
 )
 from connector.domain.operation import (
+    CANCEL_MANUALLY,
     CancelRequest,
     Due,
     Kept,
@@ -90,7 +91,7 @@ class Attempt:
         self.sandbox: bool | None = turn.sandbox
         self.closed: tuple[str, str] | None = None
         self._sent = ""
-        self._is_new = False
+        self.is_new = False
 
     def open_send(self, action: str | None = None) -> Send | None:
         """Return the write whose outcome is not known, if there is one."""
@@ -114,8 +115,8 @@ class Attempt:
 
         An earlier one under the same reference still may.
         """
-        if self._is_new:
-            self.end_send(Effect.REFUSED)
+        if self.is_new:
+            self.closed = (self._sent, "withdrawn")
 
     def start_send(self, action: str, failures: int, *, sandbox: bool, is_new: bool) -> str:
         """Record that a write is sent now, and return its reference.
@@ -130,7 +131,7 @@ class Attempt:
             number = 1 + sum(send.action == action for send in self.turn.sends)
             reference = send_reference(self.turn.claim_id, action, number)
             send = Send(action, number, reference, failures_before=failures)
-            self._is_new = True
+            self.is_new = True
         self._requests.start_send(self.turn, send, sandbox=sandbox)
         self._sent = action
         self.sandbox = sandbox
@@ -152,22 +153,22 @@ class Once:
         self,
         request: CancelRequest,
         deadline: Deadline,
-        slot: Callable[[], AbstractContextManager[None]],
         work: Work,
         render: Render,
     ) -> Reply:
         """Answer a request: with what is kept for it, or by doing `work` in its turn.
 
-        `slot` is held while the work is done, not while waiting. Raises RequestMismatch,
-        RequestInProgress, PaymentBusy, and whatever `slot` and the storage raise.
+        Raises RequestMismatch, RequestInProgress, PaymentBusy, OutOfTime when the request
+        waited too long to be begun, and whatever the storage raises.
         """
         if kept := self.requests.kept(request):
             return _same(kept, request)
+        if not deadline.left():
+            raise OutOfTime
         while True:
-            with slot():
-                claimed = self.requests.claim(request, lease=self.lease, first_look=SCHEDULE[0])
-                if isinstance(claimed, Turn):
-                    return self._finish(Attempt(self.requests, claimed, deadline), work, render)
+            claimed = self.requests.claim(request, lease=self.lease, first_look=SCHEDULE[0])
+            if isinstance(claimed, Turn):
+                return self._finish(Attempt(self.requests, claimed, deadline), work, render)
             waited_for = claimed or self._wait(request, deadline)
             if isinstance(waited_for, Kept):
                 return _same(waited_for, request)
@@ -255,7 +256,10 @@ def _has_ended(first: Progress, now: Progress) -> bool:
 
 
 def _outcome(progress: Progress) -> Outcome:
+    """A row on the operator's list keeps that state while its attempts end in other ways."""
     state = progress.state or State.UNKNOWN
+    if state is State.MANUAL and progress.code != CANCEL_MANUALLY:
+        state = State.UNKNOWN
     return Outcome(state, progress.code, progress.message)
 
 

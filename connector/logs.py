@@ -13,15 +13,12 @@ from typing import Any
 FIELDS = (
     "provider",
     "operation",
-    "merchant",
     "payment_id",
-    "request_id",
     "http_status",
     "code",
     "outcome",
     "ms",
     "bind",
-    "variable",
     "count",
 )
 

@@ -1,6 +1,7 @@
 """The server: gunicorn, with a reason for each of its settings."""
 
 import contextlib
+import gc
 import logging
 import socket
 import threading
@@ -18,7 +19,9 @@ from prometheus_client import CollectorRegistry, multiprocess, start_http_server
 from connector import logs
 from connector.app import all_threads, build, create_app
 from connector.config import Settings
+from connector.domain.deadline import now
 from connector.domain.errors import ConfigurationError, ConnectorError
+from connector.vtex.routes import ARRIVED
 from connector.vtex.schemas import dump_failure
 
 log = logging.getLogger(__name__)
@@ -102,7 +105,16 @@ class Logger(glogging.Logger):  # type: ignore[misc]
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """A worker that answers in JSON even what it cannot read as HTTP."""
+    """Answers in JSON even what it cannot read as HTTP, and knows when a request arrived."""
+
+    def enqueue_req(self, conn: Any) -> None:
+        """A request's time runs while it waits for a thread."""
+        conn.arrived_at = now()
+        super().enqueue_req(conn)
+
+    def handle_request(self, req: Any, conn: Any) -> bool:
+        ARRIVED.set(conn.arrived_at)
+        return bool(super().handle_request(req, conn))
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         status = _status_of(exc)
@@ -138,6 +150,8 @@ def _post_fork(_: Any, worker: Any) -> None:
 
 def _post_worker_init(worker: Any) -> None:
     """Start what a worker does besides answering."""
+    # What is loaded by now stays: the collector need not look at it again and again.
+    gc.freeze()
     server: Server = worker.app
     if server.has_reconcile:
         stop = threading.Event()

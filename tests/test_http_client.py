@@ -105,7 +105,7 @@ def read_request(connection: socket.socket) -> bytes:
 def client() -> Iterator[HttpClient]:
     client = HttpClient("acme", seconds=8.0, slots=64)
     yield client
-    client._session.close()
+    client.close()
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def test_one_call_takes_no_longer_than_the_clients_seconds(echo: Echo, kind: str
     echo.inject(kind, seconds=3.0)
     took = fails(OutcomeUnknown, client, f"{echo.origin}/a", seconds=30)
     assert SHORT <= took < SOON
-    client._session.close()
+    client.close()
 
 
 def test_a_chunked_answer_that_drips_ends_at_the_deadline(client: HttpClient) -> None:
@@ -310,7 +310,7 @@ def test_a_name_that_takes_too_long_to_resolve_sends_nothing(
     time.sleep(0.2)
     assert [] == company.calls
     assert isinstance(caught.value, NotDone)
-    client._session.close()
+    client.close()
 
 
 def test_a_call_after_a_slow_one_has_its_whole_time(client: HttpClient) -> None:
@@ -457,7 +457,7 @@ def test_every_error_is_logged_and_measured_and_tells_no_address(
     lines = [record for record in caplog.records if record.name == "connector.http_client"]
     assert ["ok", "OutcomeUnknown"] == [getattr(line, "outcome", None) for line in lines]
     assert "secret" not in "".join(repr(vars(line)) for line in lines)
-    client._session.close()
+    client.close()
 
 
 # Size and content.
@@ -728,9 +728,8 @@ def secure_echo(certificate: Path) -> Iterator[Echo]:
 def trusting(certificate: Path) -> HttpClient:
     """A client that trusts the certificate, as it trusts the machine's authorities."""
     client = HttpClient("acme")
-    adapter: Any = client._session.get_adapter("https://127.0.0.1")
+    adapter: Any = client._adapter
     adapter.poolmanager.connection_pool_kw["ssl_context"].load_verify_locations(certificate)
-    client._session.verify = True
     return client
 
 
@@ -747,7 +746,7 @@ def test_a_certificate_of_another_host_sends_nothing(secure_echo: Echo, certific
     url = f"https://localhost:{secure_echo.port}/a"
     fails(ProviderUnavailable, client, url, method="PUT")
     assert [] == secure_echo.calls
-    client._session.close()
+    client.close()
 
 
 def test_a_server_that_speaks_no_tls_is_sent_nothing(client: HttpClient, echo: Echo) -> None:
@@ -798,7 +797,7 @@ def test_a_trusted_company_is_called_by_tls(secure_echo: Echo, certificate: Path
     secure_echo.inject("reset_before")
     fails(OutcomeUnknown, client, f"{url}/b", method="PUT")
     assert ["a", "b"] == [call.operation for call in secure_echo.calls]
-    client._session.close()
+    client.close()
 
 
 @pytest.mark.parametrize("kind", ["slow_before", "drip", "drip_headers"])
@@ -809,7 +808,7 @@ def test_by_tls_too_a_call_ends_at_the_deadline(
     secure_echo.inject(kind, seconds=3.0)
     url = f"https://127.0.0.1:{secure_echo.port}/a"
     assert fails(OutcomeUnknown, client, url, seconds=SHORT) < SOON
-    client._session.close()
+    client.close()
 
 
 def test_json_that_was_sent_comes_back_as_it_was(client: HttpClient, echo: Echo) -> None:

@@ -3,25 +3,36 @@
 import time
 from dataclasses import dataclass
 
+# Linux's counts the time in which the machine was suspended too; others have the plain one.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def now() -> float:
+    """Read a clock that nobody sets, and that goes on while a process is stopped.
+
+    A worker that wakes late finds its deadline passed.
+    """
+    return time.clock_gettime(_CLOCK)
+
 
 @dataclass(frozen=True)
 class Deadline:
     """Set when a request arrives and passed down; every wait, look and call draws on it.
 
-    `at` is a reading of the monotonic clock, which goes on while a process is stopped: a worker
-    that wakes late finds its deadline passed. `total` is in seconds.
+    `at` is a reading of `now`; `total` is in seconds.
     """
 
     at: float
     total: float
 
     @classmethod
-    def after(cls, seconds: float) -> "Deadline":
-        return cls(at=time.monotonic() + seconds, total=seconds)
+    def after(cls, seconds: float, since: float | None = None) -> "Deadline":
+        """`seconds` from now, or from `since`."""
+        return cls(at=(now() if since is None else since) + seconds, total=seconds)
 
     def left(self) -> float:
         """Seconds left, never negative."""
-        return max(0.0, self.at - time.monotonic())
+        return max(0.0, self.at - now())
 
     def allows_a_write(self) -> bool:
         """No write is started in the last quarter: its answer would come too late to be told."""
@@ -29,4 +40,4 @@ class Deadline:
 
     def within(self, seconds: float) -> "Deadline":
         """The earlier of this deadline and `seconds` from now."""
-        return Deadline(at=min(self.at, time.monotonic() + seconds), total=self.total)
+        return Deadline(at=min(self.at, now() + seconds), total=self.total)

@@ -13,6 +13,10 @@ from connector.domain.payment import PaymentKey, PaymentStatus
 NAMESPACE = uuid.UUID("6f9d3c52-3c0b-5f0e-9a51-7d1f0a6f2b11")
 
 
+# VTEX's reserved code: a person must cancel.
+CANCEL_MANUALLY = "cancel-manually"
+
+
 class State(StrEnum):
     """Where an operation stands, as `connector operations list` shows it."""
 
@@ -71,8 +75,8 @@ class Send:
     """A write that was started at the company for a payment, and what is known of it.
 
     `reference` is ours; `number` counts the references of this payment's `action`. `state` is
-    "open" until it is known how it ended: "done", "failed", or "refused", when
-    nothing of it was begun. `age` is in seconds.
+    "open" until it is known how it ended: "done", "failed", "refused" (the
+    company would not begin it) or "withdrawn" (it was not sent). `age` is in seconds.
     `failures_before` counts the failed ends that a look showed before this one was sent.
     """
 
@@ -95,7 +99,7 @@ class Turn:
 
     claim_id: str
     token: str
-    payment_id: str
+    payment: PaymentKey
     merchant_id: int
     status: PaymentStatus
     sandbox: bool | None

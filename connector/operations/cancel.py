@@ -14,6 +14,7 @@ from connector.domain.errors import (
 from connector.domain.merchant import CapturedPolicy, Merchant
 from connector.domain.money import ValueUnit, is_whole
 from connector.domain.operation import (
+    CANCEL_MANUALLY,
     CancelRequest,
     Due,
     Outcome,
@@ -54,7 +55,7 @@ _UNSUPPORTED = ("the provider cannot cancel a payment in this state", False)
 class Cancel:
     """Answers cancellations, and finishes what VTEX no longer asks for.
 
-    `render` makes VTEX's answer of an outcome and a request; `lease` is in seconds.
+    `render` makes VTEX's answer of an outcome and a request.
     """
 
     once: Once
@@ -64,17 +65,14 @@ class Cancel:
 
     def answer(self, merchant: Merchant, request: CancelRequest, deadline: Deadline) -> Reply:
         """Cancel once and answer. Raises what `Once.run` raises."""
-        job = self._job(merchant, request)
-        return self.once.run(request, deadline, job.provider.slot, job.work, job.render)
+        job = _Job(self, merchant, request)
+        return self.once.run(request, deadline, job.work, job.render)
 
     def reconcile(self, merchant: Merchant, due: Due, deadline: Deadline) -> bool:
         """Finish a cancellation; say whether it was this call's turn. Raises ProviderBusy."""
-        job = self._job(merchant, due.request)
+        job = _Job(self, merchant, due.request)
         with job.provider.slot():
-            return self.once.reconcile(due, deadline, job.work, job.render)
-
-    def _job(self, merchant: Merchant, request: CancelRequest) -> "_Job":
-        return _Job(self, merchant, request, self.providers[merchant.provider])
+            return self.once.reconcile(due, deadline, job.work_in_a_slot, job.render)
 
 
 @dataclass(frozen=True)
@@ -84,13 +82,24 @@ class _Job:
     cancel: Cancel
     merchant: Merchant
     request: CancelRequest
-    provider: Provider
+
+    @property
+    def provider(self) -> Provider:
+        """Raises ProviderUnavailable when it is switched off: what is kept needs it not."""
+        return self.cancel.providers[self.merchant.provider]
 
     def render(self, outcome: Outcome) -> Reply:
         return self.cancel.render(self.request, outcome)
 
     def work(self, attempt: Attempt) -> Outcome:
-        """Do what is still to be done of the cancellation, and say so without any secret."""
+        """Do what is still to be done of the cancellation, in a slot unless it is nothing."""
+        if attempt.turn.status is PaymentStatus.CANCELLED:
+            return self._cancelled(attempt.turn.cancellation_id)
+        with self.provider.slot():
+            return self.work_in_a_slot(attempt)
+
+    def work_in_a_slot(self, attempt: Attempt) -> Outcome:
+        """Say what came of it without any secret."""
         try:
             outcome = self._work(attempt)
         except ConnectorError as error:
@@ -108,7 +117,7 @@ class _Job:
     def _look(self, attempt: Attempt, reference: str | None = None) -> Look:
         send = attempt.open_send()
         return self.provider.look(
-            self.request.payment,
+            attempt.turn.payment,
             self.merchant.account(sandbox=self._is_sandbox(attempt)),
             attempt.deadline,
             reference or (send.reference if send else None),
@@ -150,7 +159,7 @@ class _Job:
         if attempt.sandbox is not None:
             # It was there when something was sent for it: the company contradicts itself.
             raise OutcomeUnknown
-        if self.request.payment.was_authorized:
+        if attempt.turn.payment.was_authorized:
             return _manual("the provider does not know a payment that VTEX holds an id of")
         if not self.provider.absent_is_proof:
             return _manual("the provider cannot look this payment up")
@@ -186,18 +195,23 @@ class _Job:
             if not attempt.deadline.allows_a_write():
                 # The database was slow, or this process stood still.
                 raise OutOfTime
-            return verb(self.request.payment, look, account, attempt.deadline, reference)
+            return verb(attempt.turn.payment, look, account, attempt.deadline, reference)
         except ProviderRefused as error:
             return Sent(Effect.REFUSED, word=error.evidence)
         except NotDone:
             attempt.withdraw_send()
             raise
 
+    def _is_all_refused(self, action: str, attempt: Attempt) -> bool:
+        """Whether a refusal ends the write: of a repeated refund the first may still run."""
+        return attempt.is_new or action != REFUND or self.provider.refund_is_idempotent
+
     def _confirmed(
         self, action: str, before: Look, attempt: Attempt, reference: str, sent: Sent
     ) -> Outcome:
         """Say what came of a write; look again unless the company called it done."""
-        attempt.end_send(sent.effect)
+        if sent.effect is not Effect.REFUSED or self._is_all_refused(action, attempt):
+            attempt.end_send(sent.effect)
         if sent.effect is Effect.DONE:
             return self._cancelled(sent.cancellation_id)
         after = self._look(attempt, reference)
@@ -219,7 +233,7 @@ class _Job:
 
 def _manual(reason: str, is_final: bool = False) -> Outcome:
     message = f"This payment needs to be cancelled manually: {reason}"
-    return Outcome(State.MANUAL, "cancel-manually", message, is_final=is_final)
+    return Outcome(State.MANUAL, CANCEL_MANUALLY, message, is_final=is_final)
 
 
 def _pending(look: Look) -> Outcome:

@@ -172,7 +172,7 @@ class YandexPay(Provider):
             self._hosts.base(account) + _PATHS[operation].format(quote(about, safe="")),
             operation=operation,
             deadline=deadline,
-            headers=_headers(account, deadline, reference),
+            headers=_headers(account, self._http.bounded(deadline), reference),
             body=body,
         )
         return _content_from(answer)
@@ -191,10 +191,6 @@ class _Operation:
     id: str | None
     amount: Decimal | None
     is_own: bool
-
-    @property
-    def is_refunding(self) -> bool:
-        return self.kind == "REFUND" and self.status == "PENDING"
 
     @property
     def is_own_end(self) -> bool:
@@ -269,9 +265,10 @@ def _look_from(order: Fields, operations: list[_Operation]) -> Look:
 
 def _standing(status: str | None, operations: list[_Operation]) -> Standing:
     """Return where a payment stands, whose operations may be ahead of its status."""
-    if status == "FAILED" and any(one.is_refunding for one in operations):
-        # A rollback that met a payment: the money is on its way back.
-        return Standing.WORKING
+    refunds = [one.status for one in operations if one.kind == "REFUND"]
+    if status == "FAILED" and refunds and "SUCCESS" not in refunds:
+        # A rollback that met a payment: the money is still to come back, or does not.
+        return Standing.STUCK if "PENDING" not in refunds else Standing.WORKING
     if status not in _CHANGING:
         return _STANDINGS.get(status, Standing.WORKING)
     if any(one.is_own_end and one.status == "SUCCESS" for one in operations):

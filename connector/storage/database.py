@@ -8,8 +8,9 @@ objects cost more than the statements themselves on the path of every request.
 import fcntl
 import re
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from connector.storage.tables import REVISION
 
 # Seconds a statement or a lock may take; an answer to VTEX has 18.
 BUSY_SECONDS = 5
+# Seconds between two tries for the writers' turn: about as long as a short transaction takes.
+TURN_SECONDS = 0.0005
 
 # Replicas agree on the database's clock even when their own clocks differ.
 _CLOCKS = {
@@ -89,6 +92,13 @@ class Database:
         self._turns = _one_writer(self.engine)
         self._translations: dict[str, str] = {}
         self._failures = (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """The writers' turn, for what manages its own transaction.
+
+        SQLite's change to WAL fails at once where another process makes it too.
+        """
+        return self._turns
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -207,7 +217,21 @@ class _Turns:
     def __enter__(self) -> None:
         if not self._threads.acquire(timeout=BUSY_SECONDS):
             raise StorageUnavailable(evidence="another writer does not end")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            self._lock(time.monotonic() + BUSY_SECONDS)
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def _lock(self, until: float) -> None:
+        """Wait for the other processes' writers; a thread waits here for all of its own."""
+        while True:
+            try:
+                return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise StorageUnavailable(evidence="another writer does not end") from None
+            time.sleep(TURN_SECONDS)
 
     def __exit__(self, *_: object) -> None:
         fcntl.flock(self._file, fcntl.LOCK_UN)

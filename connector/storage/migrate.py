@@ -14,7 +14,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 def migrate(database: Database) -> None:
     """Run what is missing; safe to run again, and from several replicas at once."""
-    with _ONE_AT_A_TIME:
+    with _ONE_AT_A_TIME, database.alone():
         _migrate(database)
 
 

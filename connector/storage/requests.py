@@ -118,7 +118,7 @@ class Requests:
         """Record what came of a turn and give the lease back, in one transaction.
 
         `reply` is kept when it is the first final one. `closed` names an action and how its
-        open write ended, "done" or "failed". Raises LeaseLost when the turn is another's by now.
+        open write ended. Raises LeaseLost when the turn is another's by now.
         """
         is_done = outcome.state is State.DONE
         with self._database.write() as connection:
@@ -175,8 +175,7 @@ def _record(connection: Connection, values: dict[str, Any], first_look: float) -
     """Record a request, or take it up again unless its reply is final."""
     if connection.one(sql.INSERT, **values, first_look=first_look) is not None:
         return
-    names = ("id", "value", "authorization_id", "provider_payment_id")
-    again = {name: values[name] for name in names}
+    again = {"id": values["id"], "value": values["value"]}
     if not connection.run(sql.TAKE_UP, first_look=first_look, **again):
         raise _Undone
 
@@ -189,16 +188,26 @@ def _take_up_due(connection: Connection, request: CancelRequest) -> None:
 def _lease(connection: Connection, request: CancelRequest, seconds: float) -> Turn:
     of_payment = _payment(request)
     token = uuid.uuid4().hex
-    row = connection.one(sql.LEASE, id=request.claim_id, token=token, seconds=seconds, **of_payment)
+    row = connection.one(
+        sql.LEASE,
+        id=request.claim_id,
+        token=token,
+        seconds=seconds,
+        authorization_id=_escaped(request.payment.authorization_id),
+        provider_payment_id=_escaped(request.payment.provider_payment_id),
+        **of_payment,
+    )
     if row is None:
         raise _Undone
-    status, sandbox, cancellation_id, count = row
+    authorization_id, provider_payment_id, status, sandbox, cancellation_id, count = row
     sends = connection.all(sql.SENDS, **of_payment) if count else []
     return Turn(
         claim_id=request.claim_id,
         token=token,
         merchant_id=request.merchant_id,
-        payment_id=request.payment.payment_id,
+        payment=PaymentKey(
+            request.payment.payment_id, _plain(authorization_id), _plain(provider_payment_id)
+        ),
         status=PaymentStatus(status),
         sandbox=None if sandbox is None else bool(sandbox),
         cancellation_id=cancellation_id,
@@ -230,13 +239,10 @@ def _row(row: tuple[Any, ...]) -> Row:
 
 
 def _columns(request: CancelRequest) -> dict[str, Any]:
-    key = request.payment
     return {
         "id": request.claim_id,
         "operation": request.operation,
         "request_id": _escaped(request.request_id),
-        "authorization_id": _escaped(key.authorization_id),
-        "provider_payment_id": _escaped(key.provider_payment_id),
         "sandbox": request.sandbox,
         "value": None if request.value is None else str(request.value),
         **_payment(request),
@@ -248,15 +254,14 @@ def _payment(request: CancelRequest) -> dict[str, Any]:
 
 
 def _payment_of(turn: Turn) -> dict[str, Any]:
-    return {"merchant_id": turn.merchant_id, "payment_id": turn.payment_id}
+    return {"merchant_id": turn.merchant_id, "payment_id": turn.payment.payment_id}
 
 
 def _due(row: tuple[Any, ...]) -> Due:
-    merchant_id, payment_id, request_id, authorization_id, provider_payment_id = row[:5]
-    sandbox, value, looks, state, at, _ = row[5:]
+    merchant_id, payment_id, request_id, sandbox, value, looks, state, at = row
     request = CancelRequest(
         merchant_id=merchant_id,
-        payment=PaymentKey(payment_id, _plain(authorization_id), _plain(provider_payment_id)),
+        payment=PaymentKey(payment_id),
         request_id=_plain(request_id) or "",
         value=None if value is None else Decimal(value),
         sandbox=bool(sandbox),

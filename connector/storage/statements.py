@@ -6,22 +6,18 @@ KEPT = """
 
 INSERT = """
     INSERT INTO requests (
-        id, merchant_id, operation, payment_id, request_id, authorization_id,
-        provider_payment_id, sandbox, value, state, attempts, looks, next_look_at,
-        created_at, updated_at)
+        id, merchant_id, operation, payment_id, request_id, sandbox, value, state, attempts,
+        looks, next_look_at, created_at, updated_at)
     VALUES (
-        :id, :merchant_id, :operation, :payment_id, :request_id, :authorization_id,
-        :provider_payment_id, :sandbox, :value, 'running', 1, 0, NOW + :first_look,
-        NOW, NOW)
+        :id, :merchant_id, :operation, :payment_id, :request_id, :sandbox, :value, 'running', 1,
+        0, NOW + :first_look, NOW, NOW)
     ON CONFLICT (id) DO NOTHING
     RETURNING id"""
 
-# What VTEX repeats is taken up again; what it now leaves out is still known.
+# What VTEX repeats is taken up again.
 TAKE_UP = """
     UPDATE requests SET
         state = 'running', attempts = attempts + 1, value = :value, looks = 0,
-        authorization_id = coalesce(:authorization_id, authorization_id),
-        provider_payment_id = coalesce(:provider_payment_id, provider_payment_id),
         next_look_at = NOW + :first_look, updated_at = NOW
     WHERE id = :id AND reply_status IS NULL"""
 
@@ -32,16 +28,22 @@ TAKE_UP_DUE = """
         attempts = attempts + 1, updated_at = NOW
     WHERE id = :id AND next_look_at <= NOW"""
 
+# What VTEX once knew of a payment stays known, whatever a later request leaves out.
 LEASE = """
     INSERT INTO payments (
-        merchant_id, payment_id, status, sends, lease_claim, lease_token, lease_until,
-        created_at, updated_at)
-    VALUES (:merchant_id, :payment_id, 'PENDING', 0, :id, :token, NOW + :seconds, NOW, NOW)
+        merchant_id, payment_id, authorization_id, provider_payment_id, status, sends,
+        lease_claim, lease_token, lease_until, created_at, updated_at)
+    VALUES (
+        :merchant_id, :payment_id, :authorization_id, :provider_payment_id, 'PENDING', 0,
+        :id, :token, NOW + :seconds, NOW, NOW)
     ON CONFLICT (merchant_id, payment_id) DO UPDATE SET
         lease_claim = excluded.lease_claim, lease_token = excluded.lease_token,
-        lease_until = excluded.lease_until
+        lease_until = excluded.lease_until,
+        authorization_id = coalesce(excluded.authorization_id, payments.authorization_id),
+        provider_payment_id = coalesce(
+            excluded.provider_payment_id, payments.provider_payment_id)
     WHERE payments.lease_until IS NULL OR payments.lease_until < NOW
-    RETURNING status, sandbox, cancellation_id, sends"""
+    RETURNING authorization_id, provider_payment_id, status, sandbox, cancellation_id, sends"""
 
 PROGRESS = """
     SELECT requests.state, requests.attempts, requests.code, requests.message,
@@ -99,8 +101,7 @@ EVENT = """
     VALUES (:id, NOW, :state, :code, :message)"""
 
 DUE = """
-    SELECT merchant_id, payment_id, request_id, authorization_id, provider_payment_id,
-        sandbox, value, looks, state, next_look_at, id
+    SELECT merchant_id, payment_id, request_id, sandbox, value, looks, state, next_look_at
     FROM requests WHERE next_look_at <= NOW AND (next_look_at, id) > (:at, :id)
     ORDER BY next_look_at, id LIMIT :most"""
 

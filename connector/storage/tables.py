@@ -47,13 +47,16 @@ merchant_tokens = Table(
     Column("created_at", Double, nullable=False),
 )
 
-# One payment each, and the lease by which one request at a time acts on it. `sandbox` is null
-# until it is known where the payment is. `sends` counts its rows in that table.
+# One payment each, and the lease by which one request at a time acts on it. The ids are what
+# VTEX once gave for it. `sandbox` is null until it is known where the payment is. `sends` counts
+# its rows in that table.
 payments = Table(
     "payments",
     metadata,
     Column("merchant_id", ForeignKey("merchants.id"), nullable=False),
     Column("payment_id", Text, nullable=False),
+    Column("authorization_id", Text),
+    Column("provider_payment_id", Text),
     Column("status", Text, nullable=False),
     Column("sandbox", Boolean),
     Column("cancellation_id", Text),
@@ -66,9 +69,9 @@ payments = Table(
     PrimaryKeyConstraint("merchant_id", "payment_id"),
 )
 
-# One request of VTEX's each: the claim, and the reply once it is final. `request_id`,
-# `authorization_id` and `provider_payment_id` are JSON texts without their quotes, so that any
-# character VTEX sends can be kept. `looks` counts how often reconcile came since VTEX did.
+# One request of VTEX's each: the claim, and the reply once it is final. `request_id` is a JSON
+# text without its quotes, like the ids above, so that any character VTEX sends can be kept.
+# `looks` counts how often reconcile came since VTEX did.
 requests = Table(
     "requests",
     metadata,
@@ -77,8 +80,6 @@ requests = Table(
     Column("operation", Text, nullable=False),
     Column("payment_id", Text, nullable=False),
     Column("request_id", Text, nullable=False),
-    Column("authorization_id", Text),
-    Column("provider_payment_id", Text),
     Column("sandbox", Boolean, nullable=False),
     Column("value", Text),
     Column("state", Text, nullable=False),
@@ -96,7 +97,8 @@ requests = Table(
     Index("requests_of_payment", "merchant_id", "payment_id"),
 )
 
-# One write to a company each, recorded before it is sent. `state` is open, done, failed or refused.
+# One write to a company each, recorded before it is sent. `state` is open,
+# done, failed, refused or withdrawn.
 sends = Table(
     "sends",
     metadata,

@@ -4,6 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from flask import Blueprint, Flask, Request, Response, g, request
@@ -27,6 +28,9 @@ from connector.vtex.auth import Directory
 
 log = logging.getLogger(__name__)
 
+# When the request of this thread arrived, by the deadline's clock; set by a server that knows.
+ARRIVED: ContextVar[float | None] = ContextVar("ARRIVED", default=None)
+
 # Bytes of a body. VTEX's largest, a payment with a long cart, is some tens of kilobytes.
 MAX_BODY_BYTES = 256 * 1024
 
@@ -39,7 +43,7 @@ _STATUSES: tuple[tuple[type[ConnectorError], int], ...] = (
     (InvalidRequest, 400),
     (RequestMismatch, 422),
 )
-_PAYMENT_PATH = re.compile(r"/payments/([A-Za-z0-9_-]{1,128})/")
+_PAYMENT_PATH = re.compile(r"/payments/([A-Za-z0-9_-]{1,128})/cancellations/?")
 
 
 def render_cancellation(manual_status: int) -> Callable[[CancelRequest, Outcome], Reply]:
@@ -64,7 +68,7 @@ class Endpoints:
     def cancel_payment(self, payment_id: str) -> Response:
         """POST /payments/{paymentId}/cancellations."""
         started = time.monotonic()
-        deadline = Deadline.after(self.answer_seconds)
+        deadline = Deadline.after(self.answer_seconds, ARRIVED.get())
         provider = ""
         try:
             merchant = self.directory.authenticate(request.headers)
@@ -82,12 +86,14 @@ class Endpoints:
 def blueprint(endpoints: Endpoints) -> Blueprint:
     """Mount the endpoints that a merchant's AppKey and AppToken open."""
     routes = Blueprint("vtex", __name__)
-    routes.add_url_rule(
-        "/payments/<payment_id>/cancellations",
-        view_func=endpoints.cancel_payment,
-        methods=["POST"],
-        provide_automatic_options=False,
-    )
+    # The second takes ids with slashes, so that they are refused as ids, by name.
+    for kind in ("string", "path"):
+        routes.add_url_rule(
+            f"/payments/<{kind}:payment_id>/cancellations",
+            view_func=endpoints.cancel_payment,
+            methods=["POST"],
+            provide_automatic_options=False,
+        )
     return routes
 
 
@@ -115,7 +121,7 @@ def failure(error: ConnectorError, payment_id: str | None) -> Reply:
     """Answer a request that came to no outcome, echoing what of it can be read."""
     status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
     if payment_id is None or not schemas.PAYMENT_ID.fullmatch(payment_id):
-        match = _PAYMENT_PATH.match(request.path)
+        match = _PAYMENT_PATH.fullmatch(request.path)
         payment_id = match.group(1) if match else None
     try:
         request_id = schemas.readable_request_id(_body(request))

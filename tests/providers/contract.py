@@ -146,7 +146,7 @@ class ProviderContract:
     def scene(self, company: Any) -> Iterator[Scene]:
         provider = self.build(company.url, getattr(company, "sandbox_url", None))
         yield Scene(company, provider, Account(company.settings), self.payment(company))
-        provider._http._session.close()
+        provider._http.close()
 
     @pytest.fixture
     def nobody(self, scene: Scene) -> Scene:

@@ -83,7 +83,7 @@ class TestYandexPay(CancelContract):
         assert len(ids - {REFERENCE}) == 2
 
     @pytest.mark.parametrize(
-        ("shortest", "longest", "seconds"), [(1000, 1000, 0.8), (3500, 4000, 4), (10000, 10000, 60)]
+        ("shortest", "longest", "seconds"), [(1000, 1000, 0.8), (3500, 4000, 4), (7900, 8000, 60)]
     )
     def test_the_company_is_told_how_long_it_has(
         self, scene: Scene, shortest: int, longest: int, seconds: float
