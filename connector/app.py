@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from flask import Flask, Response
 
 from connector import http_client, metrics, providers
 from connector.config import Settings
-from connector.domain.errors import ProviderUnavailable
+from connector.domain.errors import ConfigurationError, ProviderUnavailable
 from connector.idempotency import Once
 from connector.operations.cancel import Cancel
 from connector.operations.reconcile import Reconciler
@@ -80,6 +81,7 @@ def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
 
 def build_providers(settings: Settings, *, slots: int) -> Enabled:
     found = providers.discover()
+    _check_paths(settings, found)
     enabled = Enabled()
     for name in settings.providers:
         kind = found[name]
@@ -91,6 +93,27 @@ def build_providers(settings: Settings, *, slots: int) -> Enabled:
         )
         enabled[name] = kind(http, _hosts(kind, settings))
     return enabled
+
+
+def _check_paths(settings: Settings, found: Mapping[str, type[Provider]]) -> None:
+    """Refuse a base URL without the documented path.
+
+    A company answers a wrong path much as it answers for an unknown payment, which would then
+    count as cancelled.
+    """
+    faults = []
+    for kind, urls in (("URL", settings.urls), ("SANDBOX_URL", settings.sandbox_urls)):
+        for name, url in urls.items():
+            documented = found[name].url if kind == "URL" else _sandbox_url(found[name])
+            path = urlsplit(documented).path
+            if not url.endswith(path):
+                faults.append(f"CONNECTOR_{name.upper()}_{kind}: the path must end in {path}")
+    if faults:
+        raise ConfigurationError("\n".join(faults))
+
+
+def _sandbox_url(kind: type[Provider]) -> str:
+    return kind.sandbox_url or kind.url
 
 
 def _hosts(kind: type[Provider], settings: Settings) -> Hosts:

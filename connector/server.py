@@ -202,7 +202,7 @@ def serve(settings: Settings, bind: str, workers: int, threads: int, *, reconcil
     connector = build(settings, threads=1)
     if not connector.database.is_ready():
         raise ConfigurationError("The database is not ready; run `connector migrate` first")
-    connector.merchants.entries()
+    connector.merchants.check_keys()
     connector.database.close()
     logs.configure(settings.log_level)
     log.info("serving", extra={"bind": bind, "count": workers})

@@ -6,6 +6,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from connector import config, providers
+from connector.app import build_providers
 from connector.config import Settings, from_environment, variables
 from connector.domain.errors import ConfigurationError
 from connector.domain.money import ValueUnit
@@ -245,3 +246,19 @@ def test_a_lease_outlives_the_answer_it_is_for() -> None:
     assert 23.0 == read().lease_seconds
     assert 25.0 == read(ANSWER_SECONDS="20").lease_seconds
     assert config.LEASE_MARGIN_SECONDS > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("TRANZZO_URL", "https://cpay.tranzzo.com/api/v2"),
+        ("TRANZZO_SANDBOX_URL", "https://cpay.tranzzo.com"),
+        ("YANDEX_PAY_URL", "https://pay.yandex.ru/api/merchant/v1"),
+        ("RUSTORE_SANDBOX_URL", "https://public-api.rustore.ru/public"),
+        ("CRYPTOMUS_URL", "https://api.cryptomus.com"),
+    ],
+)
+def test_a_base_url_without_the_documented_path_is_refused(name: str, url: str) -> None:
+    settings = read(**{name: url})
+    with pytest.raises(ConfigurationError, match=f"CONNECTOR_{name}: the path must end in /"):
+        build_providers(settings, slots=1)

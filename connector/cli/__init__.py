@@ -113,6 +113,8 @@ def add(
     if not NAME.fullmatch(name):
         raise ConfigurationError("NAME: use 1 to 64 letters, digits, - and _")
     settings = _checked(connector, provider, _read(source))
+    # With another key than the others' this one would be the only one that can be read.
+    connector.merchants.check_keys()
     made = connector.merchants.add(
         name, provider, settings, sandbox=sandbox, captured=CapturedPolicy(captured)
     )
@@ -247,6 +249,9 @@ def demo(bind: str) -> None:
 
     Its AppToken is kept beside the database, readable by its owner only: it moves no money.
     """
+    from connector.server import check_port  # noqa: PLC0415 - no other command needs it
+
+    check_port(bind)
     connector = _connector()
     demo_merchant = demo_credentials(connector)
     payment_id = uuid.uuid4().hex.upper()

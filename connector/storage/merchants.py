@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connector.domain.errors import MerchantExists, UnknownMerchant
+from connector.domain.errors import ConfigurationError, MerchantExists, UnknownMerchant
 from connector.domain.merchant import CapturedPolicy, Merchant
 from connector.storage.database import Connection, Database
 from connector.storage.vault import Vault
@@ -58,12 +58,16 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Entry:
-    """A merchant as stored, with how it is recognised: `digests` are SHA-256 in hex."""
+    """A merchant as stored, with how it is recognised: `digests` are SHA-256 in hex.
+
+    One whose settings none of our keys decrypts is not readable, and has none.
+    """
 
     merchant: Merchant
     app_key: str
     is_disabled: bool
     digests: tuple[str, ...] = ()
+    is_readable: bool = True
 
 
 def digest(token: str) -> str:
@@ -145,6 +149,16 @@ class Merchants:
             digests[merchant_id] = (*digests.get(merchant_id, ()), token)
         return [self._entry(row, digests.get(row[0], ())) for row in rows]
 
+    def check_keys(self) -> None:
+        """Raises ConfigurationError when a merchant's settings cannot be decrypted."""
+        unreadable = [entry.merchant.name for entry in self.entries() if not entry.is_readable]
+        if unreadable:
+            names = ", ".join(unreadable)
+            raise ConfigurationError(
+                f"CONNECTOR_SECRET_KEYS: none of the keys decrypts the settings of {names}; "
+                "give the keys they were stored with too"
+            )
+
     def revision(self) -> tuple[int, int]:
         """A value that differs after every change of any merchant."""
         with self._database.read() as connection:
@@ -153,15 +167,19 @@ class Merchants:
 
     def _entry(self, row: tuple[Any, ...], digests: tuple[str, ...] = ()) -> Entry:
         merchant_id, name, provider, settings, sandbox, captured, app_key, disabled = row
+        try:
+            plain, is_readable = self._vault.decrypt(settings), True
+        except ConfigurationError:
+            plain, is_readable = {}, False
         merchant = Merchant(
             id=merchant_id,
             name=name,
             provider=provider,
-            settings=self._vault.decrypt(settings),
+            settings=plain,
             sandbox=bool(sandbox),
             captured=CapturedPolicy(captured),
         )
-        return Entry(merchant, app_key, bool(disabled), digests)
+        return Entry(merchant, app_key, bool(disabled), digests, is_readable)
 
 
 def _named(connection: Connection, name: str) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from connector.domain.errors import NotAuthenticated, UnknownMerchant
+from connector.domain.errors import ConfigurationError, NotAuthenticated, UnknownMerchant
 from connector.domain.merchant import Merchant
 from connector.storage.merchants import LIVE_TOKENS, Entry, Merchants, digest
 
@@ -46,7 +46,7 @@ class Directory:
         self._snapshot = _Snapshot(revision=(-1, -1), asked_at=-STALE_SECONDS)
 
     def authenticate(self, headers: Headers) -> Merchant:
-        """Find the merchant of a request. Raises NotAuthenticated."""
+        """Find the merchant of a request. Raises NotAuthenticated, ConfigurationError."""
         app_key, app_token = _credentials(headers)
         entry = self._current().by_app_key.get(app_key)
         given = digest(app_token)
@@ -56,6 +56,8 @@ class Directory:
         ]
         if entry is None or entry.is_disabled or not any(compared[: len(digests)]):
             raise NotAuthenticated
+        if not entry.is_readable:
+            raise ConfigurationError("The connector lacks the key of this merchant's settings")
         return entry.merchant
 
     def merchant(self, merchant_id: int) -> Merchant:

@@ -2,13 +2,15 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from connector.domain.deadline import Deadline
+from connector.domain.deadline import Deadline, now
 from connector.domain.operation import CancelRequest, Turn
 from connector.idempotency import SCHEDULE
+from connector.vtex.routes import ARRIVED
 from connector.vtex.schemas import load_cancellation
 from tests.companies.tranzzo import TranzzoCompany
 from tests.companies.yandex_pay import YandexPayCompany
@@ -370,3 +372,75 @@ def test_a_secret_that_a_company_repeats_is_not_passed_on(
 
     assert secret not in answer.text
     assert [] == rig.execute("SELECT 1 FROM requests WHERE message LIKE :text", text=f"%{secret}%")
+
+
+@pytest.mark.parametrize("fields", [{"authorizationId": "a"}, {"tid": "t"}])
+def test_what_vtex_once_knew_of_a_payment_stays_known(
+    rig_on_both: Rig, tranzzo: TranzzoCompany, fields: dict[str, str]
+) -> None:
+    rig_on_both.add(tranzzo)
+    tranzzo.orders.clear()
+    first = rig_on_both.cancel("P1", **fields)
+
+    answers = [rig_on_both.cancel("P1", "request-2"), rig_on_both.cancel("P1")]
+
+    assert 501 == first.status_code
+    assert [501, 501] == [answer.status_code for answer in answers]
+
+
+def test_a_full_bulkhead_costs_only_what_needs_a_call(rig: Rig, tranzzo: TranzzoCompany) -> None:
+    rig.add(tranzzo)
+    tranzzo.create("P2")
+    rig.cancel("P1")
+    with ExitStack() as places:
+        for _ in range(64):
+            places.enter_context(rig.connector.providers["tranzzo"].slot())
+
+        known, fresh = rig.cancel("P1", "request-2"), rig.cancel("P2")
+
+    assert 200 == known.status_code
+    assert (500, "provider-busy") == (fresh.status_code, fresh.get_json()["code"])
+    assert 200 == rig.cancel("P2").status_code
+
+
+def test_a_kept_answer_needs_no_provider(rig: Rig, tranzzo: TranzzoCompany) -> None:
+    rig.add(tranzzo)
+    first = rig.cancel("P1")
+    rig.configure(CONNECTOR_PROVIDERS="sandbox")
+
+    answers = rig.cancel("P1"), rig.cancel("P1", "request-2"), rig.cancel("P3")
+
+    assert first.data == answers[0].data
+    assert [200, 200, 500] == [answer.status_code for answer in answers]
+
+
+def test_a_request_that_waited_for_a_thread_too_long_is_not_begun(
+    rig: Rig, tranzzo: TranzzoCompany
+) -> None:
+    rig.add(tranzzo)
+    token = ARRIVED.set(now() - 19)
+    try:
+        answer = rig.cancel("P1")
+    finally:
+        ARRIVED.reset(token)
+
+    assert (500, "provider-unavailable") == (answer.status_code, answer.get_json()["code"])
+    assert [] == tranzzo.calls
+
+
+def test_a_refused_repeat_of_an_unanswered_refund_leaves_the_first_one_open(
+    rig: Rig, tranzzo: TranzzoCompany
+) -> None:
+    rig.add(tranzzo, captured="refund")
+    tranzzo.create("P1", state="captured")
+    tranzzo.inject("reset_before", "refund")
+    rig.cancel("P1")
+    rig.execute("UPDATE sends SET sent_at = sent_at - 23")
+    body = b'{"message": "x", "args": {"code": "P-400"}}'
+    tranzzo.inject("status_before", "refund", status=400, body=body)
+    rig.cancel("P1")
+
+    answer = rig.cancel("P1")
+
+    assert "outcome-unknown" == answer.get_json()["code"]
+    assert 2 == len(tranzzo.calls_of("refund"))

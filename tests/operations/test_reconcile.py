@@ -1,5 +1,7 @@
 """What nobody repeats any more is finished."""
 
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -217,3 +219,22 @@ def test_a_hung_company_does_not_keep_the_others_waiting(
     rig.reconcile()
 
     assert 1 == len(tranzzo.calls_of("look")) - before
+
+
+def test_a_repeat_that_waits_for_reconcile_is_told_what_reconcile_found(
+    rig: Rig, tranzzo: TranzzoCompany
+) -> None:
+    rig.add(tranzzo)
+    tranzzo.orders.clear()
+    rig.cancel("P1", tid="t")
+    rig.make_due()
+    tranzzo.inject("status_before", "look", status=503)
+    tranzzo.hook = lambda _, when: time.sleep(0.4) if when == "before" else None
+    thread = threading.Thread(target=rig.connector.reconciler.run_once)
+    thread.start()
+    time.sleep(0.2)
+
+    answer = rig.cancel("P1")
+    thread.join()
+
+    assert (500, "outcome-unknown") == (answer.status_code, answer.get_json()["code"])

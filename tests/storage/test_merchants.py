@@ -170,9 +170,21 @@ def test_a_new_key_reads_what_the_old_one_wrote(database: Database, merchants: M
 def test_a_wrong_key_is_a_matter_of_the_configuration(
     database: Database, merchants: Merchants
 ) -> None:
+    name = add(merchants).merchant
+    with_another_key = Merchants(database, Vault([NEW]))
+    with pytest.raises(ConfigurationError, match=f"CONNECTOR_SECRET_KEYS.*{name}"):
+        with_another_key.check_keys()
+
+
+def test_a_wrong_key_costs_only_the_merchants_that_need_another(
+    database: Database, merchants: Merchants
+) -> None:
     add(merchants)
-    with pytest.raises(ConfigurationError, match="CONNECTOR_SECRET_KEYS"):
-        Merchants(database, Vault([NEW])).entries()
+    with_another_key = Merchants(database, Vault([NEW]))
+    with_another_key.update("shop", {"api_key": "new"})
+    add(merchants, name="second")
+    found = {entry.merchant.name: entry.is_readable for entry in with_another_key.entries()}
+    assert {"shop": True, "second": False} == found
 
 
 def test_a_token_of_any_characters_has_a_digest() -> None:

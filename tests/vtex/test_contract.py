@@ -114,7 +114,7 @@ def unreadable(at: Scene) -> TestResponse:
 
 
 def unreachable(at: Scene) -> TestResponse:
-    at.rig.configure(CONNECTOR_TRANZZO_URL=f"http://127.0.0.1:{free_port()}")
+    at.rig.configure(CONNECTOR_TRANZZO_URL=f"http://127.0.0.1:{free_port()}/api/v1")
     return at.rig.cancel(PAYMENT)
 
 
