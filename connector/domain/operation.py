@@ -51,7 +51,8 @@ class CancelRequest:
 class Outcome:
     """What came of an operation.
 
-    `is_final` says that this answer is kept and given to every repeat of the request.
+    `is_final` says that this answer is kept and given to every repeat of the request,
+    `is_of_payment` that it holds for every other request of the payment too.
     """
 
     state: State
@@ -59,6 +60,7 @@ class Outcome:
     message: str
     cancellation_id: str | None = None
     is_final: bool = False
+    is_of_payment: bool = True
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,10 @@ class _Job:
             return _manual("the provider does not know a payment that VTEX holds an id of")
         if not self.provider.absent_is_proof:
             return _manual("the provider cannot look this payment up")
-        return self._cancelled(None)
+        # That it is not in the sandbox, where this request alone looked, says nothing of the
+        # real one.
+        is_elsewhere = self.request.sandbox and not self.merchant.sandbox
+        return replace(self._cancelled(None), is_of_payment=not is_elsewhere)
 
     def _write(self, look: Look, attempt: Attempt) -> Outcome:
         action = self._action(look.standing) or ""

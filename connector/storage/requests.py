@@ -120,7 +120,7 @@ class Requests:
         `reply` is kept when it is the first final one. `closed` names an action and how its
         open write ended. Raises LeaseLost when the turn is another's by now.
         """
-        is_done = outcome.state is State.DONE
+        is_done = outcome.state is State.DONE and outcome.is_of_payment
         with self._database.write() as connection:
             ended = connection.run(
                 sql.END_TURN,

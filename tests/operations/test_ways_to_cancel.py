@@ -489,3 +489,18 @@ def test_an_order_that_vanishes_after_something_was_sent_is_no_success(
     answer = scene.cancel()
 
     assert (500, "outcome-unknown") == (answer.status_code, answer.get_json()["code"])
+
+
+def test_a_payment_that_is_not_in_the_sandbox_may_still_be_a_real_one(
+    rig: Rig, stack: ExitStack
+) -> None:
+    scene = arrange(stack, rig, done("yandex_pay", "held"))
+    orders = scene.company.orders  # type: ignore[attr-defined]
+    held = orders.pop(PAYMENT_ID)
+
+    test = scene.cancel(sandboxMode=True)
+    orders[PAYMENT_ID] = held
+    real = scene.cancel("request-2")
+
+    assert [200, 200] == [test.status_code, real.status_code]
+    assert ["cancel"] == scene.effects()

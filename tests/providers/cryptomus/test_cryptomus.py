@@ -68,7 +68,7 @@ def company() -> Iterator[Company]:
 def provider(company: Company) -> Iterator[Cryptomus]:
     http = HttpClient("cryptomus")
     yield Cryptomus(http, Hosts(company.url, company.url))
-    http._session.close()
+    http.close()
 
 
 def look(provider: Cryptomus, company: Company, key: PaymentKey = KEY) -> Look:

@@ -99,7 +99,7 @@ def company() -> Iterator[Company]:
 def provider(company: Company) -> Iterator[RuStore]:
     http = HttpClient("rustore")
     yield RuStore(http, Hosts(company.url, company.sandbox_url))
-    http._session.close()
+    http.close()
 
 
 @pytest.fixture
