@@ -5,7 +5,6 @@ question: was the connection made? Before that nothing was sent; after it, anyth
 happened.
 """
 
-import json
 import logging
 import ssl
 import threading
@@ -13,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from socket import socket
 from typing import Any
 
@@ -24,6 +22,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
+from connector.domain import exact
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     AnswerNotUnderstood,
@@ -145,13 +144,9 @@ class Answer:
     def json(self) -> object:
         """Return the body as JSON, numbers exact. Raises AnswerNotUnderstood."""
         try:
-            return json.loads(self.body, parse_float=Decimal, parse_constant=_refuse_constant)
-        except (ValueError, ArithmeticError, RecursionError) as error:
+            return exact.loads(self.body)
+        except ValueError as error:
             raise AnswerNotUnderstood(evidence=f"HTTP {self.status}, not JSON") from error
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(name)
 
 
 class Bulkhead:

@@ -8,6 +8,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
 
+from connector.domain import exact
 from connector.domain.errors import ConnectorError, InvalidRequest
 from connector.domain.operation import CancelRequest, Outcome
 from connector.domain.payment import PaymentKey
@@ -80,17 +81,12 @@ _CANCEL = CancelSchema()
 def read_json(body: bytes) -> dict[str, Any]:
     """Read a JSON object, numbers exact. Raises InvalidRequest."""
     try:
-        text = body.decode("utf-8-sig")
-        value = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
-    except (ValueError, ArithmeticError, RecursionError) as error:
+        value = exact.loads(body.decode("utf-8-sig"))
+    except ValueError as error:
         raise InvalidRequest("The body is not JSON in UTF-8") from error
     if not isinstance(value, dict):
         raise InvalidRequest("The body must be a JSON object")
     return value
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(name)
 
 
 def load_cancellation(payment_id: str, merchant_id: int, body: Mapping[str, Any]) -> CancelRequest:
