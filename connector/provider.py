@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, ClassVar
 
-from connector.domain.errors import AnswerNotUnderstood, ConfigurationError
+from connector.domain.errors import AnswerNotUnderstood, ConfigurationError, NotFound
+from connector.domain.order import Delays
 
 if TYPE_CHECKING:
     from connector.domain.deadline import Deadline
     from connector.domain.merchant import Account
-    from connector.domain.payment import Look, PaymentKey, Sent, Standing
+    from connector.domain.order import Order
+    from connector.domain.payment import Created, Look, Notification, PaymentKey, Sent, Standing
     from connector.http_client import HttpClient
 
 
@@ -21,13 +23,16 @@ if TYPE_CHECKING:
 class Setting:
     """One key of a merchant's settings.
 
-    `check` returns what is wrong with a value, or None. A secret never reaches a log.
+    `check` returns what is wrong with a value, or None. A secret never reaches a log. One with
+    `options` takes one of these; a setting that is not required may be left out.
     """
 
     key: str
     title: str
     is_secret: bool = True
     check: Callable[[str], str | None] | None = None
+    is_required: bool = True
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,11 +63,25 @@ class Provider(ABC):
     sandbox_url: ClassVar[str | None] = None
     settings: ClassVar[tuple[Setting, ...]]
 
+    # What it sells: names of VTEX's manifest, ISO 4217 currencies (None: whichever the company
+    # takes), the most decimals of an amount, and the delays VTEX is told.
+    payment_methods: ClassVar[tuple[str, ...]] = ()
+    currencies: ClassVar[frozenset[str] | None] = None
+    decimals: ClassVar[int] = 2
+    delays: ClassVar[Delays] = Delays()
+    # Whether the buyer begins the payment there by themselves, so that `create` is never called;
+    # and whether a repeated create of one order is answered like the first.
+    is_adopting: ClassVar[bool] = False
+    create_is_idempotent: ClassVar[bool] = False
+
     # What it can do. The standings in which `cancel` may be called, and those besides WORKING
     # that end by themselves soon, so that a person need not be asked.
     cancellable: ClassVar[frozenset["Standing"]] = frozenset()
     passing: ClassVar[frozenset["Standing"]] = frozenset()
+    # What a cancellation may do with captured money, and whether a part can be settled or refunded.
     can_refund: ClassVar[bool] = False
+    can_settle_partly: ClassVar[bool] = False
+    can_refund_partly: ClassVar[bool] = False
     # Whether the company takes a repeated refund of one reference, or of one payment, for one.
     refund_is_idempotent: ClassVar[bool] = False
     # Whether a payment the company does not know, and VTEX has no id for, is surely none.
@@ -86,6 +105,12 @@ class Provider(ABC):
         Raises ProviderRefused for a readable refusal that is not "no such payment".
         """
 
+    def create(
+        self, order: "Order", account: "Account", deadline: "Deadline", reference: str
+    ) -> "Created":
+        """Create a payment. Raises ProviderRefused when the company certainly refused."""
+        raise NotImplementedError
+
     def cancel(
         self,
         payment: "PaymentKey",
@@ -100,16 +125,49 @@ class Provider(ABC):
         """
         raise NotImplementedError
 
-    def refund(
+    def settle(
         self,
         payment: "PaymentKey",
         look: "Look",
+        amount: Decimal | None,
         account: "Account",
         deadline: "Deadline",
         reference: str,
     ) -> "Sent":
-        """Return all of a captured payment. Raises ProviderRefused when certainly refused."""
+        """Take a held payment: `amount` of it, None for all; the rest is released.
+
+        Raises ProviderRefused when the company certainly refused.
+        """
         raise NotImplementedError
+
+    def refund(
+        self,
+        payment: "PaymentKey",
+        look: "Look",
+        amount: Decimal | None,
+        account: "Account",
+        deadline: "Deadline",
+        reference: str,
+    ) -> "Sent":
+        """Return `amount` of a captured payment, None for all of one of which nothing was returned.
+
+        Raises ProviderRefused when the company certainly refused.
+        """
+        raise NotImplementedError
+
+    def may_refund(self, account: "Account") -> bool:
+        """Whether a refund VTEX asks for can be sent for this merchant."""
+        return self.can_refund
+
+    def read_notification(
+        self, body: bytes, headers: Mapping[str, str], account: "Account", deadline: "Deadline"
+    ) -> "Notification | None":
+        """Read a message the company sent, None for one that is about no payment.
+
+        `body` is as received; header names are in small letters. Raises NotAuthenticated when
+        it is not proven to be the company's, InvalidRequest when it cannot be read.
+        """
+        raise NotFound
 
     @abstractmethod
     def probe(self, account: "Account", deadline: "Deadline") -> None:
@@ -126,6 +184,8 @@ class Provider(ABC):
         checked = {}
         for key, setting in known.items():
             value = _as_text(values.get(key))
+            if not value and not setting.is_required:
+                continue
             fault = _fault(setting, value)
             if fault:
                 faults.append(f"{key}: {fault}")
@@ -149,6 +209,8 @@ def _fault(setting: Setting, value: str) -> str | None:
         return (
             "only printable ASCII, without spaces and line breaks, can be sent in a header or URL"
         )
+    if setting.options and value not in setting.options:
+        return f"give one of {', '.join(setting.options)}"
     return setting.check(value) if setting.check else None
 
 

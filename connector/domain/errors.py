@@ -56,6 +56,18 @@ class RequestMismatch(ConnectorError):
     code = "request-mismatch"
 
 
+class IllegalTransition(ConnectorError):
+    """The payment's status does not allow this."""
+
+    code = "illegal-transition"
+
+
+class UnsupportedCurrency(InvalidRequest):
+    """The provider does not take this currency."""
+
+    code = "currency-not-supported"
+
+
 # Another request has the turn.
 
 

@@ -1,12 +1,15 @@
 """A payment: its status here, its standing at the company, and what a company's call did."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import Enum, StrEnum
 
+from connector.domain.errors import IllegalTransition
+
 
 class PaymentStatus(StrEnum):
-    """The status of a payment as this connector knows it."""
+    """The status of a payment as VTEX was told it."""
 
     PENDING = "PENDING"
     APPROVED = "APPROVED"
@@ -14,6 +17,20 @@ class PaymentStatus(StrEnum):
     CANCELLED = "CANCELLED"
     SETTLED = "SETTLED"
     REFUNDED = "REFUNDED"
+
+
+# Every way a payment's status may change. Whatever is not here never happens, whatever a
+# company, a notification or a late request says.
+TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = {
+    PaymentStatus.PENDING: frozenset(
+        {PaymentStatus.APPROVED, PaymentStatus.DENIED, PaymentStatus.CANCELLED}
+    ),
+    PaymentStatus.APPROVED: frozenset({PaymentStatus.SETTLED, PaymentStatus.CANCELLED}),
+    PaymentStatus.SETTLED: frozenset({PaymentStatus.REFUNDED, PaymentStatus.CANCELLED}),
+    PaymentStatus.DENIED: frozenset({PaymentStatus.CANCELLED}),
+    PaymentStatus.CANCELLED: frozenset(),
+    PaymentStatus.REFUNDED: frozenset(),
+}
 
 
 class Standing(Enum):
@@ -36,12 +53,14 @@ class PaymentKey:
     """How a payment is found at a company.
 
     The order id there is VTEX's `payment_id`; `authorization_id` and `provider_payment_id` are
-    what the company (or another connector) gave VTEX for it, when it did.
+    what the company (or another connector) gave VTEX for it, when it did. `memo` is what the
+    provider module asked to have kept with the payment; only it can read it.
     """
 
     payment_id: str
     authorization_id: str | None = None
     provider_payment_id: str | None = None
+    memo: str | None = None
 
     @property
     def was_authorized(self) -> bool:
@@ -50,13 +69,62 @@ class PaymentKey:
 
 
 @dataclass(frozen=True)
+class Payment:
+    """A payment as it is recorded here.
+
+    `amount`, in units of `currency`, is what VTEX asked to be paid, None for a payment that was
+    not created here; `settled` is what was taken of it, as VTEX was told. `is_cancel_asked`
+    says that VTEX wants it gone, whether that was possible by now or not. `code` and `message`
+    are the company's of the authorization.
+    """
+
+    key: PaymentKey
+    status: PaymentStatus = PaymentStatus.PENDING
+    sandbox: bool | None = None
+    amount: Decimal | None = None
+    currency: str | None = None
+    payment_url: str | None = None
+    code: str | None = None
+    message: str | None = None
+    cancellation_id: str | None = None
+    settled: Decimal | None = None
+    is_cancel_asked: bool = False
+
+    @property
+    def is_created(self) -> bool:
+        """Whether VTEX asked this connector to create it."""
+        return self.amount is not None
+
+    def moved(self, status: PaymentStatus) -> "Payment":
+        """Return it in another status. Raises IllegalTransition."""
+        if status is not self.status and status not in TRANSITIONS[self.status]:
+            raise IllegalTransition(f"A payment that is {self.status} does not become {status}")
+        return replace(self, status=status)
+
+
+# What the company's standing says of the authorization of a payment that is PENDING here. Where
+# it is not clear, the payment stays PENDING.
+_VERDICTS = {
+    Standing.HELD: PaymentStatus.APPROVED,
+    Standing.CAPTURED: PaymentStatus.APPROVED,
+    Standing.PARTLY_REFUNDED: PaymentStatus.APPROVED,
+    Standing.UNDONE: PaymentStatus.DENIED,
+}
+
+
+@dataclass(frozen=True)
 class Look:
     """What a company said of a payment when it was asked.
 
-    `amount` is in units of `currency`, as first authorized. `cancellation_id` is the company's
-    id of what ended the payment. `failures` counts the ends of ours or others' that failed
-    there while the money stayed. `is_final` says that a STUCK standing cannot change by itself.
-    `word` is the company's own status word, for people.
+    `amount` is in units of `currency`, as first authorized; `captured` is what was taken and
+    `refunded` what of that was returned by now, None where the company does not show them.
+    `cancellation_id` is the company's id of what ended the payment. `failures` counts the ends
+    of ours or others' that failed there while the money stayed. `is_final` says that a STUCK
+    standing cannot change by itself. `own` and `own_id` tell what became of the write whose
+    reference was given, where the company shows writes by our reference. The ids, the
+    `payment_url` and the `memo` are None where they are as known before. `again` is when to
+    look again, in seconds, where that is known. `word` is the company's own status word, for
+    people.
     """
 
     standing: Standing
@@ -66,6 +134,20 @@ class Look:
     failures: int = 0
     is_final: bool = False
     word: str = ""
+    captured: Decimal | None = None
+    refunded: Decimal | None = None
+    own: "Effect | None" = None
+    own_id: str | None = None
+    authorization_id: str | None = None
+    provider_payment_id: str | None = None
+    payment_url: str | None = None
+    memo: str | None = None
+    again: float | None = None
+
+    @property
+    def verdict(self) -> PaymentStatus:
+        """What VTEX is to be told of the authorization: PENDING, APPROVED or DENIED."""
+        return _VERDICTS.get(self.standing, PaymentStatus.PENDING)
 
 
 class Effect(Enum):
@@ -82,5 +164,38 @@ class Sent:
     """The answer to a write: its effect, and the company's id for it."""
 
     effect: Effect
-    cancellation_id: str | None = None
+    id: str | None = None
+    word: str = ""
+    memo: str | None = None
+
+
+@dataclass(frozen=True)
+class Created:
+    """The answer to a create: the company's ids of the payment, and where the buyer pays.
+
+    `status` is PENDING, APPROVED or DENIED. `memo` and `again` are as in `Look`.
+    """
+
+    status: PaymentStatus = PaymentStatus.PENDING
+    authorization_id: str | None = None
+    provider_payment_id: str | None = None
+    payment_url: str | None = None
+    memo: str | None = None
+    again: float | None = None
+    word: str = ""
+
+
+@dataclass(frozen=True)
+class Notification:
+    """A company's message, proven to be the company's.
+
+    `payment_ids` are what VTEX may call the payment it is about: more than one where the
+    company's order id leaves it open. The other two ids bind a purchase that the buyer began
+    without us to the payment. `id` tells the message from every other of the payment.
+    """
+
+    id: str
+    payment_ids: tuple[str, ...]
+    authorization_id: str | None = None
+    provider_payment_id: str | None = None
     word: str = ""

@@ -192,13 +192,15 @@ class _Job:
             raise OutcomeUnknown
 
     def _send(self, action: str, look: Look, attempt: Attempt, reference: str) -> Sent:
-        verb = self.provider.refund if action == REFUND else self.provider.cancel
         account = self.merchant.account(sandbox=self._is_sandbox(attempt))
         try:
             if not attempt.deadline.allows_a_write():
                 # The database was slow, or this process stood still.
                 raise OutOfTime
-            return verb(attempt.turn.payment, look, account, attempt.deadline, reference)
+            payment, deadline = attempt.turn.payment, attempt.deadline
+            if action == REFUND:
+                return self.provider.refund(payment, look, None, account, deadline, reference)
+            return self.provider.cancel(payment, look, account, deadline, reference)
         except ProviderRefused as error:
             return Sent(Effect.REFUSED, word=error.evidence)
         except NotDone:
@@ -216,7 +218,7 @@ class _Job:
         if sent.effect is not Effect.REFUSED or self._is_all_refused(action, attempt):
             attempt.end_send(sent.effect)
         if sent.effect is Effect.DONE:
-            return self._cancelled(sent.cancellation_id)
+            return self._cancelled(sent.id)
         after = self._look(attempt, reference)
         if after.standing is Standing.UNDONE:
             attempt.end_send(Effect.DONE)

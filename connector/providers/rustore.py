@@ -31,6 +31,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -165,7 +166,13 @@ class RuStore(Provider):
         return _sent_from(self._call("cancel", path, account, deadline), payment)
 
     def refund(
-        self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
+        self,
+        payment: PaymentKey,
+        look: Look,
+        amount: Decimal | None,
+        account: Account,
+        deadline: Deadline,
+        reference: str,
     ) -> Sent:
         invoice_id = _usable(payment.provider_payment_id)
         if not invoice_id:

@@ -108,7 +108,13 @@ class Tranzzo(Provider):
         return _cancelled_from(self._call("cancel", order, account, deadline, b""))
 
     def refund(
-        self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
+        self,
+        payment: PaymentKey,
+        look: Look,
+        amount: Decimal | None,
+        account: Account,
+        deadline: Deadline,
+        reference: str,
     ) -> Sent:
         """Refund all: without `refund_amount` it is full, page "refund"."""
         order = _order_id(payment)
@@ -288,7 +294,7 @@ def _cancelled_from(operations: list[_Operation]) -> Sent:
     """Read the answer of a cancellation. Any other status is for a look to explain."""
     done = [one for one in operations if (one.status, one.code) == _CANCELLED]
     if done:
-        return Sent(Effect.DONE, cancellation_id=done[0].id, word=_CANCELLED[1])
+        return Sent(Effect.DONE, id=done[0].id, word=_CANCELLED[1])
     return Sent(Effect.ACCEPTED, word=word(operations[0].status))
 
 

@@ -126,7 +126,13 @@ class YandexPay(Provider):
         return Sent(Effect.ACCEPTED)
 
     def refund(
-        self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
+        self,
+        payment: PaymentKey,
+        look: Look,
+        amount: Decimal | None,
+        account: Account,
+        deadline: Deadline,
+        reference: str,
     ) -> Sent:
         """Refund the order's amount, page "refund"."""
         if look.amount is None:

@@ -90,7 +90,7 @@ class Scene:
 
     def refund(self, look: Look, *, reference: str = REFERENCE, seconds: float = 10) -> Sent:
         deadline = Deadline.after(seconds)
-        return self.provider.refund(self.key, look, self.account, deadline, reference)
+        return self.provider.refund(self.key, look, None, self.account, deadline, reference)
 
     def probe(self, account: Account | None = None) -> None:
         self.provider.probe(account or self.account, Deadline.after(10))
@@ -313,7 +313,7 @@ class CancelContract(ProviderContract):
         sent = scene.cancel(held)
         look = scene.look(reference=REFERENCE)
         assert look.standing is Standing.UNDONE
-        assert sent.cancellation_id in {None, look.cancellation_id}
+        assert sent.id in {None, look.cancellation_id}
         assert scene.effects == 1
 
     def test_a_write_that_was_never_sent_is_certainly_not_done(

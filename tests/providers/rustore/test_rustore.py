@@ -119,7 +119,7 @@ def cancel(
 
 def refund(provider: RuStore, key: PaymentKey, account: Account) -> Sent:
     found = Look(Standing.CAPTURED, word="CONFIRMED")
-    return provider.refund(key, found, account, Deadline.after(5), "unused")
+    return provider.refund(key, found, None, account, Deadline.after(5), "unused")
 
 
 class TestLook:
@@ -258,7 +258,7 @@ class TestCancel:
         company.is_cyrillic = is_cyrillic
         purchase = company.create()
         sent = cancel(provider, key_of(purchase), account)
-        assert (Effect.DONE, purchase.purchase_id) == (sent.effect, sent.cancellation_id)
+        assert (Effect.DONE, purchase.purchase_id) == (sent.effect, sent.id)
         assert company.state(purchase.purchase_id) == "REVERSED"
         assert Counter({f"cancel:{purchase.purchase_id}": 1}) == company.effects
 
@@ -348,7 +348,7 @@ class TestRefund:
         purchase = company.create(status="CONFIRMED")
         for _ in range(3):
             sent = refund(provider, key_of(purchase), account)
-            assert (Effect.DONE, purchase.purchase_id) == (sent.effect, sent.cancellation_id)
+            assert (Effect.DONE, purchase.purchase_id) == (sent.effect, sent.id)
         assert Counter({f"refund:{purchase.invoice_id}": 1}) == company.effects
         assert Standing.UNDONE is look(provider, key_of(purchase), account).standing
 
@@ -357,7 +357,7 @@ class TestRefund:
     ) -> None:
         purchase = company.create(status="CONFIRMED")
         sent = refund(provider, PaymentKey(PAYMENT, None, purchase.invoice_id), account)
-        assert sent.cancellation_id is None
+        assert sent.id is None
         (call,) = company.calls_of("refund")
         expected = f"PATCH /public/applications/1704024/invoices/{purchase.invoice_id}"
         assert expected == f"{call.method} {call.path}"

@@ -82,7 +82,7 @@ class TestTranzzo(CancelContract):
         assert call.path == f"/api/v1/pos/{pos_id}/order/{ORDER}/cancel"
         assert call.body == b""
         assert sent.effect is Effect.DONE
-        assert sent.cancellation_id == scene.look().cancellation_id
+        assert sent.id == scene.look().cancellation_id
         assert scene.company.effects == {f"cancel:{ORDER}": 1}
 
     def test_a_uuid_loses_its_dashes_to_fit(self, scene: Scene) -> None:
@@ -274,7 +274,7 @@ class TestTranzzo(CancelContract):
         scene.company.void_ends_in = end
         sent = scene.cancel(scene.look())
         assert sent.effect is expected
-        assert (sent.cancellation_id is not None) == (expected is Effect.DONE)
+        assert (sent.id is not None) == (expected is Effect.DONE)
 
     def test_a_failed_void_leaves_the_hold_and_is_counted(self, scene: Scene) -> None:
         scene.company.void_ends_in = "failure"
@@ -315,7 +315,7 @@ class TestTranzzo(CancelContract):
         body = json.dumps([operation("auth", status, status_code=code)]).encode()
         scene.company.inject("answer", "cancel", body=body)
         sent = scene.cancel(scene.look())
-        assert (sent.effect, sent.cancellation_id) == (Effect.ACCEPTED, None)
+        assert (sent.effect, sent.id) == (Effect.ACCEPTED, None)
 
     def test_the_payments_own_success_is_no_void(self, scene: Scene) -> None:
         body = json.dumps(operation("auth", "success")).encode()
@@ -326,7 +326,7 @@ class TestTranzzo(CancelContract):
         body = json.dumps(operation("void", "success", operation_id=None)).encode()
         scene.company.inject("answer", "void", body=body)
         sent = scene.cancel(scene.look())
-        assert (sent.effect, sent.cancellation_id) == (Effect.DONE, None)
+        assert (sent.effect, sent.id) == (Effect.DONE, None)
 
     def test_another_orders_void_tells_nothing(self, scene: Scene) -> None:
         body = json.dumps(operation("void", "success", order_id="another")).encode()
@@ -352,7 +352,7 @@ class TestTranzzo(CancelContract):
         with pytest.raises(ProviderRefused):
             scene.refund(look)
         assert "refund_amount" not in scene.company.calls_of("refund")[0].json()
-        assert (Effect.DONE, scene.look().cancellation_id) == (sent.effect, sent.cancellation_id)
+        assert (Effect.DONE, scene.look().cancellation_id) == (sent.effect, sent.id)
         assert scene.company.effects == {f"refund:{ORDER}": 1}
 
     def test_without_a_currency_nothing_is_sent(self, scene: Scene) -> None:
@@ -367,7 +367,7 @@ class TestTranzzo(CancelContract):
         scene.key = SAMPLE
         scene.company.inject("answer", "cancel", body=recorded("cancel_success"))
         sent = scene.cancel(Look(Standing.UNPAID))
-        assert (sent.effect, sent.cancellation_id) == (Effect.DONE, PAYMENT_ID)
+        assert (sent.effect, sent.id) == (Effect.DONE, PAYMENT_ID)
 
     @pytest.mark.parametrize(
         ("effect", "operation_id", "sample"),
@@ -379,13 +379,13 @@ class TestTranzzo(CancelContract):
         scene.key = SAMPLE
         scene.company.inject("answer", "void", body=recorded(sample))
         sent = scene.cancel(Look(Standing.HELD, currency="UAH"))
-        assert (effect, operation_id) == (sent.effect, sent.cancellation_id)
+        assert (effect, operation_id) == (sent.effect, sent.id)
 
     def test_a_recorded_refund_is_read(self, scene: Scene) -> None:
         scene.key = SAMPLE
         scene.company.inject("answer", "refund", body=recorded("refund_success"))
         sent = scene.refund(Look(Standing.CAPTURED, currency="UAH"))
-        assert (sent.effect, sent.cancellation_id) == (Effect.DONE, OPERATION_ID)
+        assert (sent.effect, sent.id) == (Effect.DONE, OPERATION_ID)
 
     @pytest.mark.parametrize(
         ("standing", "cancellation_id", "sample"),

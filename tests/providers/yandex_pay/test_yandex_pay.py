@@ -232,7 +232,7 @@ class TestYandexPay(CancelContract):
         sent = scene.cancel(look) if state == "held" else scene.refund(look)
         company.still_shows = look.word
         seen = scene.look(reference=REFERENCE)
-        assert (seen.standing, seen.cancellation_id) == (Standing.UNDONE, sent.cancellation_id)
+        assert (seen.standing, seen.cancellation_id) == (Standing.UNDONE, sent.id)
         assert scene.look().standing is look.standing
 
     @pytest.mark.parametrize("is_shown", [False, True])
@@ -337,7 +337,7 @@ class TestYandexPay(CancelContract):
         scene.company.void_ends_in = end
         sent = scene.cancel(scene.look())
         assert sent.effect is expected
-        assert (sent.cancellation_id is not None) == (expected is Effect.DONE)
+        assert (sent.id is not None) == (expected is Effect.DONE)
 
     def test_a_repeat_is_one_cancellation(self, scene: Scene) -> None:
         held = scene.look()
@@ -351,7 +351,7 @@ class TestYandexPay(CancelContract):
         company.replayed.clear()
         company.duplicate_status = status
         assert scene.cancel(held).effect is Effect.ACCEPTED
-        assert scene.look(reference=REFERENCE).cancellation_id == sent.cancellation_id
+        assert scene.look(reference=REFERENCE).cancellation_id == sent.id
         assert company.effects == {f"cancel:{ORDER}": 1}
 
     def test_a_cancellation_in_the_wrong_state_is_refused(self, scene: Scene) -> None:
@@ -378,7 +378,7 @@ class TestYandexPay(CancelContract):
         assert call.path == f"/api/merchant/v1/orders/{ORDER}/rollback"
         assert call.body == b""
         assert call.headers["X-Request-Id"] == REFERENCE
-        assert (sent.effect, sent.cancellation_id) == (Effect.ACCEPTED, None)
+        assert (sent.effect, sent.id) == (Effect.ACCEPTED, None)
         assert scene.look(reference=REFERENCE) == Look(
             Standing.UNDONE, amount=Decimal("10.00"), currency="RUB", word="FAILED"
         )
@@ -426,7 +426,7 @@ class TestYandexPay(CancelContract):
         assert call.path == f"/api/merchant/v2/orders/{ORDER}/refund"
         assert call.json() == {"refundAmount": "123.45", "externalOperationId": REFERENCE}
         assert call.headers["X-Request-Id"] == REFERENCE
-        assert (sent.effect, sent.cancellation_id) == (Effect.DONE, scene.look().cancellation_id)
+        assert (sent.effect, sent.id) == (Effect.DONE, scene.look().cancellation_id)
         assert scene.company.effects == {f"refund:{ORDER}": 1}
 
     def test_a_second_refund_waits_for_the_first(self, scene: Scene) -> None:
