@@ -7,13 +7,15 @@ kept; after any other the next request looks before it sends.
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from connector.attempt import Attempt, Closed
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     ConnectorError,
+    IllegalTransition,
     LeaseLost,
     NotDone,
     OutcomeUnknown,
@@ -25,18 +27,19 @@ from connector.domain.errors import (
 )
 from connector.domain.operation import (
     CANCEL_MANUALLY,
-    CancelRequest,
+    REFUND_MANUALLY,
     Due,
     Kept,
+    Operation,
     Outcome,
     Progress,
     Reply,
+    Request,
     Send,
     State,
     Turn,
-    send_reference,
 )
-from connector.domain.payment import Effect
+from connector.domain.payment import Payment, PaymentStatus
 
 log = logging.getLogger(__name__)
 
@@ -48,25 +51,36 @@ SCHEDULE = (60.0, 300.0, 900.0, 3600.0, 14400.0) + (86400.0,) * 7
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.25
 
-
-# How a write ended, as it is stored; what is not here is still open.
-_ENDS = {Effect.DONE: "done", Effect.FAILED: "failed", Effect.REFUSED: "refused"}
+# The states after which reconcile looks again. VTEX wants a cancellation whatever came of it;
+# a company's news is not lost. Of the rest only what may have happened is found out: a
+# settlement or refund that certainly did not is VTEX's to ask for again, or the merchant's.
+_UNENDED = frozenset(State) - {State.DONE}
+_OPEN = frozenset({State.UNKNOWN, State.WAITING})
+_LOOKED_AT: Mapping[Operation, frozenset[State]] = {
+    Operation.CANCEL: _UNENDED,
+    Operation.NOTIFICATION: _UNENDED,
+    Operation.CREATE: _OPEN,
+    Operation.SETTLE: _OPEN,
+    Operation.REFUND: _OPEN,
+}
+# VTEX gives an unpaid payment up by itself, with a cancellation.
+_NEVER_THE_OPERATORS = {Operation.CREATE}
+# The answers after which VTEX knows how an authorization ended.
+_TELLING = {Operation.CREATE, Operation.CANCEL, Operation.SETTLE, Operation.REFUND}
 
 
 class Requests(Protocol):
     """What the storage offers for it."""
 
-    def kept(self, request: CancelRequest) -> Kept | None: ...
+    def kept(self, request: Request) -> Kept | None: ...
 
-    def claim(
-        self, request: CancelRequest, *, lease: float, first_look: float
-    ) -> Turn | Kept | None: ...
+    def claim(self, request: Request, *, lease: float, first_look: float) -> Turn | Kept | None: ...
 
-    def claim_due(self, request: CancelRequest, *, lease: float) -> Turn | None: ...
+    def claim_due(self, request: Request, *, lease: float) -> Turn | None: ...
 
-    def progress(self, request: CancelRequest) -> Progress: ...
+    def progress(self, request: Request) -> Progress: ...
 
-    def start_send(self, turn: Turn, send: Send, *, sandbox: bool) -> None: ...
+    def start_send(self, turn: Turn, send: Send, payment: Payment, closed: Closed) -> None: ...
 
     def end_turn(
         self,
@@ -74,68 +88,12 @@ class Requests(Protocol):
         outcome: Outcome,
         reply: Reply | None,
         *,
-        sandbox: bool | None,
-        closed: tuple[str, str] | None,
+        payment: Payment,
+        closed: Closed,
         looks: int,
         next_look: float | None,
+        callback: str,
     ) -> None: ...
-
-
-class Attempt:
-    """One turn of a request, while it lasts: what it may do to the company."""
-
-    def __init__(self, requests: Requests, turn: Turn, deadline: Deadline) -> None:
-        self._requests = requests
-        self.turn = turn
-        self.deadline = deadline
-        self.sandbox: bool | None = turn.sandbox
-        self.closed: tuple[str, str] | None = None
-        self._sent = ""
-        self.is_new = False
-
-    def open_send(self, action: str | None = None) -> Send | None:
-        """Return the write whose outcome is not known, if there is one."""
-        for send in reversed(self.turn.sends):
-            if send.state == "open" and action in {None, send.action}:
-                return send
-        return None
-
-    def ended(self, action: str, effect: Effect) -> int:
-        """Count the earlier writes of this payment that ended so."""
-        state = _ENDS[effect]
-        return sum(send.action == action and send.state == state for send in self.turn.sends)
-
-    def end_send(self, effect: Effect) -> None:
-        """Say what is known of the write that was started."""
-        if effect in _ENDS:
-            self.closed = (self._sent, _ENDS[effect])
-
-    def withdraw_send(self) -> None:
-        """Say that the write was not sent after all: no trace of it can turn up there.
-
-        An earlier one under the same reference still may.
-        """
-        if self.is_new:
-            self.closed = (self._sent, "withdrawn")
-
-    def start_send(self, action: str, failures: int, *, sandbox: bool, is_new: bool) -> str:
-        """Record that a write is sent now, and return its reference.
-
-        A write whose outcome is open keeps its reference, so that our repeat is a repeat at
-        the company too; `is_new` says that it certainly failed and a new one is needed.
-        `failures` counts the failed ends that the company shows by now. Raises LeaseLost when
-        another request has the turn: then nothing may be sent.
-        """
-        send = self.open_send(action)
-        if send is None or is_new:
-            number = 1 + sum(send.action == action for send in self.turn.sends)
-            reference = send_reference(self.turn.claim_id, action, number)
-            send = Send(action, number, reference, failures_before=failures)
-            self.is_new = True
-        self._requests.start_send(self.turn, send, sandbox=sandbox)
-        self._sent = action
-        self.sandbox = sandbox
-        return send.reference
 
 
 Work = Callable[[Attempt], Outcome]
@@ -149,17 +107,12 @@ class Once:
     requests: Requests
     lease: float
 
-    def run(
-        self,
-        request: CancelRequest,
-        deadline: Deadline,
-        work: Work,
-        render: Render,
-    ) -> Reply:
+    def run(self, request: Request, deadline: Deadline, work: Work, render: Render) -> Reply:
         """Answer a request: with what is kept for it, or by doing `work` in its turn.
 
         Raises RequestMismatch, RequestInProgress, PaymentBusy, OutOfTime when the request
-        waited too long to be begun, and whatever the storage raises.
+        waited too long to be begun, InvalidRequest when `work` does, and whatever the storage
+        raises.
         """
         if kept := self.requests.kept(request):
             return _same(kept, request)
@@ -168,7 +121,8 @@ class Once:
         while True:
             claimed = self.requests.claim(request, lease=self.lease, first_look=SCHEDULE[0])
             if isinstance(claimed, Turn):
-                return self._finish(Attempt(self.requests, claimed, deadline), work, render)
+                attempt = Attempt(self.requests, claimed, deadline)
+                return self._finish(request, attempt, work, render)
             waited_for = claimed or self._wait(request, deadline)
             if isinstance(waited_for, Kept):
                 return _same(waited_for, request)
@@ -180,30 +134,38 @@ class Once:
         turn = self.requests.claim_due(due.request, lease=self.lease)
         if turn is None:
             return False
-        attempt = Attempt(self.requests, turn, deadline)
-        self._finish(attempt, work, render, due)
+        attempt = Attempt(self.requests, turn, deadline, is_asked=False)
+        self._finish(due.request, attempt, work, render, due)
         return True
 
     def _finish(
-        self, attempt: Attempt, work: Work, render: Render, due: Due | None = None
+        self,
+        request: Request,
+        attempt: Attempt,
+        work: Work,
+        render: Render,
+        due: Due | None = None,
     ) -> Reply:
         outcome = _attempted(attempt, work)
-        reply = render(outcome)
+        reply = render(outcome) if outcome.is_final else None
         looks = due.looks + 1 if due else 0
-        next_look = None if outcome.state is State.DONE else _next_look(looks)
-        is_operators = (due and due.state is State.MANUAL) or next_look is None
+        next_look = _next_look(request.operation, outcome, looks)
+        is_operators = _is_operators(request.operation, outcome, due, next_look)
+        recorded = replace(outcome, state=State.MANUAL) if is_operators else outcome
         self.requests.end_turn(
             attempt.turn,
-            _left_to_the_operator(outcome) if is_operators else outcome,
-            reply if outcome.is_final else None,
-            sandbox=attempt.sandbox,
+            recorded,
+            reply,
+            payment=attempt.payment,
             closed=attempt.closed,
             looks=looks,
             next_look=next_look,
+            callback=_callback(request.operation, attempt),
         )
-        return reply
+        # What is not kept is written of what was recorded.
+        return reply or render(outcome)
 
-    def _wait(self, request: CancelRequest, deadline: Deadline) -> Kept | Outcome | None:
+    def _wait(self, request: Request, deadline: Deadline) -> Kept | Outcome | None:
         """Wait for the request that has the turn.
 
         Returns its answer when it was the identical one, None when the payment is free.
@@ -227,14 +189,25 @@ def _attempted(attempt: Attempt, work: Work) -> Outcome:
     except LeaseLost:
         raise
     except ConnectorError as error:
+        if isinstance(error, IllegalTransition):
+            log.warning("illegal transition", extra=_named(attempt))
         return Outcome(_state(error), error.code, str(error))
     except Exception:
         # A fault of ours must not hold the payment until the lease ends.
-        log.exception("cancellation failed")
+        log.exception("operation failed", extra=_named(attempt))
         return Outcome(State.UNKNOWN, ConnectorError.code, str(ConnectorError()))
 
 
-_STATES = {NotDone: State.FAILED, ProviderRefused: State.FAILED, OutcomeUnknown: State.UNKNOWN}
+def _named(attempt: Attempt) -> dict[str, str]:
+    return {"payment_id": attempt.payment.key.payment_id, "code": attempt.payment.status.value}
+
+
+_STATES = {
+    IllegalTransition: State.FAILED,
+    NotDone: State.FAILED,
+    ProviderRefused: State.FAILED,
+    OutcomeUnknown: State.UNKNOWN,
+}
 
 
 def _state(error: ConnectorError) -> State:
@@ -242,7 +215,19 @@ def _state(error: ConnectorError) -> State:
     return next(states, State.UNKNOWN)
 
 
-def _same(kept: Kept, request: CancelRequest) -> Reply:
+def _callback(operation: Operation, attempt: Attempt) -> str:
+    """Say whether VTEX is to be called back: "due", "dropped" because it knows, or "" as it was."""
+    before, after = attempt.turn.payment.status, attempt.payment.status
+    if attempt.is_asked and operation in _TELLING:
+        return "" if after is PaymentStatus.PENDING else "dropped"
+    is_news = before is PaymentStatus.PENDING and after in _NEWS
+    return "due" if is_news else ""
+
+
+_NEWS = {PaymentStatus.APPROVED, PaymentStatus.DENIED}
+
+
+def _same(kept: Kept, request: Request) -> Reply:
     if kept.value != request.value:
         raise RequestMismatch
     return kept.reply
@@ -258,7 +243,7 @@ def _has_ended(first: Progress, now: Progress) -> bool:
 def _outcome(progress: Progress) -> Outcome:
     """A row on the operator's list keeps that state while its attempts end in other ways."""
     state = progress.state or State.UNKNOWN
-    if state is State.MANUAL and progress.code != CANCEL_MANUALLY:
+    if state is State.MANUAL and progress.code not in {CANCEL_MANUALLY, REFUND_MANUALLY}:
         state = State.UNKNOWN
     return Outcome(state, progress.code, progress.message)
 
@@ -270,12 +255,18 @@ def _pauses() -> Iterator[float]:
         pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
 
 
-def _next_look(looks: int) -> float | None:
-    return SCHEDULE[looks] if looks < len(SCHEDULE) else None
+def _next_look(operation: Operation, outcome: Outcome, looks: int) -> float | None:
+    if outcome.state not in _LOOKED_AT[operation]:
+        return None
+    scheduled = SCHEDULE[looks] if looks < len(SCHEDULE) else None
+    return scheduled if scheduled is None or outcome.again is None else outcome.again
 
 
-def _left_to_the_operator(outcome: Outcome) -> Outcome:
-    """What is on the operator's list stays there until it is done."""
-    if outcome.state is State.DONE:
-        return outcome
-    return replace(outcome, state=State.MANUAL)
+def _is_operators(
+    operation: Operation, outcome: Outcome, due: Due | None, next_look: float | None
+) -> bool:
+    """Whether it is a person's until it is done: listed before, or looked at to the end."""
+    if due is None or operation in _NEVER_THE_OPERATORS or outcome.state is State.DONE:
+        return False
+    is_given_up = next_look is None and outcome.state in _LOOKED_AT[operation]
+    return due.state is State.MANUAL or is_given_up

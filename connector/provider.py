@@ -69,6 +69,8 @@ class Provider(ABC):
     currencies: ClassVar[frozenset[str] | None] = None
     decimals: ClassVar[int] = 2
     delays: ClassVar[Delays] = Delays()
+    # Whether it has a sandbox at all, be it by other keys on the same host.
+    has_sandbox: ClassVar[bool] = True
     # Whether the buyer begins the payment there by themselves, so that `create` is never called;
     # and whether a repeated create of one order is answered like the first.
     is_adopting: ClassVar[bool] = False
@@ -175,6 +177,11 @@ class Provider(ABC):
 
         Raises ProviderCredentials when the company does not accept them.
         """
+
+    @classmethod
+    def missing(cls, values: Mapping[str, str]) -> list[str]:
+        """Name the required settings that a merchant does not have."""
+        return [one.key for one in cls.settings if one.is_required and not values.get(one.key)]
 
     @classmethod
     def check_settings(cls, values: Mapping[str, object]) -> dict[str, str]:

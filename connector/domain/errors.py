@@ -68,6 +68,30 @@ class UnsupportedCurrency(InvalidRequest):
     code = "currency-not-supported"
 
 
+class NoSandbox(InvalidRequest):
+    """The provider has no sandbox; create the payment with a merchant that is not in test mode."""
+
+    code = "sandbox-not-supported"
+
+
+class NotApproved(IllegalTransition):
+    """The payment is not approved at the provider; nothing can be taken or returned."""
+
+    code = "payment-not-approved"
+
+
+class TooMuch(IllegalTransition):
+    """More was asked for than there is."""
+
+    code = "amount-too-large"
+
+
+class NotInPart(IllegalTransition):
+    """The provider cannot settle a part of this payment."""
+
+    code = "not-in-part"
+
+
 # Another request has the turn.
 
 

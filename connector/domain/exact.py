@@ -12,5 +12,30 @@ def loads(text: str | bytes) -> object:
         raise ValueError("not to be read") from error
 
 
+def dumps(value: object) -> str:
+    """Write JSON; a Decimal as a number with exactly its digits and no exponent.
+
+    A float is refused: its digits are not those that were meant. Raises TypeError, and ValueError
+    for a Decimal that is no number.
+    """
+    match value:
+        case Decimal():
+            return _number(value)
+        case float():
+            raise TypeError("a float is not exact")
+        case dict():
+            members = (f"{json.dumps(str(name))}: {dumps(one)}" for name, one in value.items())
+            return "{" + ", ".join(members) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(map(dumps, value)) + "]"
+    return json.dumps(value)
+
+
+def _number(value: Decimal) -> str:
+    if not value.is_finite():
+        raise ValueError("not a number")
+    return str(int(value)) if value == value.to_integral_value() else format(value, "f")
+
+
 def _refuse(name: str) -> object:
     raise ValueError(name)

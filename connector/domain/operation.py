@@ -1,20 +1,34 @@
-"""An operation VTEX asks for: the request, its claim, its outcome and the reply kept for it."""
+"""An operation on a payment: its request, its claim, its outcome and the reply kept for it."""
 
 import hashlib
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import ClassVar
 
-from connector.domain.payment import PaymentKey, PaymentStatus
+from connector.domain.order import Order
+from connector.domain.payment import Payment, PaymentKey
 
 # The root of every identifier this connector derives. Never change it: references already sent
-# to a company and cancellationIds already told to VTEX come from it.
+# to a company and ids already told to VTEX come from it.
 NAMESPACE = uuid.UUID("6f9d3c52-3c0b-5f0e-9a51-7d1f0a6f2b11")
 
 
-# VTEX's reserved code: a person must cancel.
+# VTEX's reserved codes: a person must cancel, or refund.
 CANCEL_MANUALLY = "cancel-manually"
+REFUND_MANUALLY = "refund-manually"
+
+
+class Operation(StrEnum):
+    """What is asked for; `notification` is by a company, the rest by VTEX."""
+
+    CREATE = "create"
+    CANCEL = "cancel"
+    SETTLE = "settle"
+    REFUND = "refund"
+    NOTIFICATION = "notification"
 
 
 class State(StrEnum):
@@ -29,16 +43,19 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class CancelRequest:
-    """A cancellation as VTEX asked for it. `value` is as VTEX wrote it, unit unknown."""
+class Request:
+    """What was asked for. `value` is as VTEX wrote it, None where it wrote none.
+
+    `sandbox` says that VTEX's merchant is in test mode.
+    """
+
+    operation: ClassVar[Operation]
 
     merchant_id: int
     payment: PaymentKey
-    request_id: str
+    request_id: str = ""
     value: Decimal | None = None
     sandbox: bool = False
-
-    operation = "cancel"
 
     @property
     def claim_id(self) -> str:
@@ -48,19 +65,70 @@ class CancelRequest:
 
 
 @dataclass(frozen=True)
+class CreateRequest(Request):
+    """A payment to be created. It has no requestId: the payment's own id makes it one.
+
+    `order` and `callback_url` are None when nobody asks any more and it is only looked at.
+    """
+
+    operation = Operation.CREATE
+
+    order: Order | None = None
+    callback_url: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class CancelRequest(Request):
+    """A cancellation. The unit of `value` is unknown."""
+
+    operation = Operation.CANCEL
+
+
+@dataclass(frozen=True)
+class SettleRequest(Request):
+    """A settlement of `value` in units, or of all."""
+
+    operation = Operation.SETTLE
+
+
+@dataclass(frozen=True)
+class RefundRequest(Request):
+    """A refund of `value` in units."""
+
+    operation = Operation.REFUND
+
+
+@dataclass(frozen=True)
+class NotificationRequest(Request):
+    """News of a payment. `purchase` holds the ids the company tells of it, if any."""
+
+    operation = Operation.NOTIFICATION
+
+    purchase: PaymentKey | None = None
+
+
+REQUESTS: Mapping[str, type[Request]] = {
+    kind.operation: kind
+    for kind in (CreateRequest, CancelRequest, SettleRequest, RefundRequest, NotificationRequest)
+}
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What came of an operation.
 
-    `is_final` says that this answer is kept and given to every repeat of the request,
-    `is_of_payment` that it holds for every other request of the payment too.
+    `id` is its id, `value` the amount settled or refunded, in units. `is_final` says that this
+    answer is kept and given to every repeat of the request. `again` is when to look again, in
+    seconds, where that is known.
     """
 
     state: State
     code: str | None
     message: str
-    cancellation_id: str | None = None
+    id: str | None = None
+    value: Decimal | None = None
     is_final: bool = False
-    is_of_payment: bool = True
+    again: float | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +147,9 @@ class Send:
     `reference` is ours; `number` counts the references of this payment's `action`. `state` is
     "open" until it is known how it ended: "done", "failed", "refused" (the
     company would not begin it) or "withdrawn" (it was not sent). `age` is in seconds.
-    `failures_before` counts the failed ends that a look showed before this one was sent.
+    `failures_before` counts the failed ends that a look showed before this one was sent,
+    `refunded_before` is what was returned by then. `claim_id` and `amount` say which request it
+    was for, and how much; the amount is None where it was all.
     """
 
     action: str
@@ -88,6 +158,9 @@ class Send:
     state: str = "open"
     age: float = 0.0
     failures_before: int = 0
+    claim_id: str | None = None
+    amount: Decimal | None = None
+    refunded_before: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -95,17 +168,13 @@ class Turn:
     """The right to act on one payment for one request, until the lease ends.
 
     `token` fences it: after the lease passed to another, nothing can be sent or recorded with
-    this one. The rest is what is known of the payment at that moment; `sandbox` is None for a
-    payment not yet recorded.
+    this one. The rest is what is known of the payment at that moment.
     """
 
     claim_id: str
     token: str
-    payment: PaymentKey
     merchant_id: int
-    status: PaymentStatus
-    sandbox: bool | None
-    cancellation_id: str | None
+    payment: Payment
     sends: tuple[Send, ...] = ()
 
 
@@ -137,7 +206,7 @@ class Progress:
 class Due:
     """A request that reconcile is to look at since `at`, and how often it already has."""
 
-    request: CancelRequest
+    request: Request
     looks: int
     state: State
     at: float
@@ -163,6 +232,16 @@ class Row:
 def own_cancellation_id(merchant_id: int, payment_id: str) -> str:
     """Our id of a payment's cancellation, the same whenever it is derived."""
     return uuid.uuid5(NAMESPACE, f"cancellation\n{merchant_id}\n{payment_id}").hex
+
+
+def own_settle_id(merchant_id: int, payment_id: str) -> str:
+    """Our id of a payment's settlement: there is one, whoever asks for it how often."""
+    return uuid.uuid5(NAMESPACE, f"settlement\n{merchant_id}\n{payment_id}").hex
+
+
+def own_refund_id(claim_id: str) -> str:
+    """Our id of the refund that a request asked for."""
+    return uuid.uuid5(NAMESPACE, f"refund\n{claim_id}").hex
 
 
 def send_reference(claim_id: str, action: str, number: int) -> str:

@@ -1,7 +1,7 @@
 """A payment: its status here, its standing at the company, and what a company's call did."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum, StrEnum
 
@@ -75,7 +75,8 @@ class Payment:
     `amount`, in units of `currency`, is what VTEX asked to be paid, None for a payment that was
     not created here; `settled` is what was taken of it, as VTEX was told. `is_cancel_asked`
     says that VTEX wants it gone, whether that was possible by now or not. `code` and `message`
-    are the company's of the authorization.
+    are of the authorization. `callback` is VTEX's address for news of it, sealed, and
+    `is_callback_due` says that VTEX is still to be told there.
     """
 
     key: PaymentKey
@@ -89,6 +90,8 @@ class Payment:
     cancellation_id: str | None = None
     settled: Decimal | None = None
     is_cancel_asked: bool = False
+    callback: str | None = field(default=None, repr=False)
+    is_callback_due: bool = False
 
     @property
     def is_created(self) -> bool:

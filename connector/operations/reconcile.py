@@ -2,15 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from connector.domain.deadline import Deadline
 from connector.domain.errors import ConnectorError
 from connector.domain.merchant import Merchant
-from connector.domain.operation import Due
-from connector.operations.cancel import Cancel
+from connector.domain.operation import Due, Operation
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +18,8 @@ MOST_IN_A_ROUND = 100
 PAUSE_SECONDS = 5.0
 # Seconds one look may take; the other companies' requests do not wait for a hung one's.
 SLOW_SECONDS = 2.0
+
+Finish = Callable[[Merchant, Due, Deadline], bool]
 
 
 class Requests(Protocol):
@@ -31,13 +32,15 @@ class Requests(Protocol):
 class Reconciler:
     """Looks at requests that are due; any number may run at once, one takes each request.
 
-    `merchant` finds a merchant by its id; `answer_seconds` bounds one request.
+    `finish` says how, by operation. `merchant` finds a merchant by its id; `answer_seconds`
+    bounds one request. `deliver_due` makes the callbacks that are due and counts them.
     """
 
     requests: Requests
-    cancel: Cancel
+    finish: Mapping[Operation, Finish]
     merchant: Callable[[int], Merchant]
     answer_seconds: float
+    deliver_due: Callable[[], int]
 
     def run_once(self) -> int:
         """Look at what is due now; return how many requests that were."""
@@ -46,6 +49,7 @@ class Reconciler:
         while page:
             count += sum(self._take(due, slow) for due in page)
             page = self.requests.due(MOST_IN_A_ROUND, page[-1])
+        self.deliver_due()
         return count
 
     def run(self, stop: threading.Event) -> None:
@@ -66,7 +70,7 @@ class Reconciler:
             if merchant.provider in slow:
                 return False
             deadline = Deadline.after(self.answer_seconds)
-            taken = self.cancel.reconcile(merchant, due, deadline)
+            taken = self.finish[due.request.operation](merchant, due, deadline)
             if deadline.total - deadline.left() > SLOW_SECONDS:
                 slow.add(merchant.provider)
             return taken

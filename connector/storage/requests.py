@@ -1,26 +1,36 @@
 """Requests, the lease on a payment, and the writes sent to companies."""
 
-import json
 import uuid
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from connector.domain.errors import LeaseLost
 from connector.domain.operation import (
-    CancelRequest,
+    REQUESTS,
     Due,
     Kept,
+    NotificationRequest,
     Outcome,
     Progress,
     Reply,
+    Request,
     Row,
     Send,
     State,
     Turn,
 )
-from connector.domain.payment import PaymentKey, PaymentStatus
+from connector.domain.payment import Payment, PaymentKey
 from connector.storage import statements as sql
 from connector.storage.database import Connection, Database
+from connector.storage.payments import (
+    decimal,
+    escaped,
+    payment_from,
+    payment_values,
+    plain,
+    text,
+)
 
 
 class _Undone(Exception):
@@ -37,14 +47,12 @@ class Requests:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def kept(self, request: CancelRequest) -> Kept | None:
+    def kept(self, request: Request) -> Kept | None:
         """Return the final reply of a request, if there is one."""
         with self._database.read() as connection:
             return _kept(connection, request)
 
-    def claim(
-        self, request: CancelRequest, *, lease: float, first_look: float
-    ) -> Turn | Kept | None:
+    def claim(self, request: Request, *, lease: float, first_look: float) -> Turn | Kept | None:
         """Record a request and take the lease on its payment, both or neither.
 
         Returns the turn, or the final reply when there is one by now, or None when another
@@ -59,7 +67,12 @@ class Requests:
         except _Undone:
             return self.kept(request)
 
-    def claim_due(self, request: CancelRequest, *, lease: float) -> Turn | None:
+    def remember(self, request: Request) -> bool:
+        """Keep a request for reconcile to look at; say whether it is new."""
+        with self._database.write() as connection:
+            return connection.one(sql.REMEMBER, **_columns(request)) is not None
+
+    def claim_due(self, request: Request, *, lease: float) -> Turn | None:
         """Take up a request that reconcile is to look at, unless another did meanwhile."""
         try:
             with self._database.write() as connection:
@@ -69,7 +82,7 @@ class Requests:
         except _Undone:
             return None
 
-    def progress(self, request: CancelRequest) -> Progress:
+    def progress(self, request: Request) -> Progress:
         """Say what is going on with a payment and a request of it."""
         with self._database.read() as connection:
             row = connection.one(sql.PROGRESS, id=request.claim_id, **_payment(request))
@@ -85,22 +98,27 @@ class Requests:
             message=message or "",
         )
 
-    def start_send(self, turn: Turn, send: Send, *, sandbox: bool) -> None:
+    def start_send(
+        self, turn: Turn, send: Send, payment: Payment, closed: Mapping[tuple[str, int], str]
+    ) -> None:
         """Record that a write is about to be sent. Raises LeaseLost when it must not be."""
         of_payment = _payment_of(turn)
         with self._database.write() as connection:
             if not connection.run(
-                sql.MARK_SENDING, token=turn.token, sandbox=sandbox, **of_payment
+                sql.MARK_SENDING, token=turn.token, **payment_values(payment), **of_payment
             ):
                 raise LeaseLost
-            named = {"action": send.action, "number": send.number, **of_payment}
-            if send.number > 1:
-                connection.run(sql.FAIL_EARLIER, **named)
+            _close(connection, turn, closed)
             connection.run(
                 sql.SEND,
+                action=send.action,
+                number=send.number,
                 reference=send.reference,
                 failures_before=send.failures_before,
-                **named,
+                claim_id=send.claim_id,
+                amount=text(send.amount),
+                refunded_before=text(send.refunded_before),
+                **of_payment,
             )
             connection.run(sql.REFERENCE, id=turn.claim_id, reference=send.reference)
 
@@ -110,31 +128,28 @@ class Requests:
         outcome: Outcome,
         reply: Reply | None,
         *,
-        sandbox: bool | None,
-        closed: tuple[str, str] | None,
+        payment: Payment,
+        closed: Mapping[tuple[str, int], str],
         looks: int,
         next_look: float | None,
+        callback: str,
     ) -> None:
         """Record what came of a turn and give the lease back, in one transaction.
 
-        `reply` is kept when it is the first final one. `closed` names an action and how its
-        open write ended. Raises LeaseLost when the turn is another's by now.
+        `payment` is as it is known now. `reply` is kept when it is the first final one.
+        `closed` says how writes ended. `callback` is "due", "dropped" or "". Raises LeaseLost
+        when the turn is another's by now.
         """
-        is_done = outcome.state is State.DONE and outcome.is_of_payment
         with self._database.write() as connection:
-            ended = connection.run(
+            if not connection.run(
                 sql.END_TURN,
                 token=turn.token,
-                status=PaymentStatus.CANCELLED.value if is_done else turn.status.value,
-                cancellation_id=outcome.cancellation_id if is_done else turn.cancellation_id,
-                sandbox=sandbox,
+                news=callback,
+                **payment_values(payment),
                 **_payment_of(turn),
-            )
-            if not ended:
+            ):
                 raise LeaseLost
-            if closed:
-                action, state = closed
-                connection.run(sql.CLOSE_SENDS, action=action, state=state, **_payment_of(turn))
+            _close(connection, turn, closed)
             words = {"state": outcome.state.value, "code": outcome.code, "message": outcome.message}
             connection.run(
                 sql.END_ATTEMPT,
@@ -163,12 +178,18 @@ class Requests:
         return [_row(row) for row in found]
 
 
-def _kept(connection: Connection, request: CancelRequest) -> Kept | None:
+def _kept(connection: Connection, request: Request) -> Kept | None:
     row = connection.one(sql.KEPT, id=request.claim_id)
     if row is None:
         return None
     status, body, code, value = row
     return Kept(Reply(status, bytes(body), code), None if value is None else Decimal(value))
+
+
+def _close(connection: Connection, turn: Turn, closed: Mapping[tuple[str, int], str]) -> None:
+    for (action, number), state in closed.items():
+        named = {"action": action, "number": number, "state": state}
+        connection.run(sql.CLOSE_SEND, **named, **_payment_of(turn))
 
 
 def _record(connection: Connection, values: dict[str, Any], first_look: float) -> None:
@@ -180,12 +201,12 @@ def _record(connection: Connection, values: dict[str, Any], first_look: float) -
         raise _Undone
 
 
-def _take_up_due(connection: Connection, request: CancelRequest) -> None:
+def _take_up_due(connection: Connection, request: Request) -> None:
     if not connection.run(sql.TAKE_UP_DUE, id=request.claim_id):
         raise _Undone
 
 
-def _lease(connection: Connection, request: CancelRequest, seconds: float) -> Turn:
+def _lease(connection: Connection, request: Request, seconds: float) -> Turn:
     of_payment = _payment(request)
     token = uuid.uuid4().hex
     row = connection.one(
@@ -193,31 +214,35 @@ def _lease(connection: Connection, request: CancelRequest, seconds: float) -> Tu
         id=request.claim_id,
         token=token,
         seconds=seconds,
-        authorization_id=_escaped(request.payment.authorization_id),
-        provider_payment_id=_escaped(request.payment.provider_payment_id),
+        authorization_id=escaped(request.payment.authorization_id),
+        provider_payment_id=escaped(request.payment.provider_payment_id),
         **of_payment,
     )
     if row is None:
         raise _Undone
-    authorization_id, provider_payment_id, status, sandbox, cancellation_id, count = row
-    sends = connection.all(sql.SENDS, **of_payment) if count else []
+    sends = connection.all(sql.SENDS, **of_payment) if row[-1] else []
     return Turn(
         claim_id=request.claim_id,
         token=token,
         merchant_id=request.merchant_id,
-        payment=PaymentKey(
-            request.payment.payment_id, _plain(authorization_id), _plain(provider_payment_id)
-        ),
-        status=PaymentStatus(status),
-        sandbox=None if sandbox is None else bool(sandbox),
-        cancellation_id=cancellation_id,
+        payment=payment_from(request.payment.payment_id, row[:-1]),
         sends=tuple(map(_send, sends)),
     )
 
 
 def _send(row: tuple[Any, ...]) -> Send:
-    action, number, reference, state, age, failures = row
-    return Send(action, number, reference, state, float(age), failures)
+    action, number, reference, state, age, failures, claim_id, amount, refunded = row
+    return Send(
+        action,
+        number,
+        reference,
+        state,
+        float(age),
+        failures_before=failures,
+        claim_id=claim_id,
+        amount=decimal(amount),
+        refunded_before=decimal(refunded),
+    )
 
 
 def _row(row: tuple[Any, ...]) -> Row:
@@ -228,7 +253,7 @@ def _row(row: tuple[Any, ...]) -> Row:
         provider=provider,
         operation=operation,
         payment_id=payment_id,
-        request_id=_plain(request_id) or "",
+        request_id=plain(request_id) or "",
         state=State(state),
         code=code,
         reference=reference,
@@ -238,41 +263,41 @@ def _row(row: tuple[Any, ...]) -> Row:
     )
 
 
-def _columns(request: CancelRequest) -> dict[str, Any]:
+def _columns(request: Request) -> dict[str, Any]:
+    told = request.purchase if isinstance(request, NotificationRequest) else None
+    purchase = told or PaymentKey(request.payment.payment_id)
     return {
         "id": request.claim_id,
-        "operation": request.operation,
-        "request_id": _escaped(request.request_id),
+        "operation": request.operation.value,
+        "request_id": escaped(request.request_id),
         "sandbox": request.sandbox,
-        "value": None if request.value is None else str(request.value),
+        "value": text(request.value),
+        "authorization_id": escaped(purchase.authorization_id),
+        "provider_payment_id": escaped(purchase.provider_payment_id),
         **_payment(request),
     }
 
 
-def _payment(request: CancelRequest) -> dict[str, Any]:
+def _payment(request: Request) -> dict[str, Any]:
     return {"merchant_id": request.merchant_id, "payment_id": request.payment.payment_id}
 
 
 def _payment_of(turn: Turn) -> dict[str, Any]:
-    return {"merchant_id": turn.merchant_id, "payment_id": turn.payment.payment_id}
+    return {"merchant_id": turn.merchant_id, "payment_id": turn.payment.key.payment_id}
 
 
 def _due(row: tuple[Any, ...]) -> Due:
-    merchant_id, payment_id, request_id, sandbox, value, looks, state, at = row
-    request = CancelRequest(
-        merchant_id=merchant_id,
-        payment=PaymentKey(payment_id),
-        request_id=_plain(request_id) or "",
-        value=None if value is None else Decimal(value),
-        sandbox=bool(sandbox),
-    )
-    return Due(request, looks, State(state), at)
-
-
-def _escaped(value: str | None) -> str | None:
-    """Write any characters, NUL and lone surrogates too, as ones every database takes."""
-    return None if value is None else json.dumps(value)[1:-1]
-
-
-def _plain(value: str | None) -> str | None:
-    return None if value is None else str(json.loads(f'"{value}"'))
+    operation, merchant_id, payment_id, request_id, sandbox, value = row[:6]
+    authorization_id, provider_payment_id, looks, state, at = row[6:]
+    values: dict[str, Any] = {
+        "merchant_id": merchant_id,
+        "payment": PaymentKey(payment_id),
+        "request_id": plain(request_id) or "",
+        "value": decimal(value),
+        "sandbox": bool(sandbox),
+    }
+    if operation == NotificationRequest.operation and (authorization_id or provider_payment_id):
+        values["purchase"] = PaymentKey(
+            payment_id, plain(authorization_id), plain(provider_payment_id)
+        )
+    return Due(REQUESTS[operation](**values), looks, State(state), at)

@@ -1,16 +1,35 @@
 """Every statement about requests, payments and writes; see `Connection` for their form."""
 
+# ruff: noqa: S608 - the column list below is all that is put in
+
+# A payment's columns, in the order in which `payments.payment_from` reads them.
+PAYMENT = """
+    authorization_id, provider_payment_id, memo, status, sandbox, amount, currency, payment_url,
+    code, message, cancellation_id, settled, is_cancel_asked, callback,
+    callback_at IS NOT NULL"""
+
 KEPT = """
     SELECT reply_status, reply_body, code, value FROM requests
     WHERE id = :id AND reply_status IS NOT NULL"""
 
 INSERT = """
     INSERT INTO requests (
-        id, merchant_id, operation, payment_id, request_id, sandbox, value, state, attempts,
-        looks, next_look_at, created_at, updated_at)
+        id, merchant_id, operation, payment_id, request_id, sandbox, value, authorization_id,
+        provider_payment_id, state, attempts, looks, next_look_at, created_at, updated_at)
     VALUES (
-        :id, :merchant_id, :operation, :payment_id, :request_id, :sandbox, :value, 'running', 1,
-        0, NOW + :first_look, NOW, NOW)
+        :id, :merchant_id, :operation, :payment_id, :request_id, :sandbox, :value,
+        :authorization_id, :provider_payment_id, 'running', 1, 0, NOW + :first_look, NOW, NOW)
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id"""
+
+# News is kept before anything is done with it, and looked at from now on.
+REMEMBER = """
+    INSERT INTO requests (
+        id, merchant_id, operation, payment_id, request_id, sandbox, value, authorization_id,
+        provider_payment_id, state, attempts, looks, next_look_at, created_at, updated_at)
+    VALUES (
+        :id, :merchant_id, :operation, :payment_id, :request_id, :sandbox, :value,
+        :authorization_id, :provider_payment_id, 'waiting', 0, 0, NOW, NOW, NOW)
     ON CONFLICT (id) DO NOTHING
     RETURNING id"""
 
@@ -29,7 +48,7 @@ TAKE_UP_DUE = """
     WHERE id = :id AND next_look_at <= NOW"""
 
 # What VTEX once knew of a payment stays known, whatever a later request leaves out.
-LEASE = """
+LEASE = f"""
     INSERT INTO payments (
         merchant_id, payment_id, authorization_id, provider_payment_id, status, sends,
         lease_claim, lease_token, lease_until, created_at, updated_at)
@@ -43,7 +62,11 @@ LEASE = """
         provider_payment_id = coalesce(
             excluded.provider_payment_id, payments.provider_payment_id)
     WHERE payments.lease_until IS NULL OR payments.lease_until < NOW
-    RETURNING authorization_id, provider_payment_id, status, sandbox, cancellation_id, sends"""
+    RETURNING {PAYMENT}, sends"""
+
+KNOWN = f"""
+    SELECT {PAYMENT} FROM payments
+    WHERE merchant_id = :merchant_id AND payment_id = :payment_id"""
 
 PROGRESS = """
     SELECT requests.state, requests.attempts, requests.code, requests.message,
@@ -52,39 +75,49 @@ PROGRESS = """
     WHERE payments.merchant_id = :merchant_id AND payments.payment_id = :payment_id"""
 
 SENDS = """
-    SELECT action, number, reference, state, NOW - sent_at, failures_before FROM sends
-    WHERE merchant_id = :merchant_id AND payment_id = :payment_id ORDER BY sent_at, number"""
+    SELECT action, number, reference, state, NOW - sent_at, failures_before, claim_id,
+        amount, refunded_before
+    FROM sends WHERE merchant_id = :merchant_id AND payment_id = :payment_id
+    ORDER BY sent_at, number"""
 
-MARK_SENDING = """
-    UPDATE payments SET sandbox = :sandbox, sends = sends + 1, updated_at = NOW
+# What is known of the payment, in each statement that records it.
+_RECORD = """
+        authorization_id = :authorization_id, provider_payment_id = :provider_payment_id,
+        memo = :memo, status = :status, sandbox = :sandbox, amount = :amount,
+        currency = :currency, payment_url = :payment_url, code = :code, message = :message,
+        cancellation_id = :cancellation_id, settled = :settled,
+        is_cancel_asked = :is_cancel_asked, callback = :callback, updated_at = NOW"""
+
+MARK_SENDING = f"""
+    UPDATE payments SET sends = sends + 1,{_RECORD}
     WHERE merchant_id = :merchant_id AND payment_id = :payment_id
         AND lease_token = :token AND lease_until > NOW"""
 
 SEND = """
     INSERT INTO sends (
-        merchant_id, payment_id, action, number, reference, state, failures_before, sent_at)
+        merchant_id, payment_id, action, number, reference, state, failures_before, claim_id,
+        amount, refunded_before, sent_at)
     VALUES (
-        :merchant_id, :payment_id, :action, :number, :reference, 'open', :failures_before, NOW)
+        :merchant_id, :payment_id, :action, :number, :reference, 'open', :failures_before,
+        :claim_id, :amount, :refunded_before, NOW)
     ON CONFLICT (merchant_id, payment_id, action, number) DO UPDATE SET
         sent_at = excluded.sent_at"""
 
 REFERENCE = "UPDATE requests SET reference = :reference WHERE id = :id"
 
-CLOSE_SENDS = """
+CLOSE_SEND = """
     UPDATE sends SET state = :state
     WHERE merchant_id = :merchant_id AND payment_id = :payment_id
-        AND action = :action AND state = 'open'"""
+        AND action = :action AND number = :number AND state = 'open'"""
 
-# A new reference means that the one before it certainly failed.
-FAIL_EARLIER = """
-    UPDATE sends SET state = 'failed'
-    WHERE merchant_id = :merchant_id AND payment_id = :payment_id
-        AND action = :action AND number < :number AND state = 'open'"""
-
-END_TURN = """
+# `news` is "due" when VTEX is to be called back, "dropped" when it knows by now.
+END_TURN = f"""
     UPDATE payments SET
-        lease_claim = NULL, lease_token = NULL, lease_until = NULL, status = :status,
-        cancellation_id = :cancellation_id, sandbox = :sandbox, updated_at = NOW
+        lease_claim = NULL, lease_token = NULL, lease_until = NULL,
+        callback_at = CASE
+            WHEN :news = 'due' AND CAST(:callback AS TEXT) IS NOT NULL THEN NOW
+            WHEN :news = 'dropped' THEN NULL
+            ELSE callback_at END,{_RECORD}
     WHERE merchant_id = :merchant_id AND payment_id = :payment_id AND lease_token = :token"""
 
 # A final reply, once kept, never changes.
@@ -101,7 +134,8 @@ EVENT = """
     VALUES (:id, NOW, :state, :code, :message)"""
 
 DUE = """
-    SELECT merchant_id, payment_id, request_id, sandbox, value, looks, state, next_look_at
+    SELECT operation, merchant_id, payment_id, request_id, sandbox, value, authorization_id,
+        provider_payment_id, looks, state, next_look_at
     FROM requests WHERE next_look_at <= NOW AND (next_look_at, id) > (:at, :id)
     ORDER BY next_look_at, id LIMIT :most"""
 
@@ -111,3 +145,23 @@ LIST = """
     FROM requests JOIN merchants ON merchants.id = requests.merchant_id
     WHERE (:state = '' OR state = :state) AND (:merchant = '' OR merchants.name = :merchant)
     ORDER BY requests.created_at, requests.id"""
+
+CALLBACKS_DUE = """
+    SELECT merchant_id, payment_id FROM payments WHERE callback_at <= NOW
+    ORDER BY callback_at LIMIT :most"""
+
+# One sender at a time: until `seconds` have passed it is nobody else's.
+TAKE_CALLBACK = f"""
+    UPDATE payments SET
+        callback_attempts = callback_attempts + 1, callback_at = NOW + :seconds
+    WHERE merchant_id = :merchant_id AND payment_id = :payment_id AND callback_at <= NOW
+    RETURNING {PAYMENT}, callback_attempts"""
+
+# One that was dropped in the meantime stays dropped.
+END_CALLBACK = """
+    UPDATE payments SET callback_at = NOW + :seconds
+    WHERE merchant_id = :merchant_id AND payment_id = :payment_id AND callback_at IS NOT NULL"""
+
+DROP_CALLBACK = """
+    UPDATE payments SET callback_at = NULL
+    WHERE merchant_id = :merchant_id AND payment_id = :payment_id AND callback_at IS NOT NULL"""

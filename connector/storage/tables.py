@@ -12,10 +12,11 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    false,
 )
 
 # The migration this code was written for; `/readyz` compares it with the database.
-REVISION = "0001"
+REVISION = "0002"
 
 metadata = MetaData()
 
@@ -48,8 +49,10 @@ merchant_tokens = Table(
 )
 
 # One payment each, and the lease by which one request at a time acts on it. The ids are what
-# VTEX once gave for it. `sandbox` is null until it is known where the payment is. `sends` counts
-# its rows in that table.
+# the company gave for it, or VTEX; texts from outside are JSON texts without their quotes, so
+# that any character can be kept. `sandbox` is null until it is known where the payment is.
+# `sends` counts its rows in that table. Amounts are decimal texts, in units. `callback` is VTEX's
+# address, encrypted; a callback is due while `callback_at` is set.
 payments = Table(
     "payments",
     metadata,
@@ -61,17 +64,28 @@ payments = Table(
     Column("sandbox", Boolean),
     Column("cancellation_id", Text),
     Column("sends", Integer, nullable=False),
+    Column("memo", Text),
+    Column("amount", Text),
+    Column("currency", Text),
+    Column("payment_url", Text),
+    Column("code", Text),
+    Column("message", Text),
+    Column("settled", Text),
+    Column("is_cancel_asked", Boolean, nullable=False, server_default=false()),
+    Column("callback", Text),
+    Column("callback_at", Double),
+    Column("callback_attempts", Integer, nullable=False, server_default="0"),
     Column("lease_claim", Text),
     Column("lease_token", Text),
     Column("lease_until", Double),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
     PrimaryKeyConstraint("merchant_id", "payment_id"),
+    Index("payments_callback", "callback_at"),
 )
 
-# One request of VTEX's each: the claim, and the reply once it is final. `request_id` is a JSON
-# text without its quotes, like the ids above, so that any character VTEX sends can be kept.
-# `looks` counts how often reconcile came since VTEX did.
+# One request each: the claim, and the reply once it is final. The ids are those a notification
+# tells of. `looks` counts how often reconcile came since VTEX did.
 requests = Table(
     "requests",
     metadata,
@@ -82,6 +96,8 @@ requests = Table(
     Column("request_id", Text, nullable=False),
     Column("sandbox", Boolean, nullable=False),
     Column("value", Text),
+    Column("authorization_id", Text),
+    Column("provider_payment_id", Text),
     Column("state", Text, nullable=False),
     Column("code", Text),
     Column("message", Text),
@@ -109,6 +125,9 @@ sends = Table(
     Column("reference", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("failures_before", Integer, nullable=False),
+    Column("claim_id", Text),
+    Column("amount", Text),
+    Column("refunded_before", Text),
     Column("sent_at", Double, nullable=False),
     PrimaryKeyConstraint("merchant_id", "payment_id", "action", "number"),
 )

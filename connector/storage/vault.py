@@ -1,4 +1,4 @@
-"""The keys that encrypt merchants' settings."""
+"""The keys that encrypt merchants' settings and VTEX's callback addresses."""
 
 import json
 import os
@@ -11,6 +11,10 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from connector.domain.errors import ConfigurationError
 
 KEY_FILE = "secret.key"
+_WRONG_KEYS = (
+    "CONNECTOR_SECRET_KEYS: none of the keys decrypts what is stored; "
+    "give the keys it was stored with too"
+)
 
 
 class Vault:
@@ -30,11 +34,19 @@ class Vault:
         try:
             plain: dict[str, str] = json.loads(self._fernet.decrypt(text.encode()))
         except InvalidToken:
-            raise ConfigurationError(
-                "CONNECTOR_SECRET_KEYS: none of the keys decrypts the merchants' settings; "
-                "give the keys they were stored with too"
-            ) from None
+            raise ConfigurationError(_WRONG_KEYS) from None
         return plain
+
+    def seal(self, text: str) -> str:
+        """Encrypt a text."""
+        return self._fernet.encrypt(text.encode()).decode()
+
+    def unseal(self, text: str) -> str:
+        """Raises ConfigurationError when none of the keys fits."""
+        try:
+            return self._fernet.decrypt(text.encode()).decode()
+        except InvalidToken:
+            raise ConfigurationError(_WRONG_KEYS) from None
 
 
 def open_vault(keys: Sequence[str], data_dir: Path) -> Vault:

@@ -1,0 +1,114 @@
+"""One turn of a request: what it may do to the company, and what is known by now."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Protocol
+
+from connector.domain.deadline import Deadline
+from connector.domain.operation import Send, Turn, send_reference
+from connector.domain.payment import Effect, Payment
+
+# How a write ended, as it is stored; what is not here is still open.
+_ENDS = {Effect.DONE: "done", Effect.FAILED: "failed", Effect.REFUSED: "refused"}
+WITHDRAWN = "withdrawn"
+
+# How writes ended, by action and number.
+Closed = Mapping[tuple[str, int], str]
+
+
+class Sends(Protocol):
+    """What the storage offers for it."""
+
+    def start_send(self, turn: Turn, send: Send, payment: Payment, closed: Closed) -> None: ...
+
+
+class Attempt:
+    """One turn of a request, while it lasts: what it may do to the company.
+
+    `payment` is what is known of the payment by now; it is recorded with every write and at the
+    end. `is_asked` says that VTEX waits for the answer.
+    """
+
+    def __init__(
+        self, sends: Sends, turn: Turn, deadline: Deadline, *, is_asked: bool = True
+    ) -> None:
+        self._storage = sends
+        self._sent: Send | None = None
+        self.turn = turn
+        self.deadline = deadline
+        self.is_asked = is_asked
+        self.payment = turn.payment
+        self.sends = list(turn.sends)
+        self.closed: dict[tuple[str, int], str] = {}
+        self.is_new = False
+
+    def open_send(self, *actions: str) -> Send | None:
+        """Return the latest write of these kinds whose outcome is not known, if there is one."""
+        for send in reversed(self.sends):
+            if send.state == "open" and send.action in actions:
+                return send
+        return None
+
+    def ended(self, action: str, effect: Effect) -> int:
+        """Count the earlier writes of this payment that ended so."""
+        state = _ENDS[effect]
+        return sum(send.action == action and send.state == state for send in self.turn.sends)
+
+    def close(self, send: Send, state: str) -> None:
+        """Say how a write ended."""
+        self.closed[send.action, send.number] = state
+        same = (send.action, send.number)
+        self.sends = [
+            replace(one, state=state) if (one.action, one.number) == same else one
+            for one in self.sends
+        ]
+
+    def end_send(self, effect: Effect) -> None:
+        """Say what is known of the write that was started."""
+        if effect in _ENDS and self._sent:
+            self.close(self._sent, _ENDS[effect])
+
+    def withdraw_send(self) -> None:
+        """Say that the write was not sent after all: no trace of it can turn up there.
+
+        An earlier one under the same reference still may.
+        """
+        if self.is_new and self._sent:
+            self.close(self._sent, WITHDRAWN)
+
+    def start_send(
+        self,
+        action: str,
+        failures: int,
+        *,
+        is_new: bool = False,
+        amount: Decimal | None = None,
+        refunded: Decimal | None = None,
+    ) -> str:
+        """Record that a write is sent now, and return its reference.
+
+        A write whose outcome is open keeps its reference, so that our repeat is a repeat at
+        the company too; `is_new` says that it certainly failed and a new one is needed.
+        `failures` and `refunded` are what the company shows by now. Raises LeaseLost when
+        another request has the turn: then nothing may be sent.
+        """
+        send = self.open_send(action)
+        if send and is_new:
+            self.close(send, _ENDS[Effect.FAILED])
+        if send is None or is_new:
+            number = 1 + sum(send.action == action for send in self.sends)
+            send = Send(
+                action,
+                number,
+                send_reference(self.turn.claim_id, action, number),
+                failures_before=failures,
+                claim_id=self.turn.claim_id,
+                amount=amount,
+                refunded_before=refunded,
+            )
+            self.sends.append(send)
+            self.is_new = True
+        self._storage.start_send(self.turn, send, self.payment, self.closed)
+        self._sent = send
+        return send.reference

@@ -1,0 +1,257 @@
+"""Create a payment, and say how it stands whenever VTEX asks again."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import cast
+
+from connector.attempt import Attempt
+from connector.domain.deadline import Deadline
+from connector.domain.errors import (
+    InvalidRequest,
+    NoSandbox,
+    OutcomeUnknown,
+    OutOfTime,
+    ProviderRefused,
+    RequestMismatch,
+    UnsupportedCurrency,
+)
+from connector.domain.merchant import Merchant
+from connector.domain.money import ValueUnit
+from connector.domain.operation import CreateRequest, Due, Outcome, Reply, Send, State
+from connector.domain.order import Order
+from connector.domain.payment import Created, Effect, Payment, PaymentStatus, Standing
+from connector.idempotency import Once
+from connector.operations.ending import EndJob
+from connector.operations.job import CREATE, approve
+from connector.provider import Provider
+from connector.storage.payments import Payments
+
+Render = Callable[[Merchant, CreateRequest, Outcome, Payment | None], Reply]
+
+
+@dataclass(frozen=True)
+class Create:
+    """Answers creates, and looks at payments whose buyer has not paid yet.
+
+    `seal` encrypts VTEX's callback address. `public_url` is this server's own, or "".
+    """
+
+    once: Once
+    providers: Mapping[str, Provider]
+    payments: Payments
+    render: Render
+    seal: Callable[[str], str]
+    public_url: str = ""
+
+    def answer(self, merchant: Merchant, request: CreateRequest, deadline: Deadline) -> Reply:
+        """Create once, and answer with the same ids and the current status from then on.
+
+        Raises InvalidRequest for a payment that the provider cannot take, RequestMismatch for
+        another amount than before, and what `Once.run` raises.
+        """
+        job = self._job(merchant, request)
+        known = self.payments.known(merchant.id, request.payment.payment_id)
+        if known is None or not known.is_created:
+            job.check()
+        else:
+            job.check_same(known)
+            if known.status is not PaymentStatus.PENDING and not known.is_callback_due:
+                return self.render(merchant, request, _ended(), known)
+        return self.once.run(request, deadline, job.work, self._render(merchant, request, job))
+
+    def reconcile(self, merchant: Merchant, due: Due, deadline: Deadline) -> bool:
+        """Look at a payment; say whether it was this call's turn. Raises ProviderBusy."""
+        request = cast("CreateRequest", due.request)
+        job = self._job(merchant, request)
+        with job.provider.slot():
+            render = self._render(merchant, request, job)
+            return self.once.reconcile(due, deadline, job.work_in_a_slot, render)
+
+    def _job(self, merchant: Merchant, request: CreateRequest) -> "_CreateJob":
+        notification_url = None
+        if self.public_url:
+            path = f"/webhooks/{merchant.provider}/{merchant.name}"
+            notification_url = self.public_url + path
+        return _CreateJob(
+            self.providers,
+            merchant,
+            request,
+            self.once.lease,
+            ValueUnit.AUTO,
+            seal=self.seal,
+            notification_url=notification_url,
+        )
+
+    def _render(
+        self, merchant: Merchant, request: CreateRequest, job: "_CreateJob"
+    ) -> Callable[[Outcome], Reply]:
+        """Answer with the payment as it is recorded after the turn."""
+
+        def render(outcome: Outcome) -> Reply:
+            known = self.payments.known(merchant.id, request.payment.payment_id)
+            return self.render(merchant, request, outcome, known)
+
+        return render
+
+
+@dataclass(frozen=True)
+class _CreateJob(EndJob):
+    """One payment to be created; it is ended where nobody could pay it any more."""
+
+    seal: Callable[[str], str] = str
+    notification_url: str | None = None
+
+    @property
+    def _order(self) -> Order | None:
+        order = cast("CreateRequest", self.request).order
+        return order and replace(order, notification_url=self.notification_url)
+
+    def check(self) -> None:
+        """Refuse what the provider cannot take, before anything is recorded of it."""
+        order, provider = self._order, self.provider
+        if order is None:
+            return
+        if provider.currencies is not None and order.currency not in provider.currencies:
+            raise UnsupportedCurrency(f"The currency {order.currency} is not supported")
+        if order.amount != round(order.amount, provider.decimals):
+            raise InvalidRequest(f"value: at most {provider.decimals} decimals")
+        if not provider.has_sandbox and (self.merchant.sandbox or self.request.sandbox):
+            raise NoSandbox
+
+    def check_same(self, payment: Payment) -> None:
+        """Refuse another amount for the same payment. Raises RequestMismatch."""
+        order = self._order
+        if order and (order.amount, order.currency) != (payment.amount, payment.currency):
+            raise RequestMismatch("This payment was created with another value or currency")
+
+    def work(self, attempt: Attempt) -> Outcome:
+        """Do what is still to be done, in a slot unless it is nothing."""
+        if attempt.payment.status is not PaymentStatus.PENDING:
+            return self._tombstone(attempt)
+        with self.provider.slot():
+            return self.work_in_a_slot(attempt)
+
+    def work_in_a_slot(self, attempt: Attempt) -> Outcome:
+        return self.redacted(self._work, attempt)
+
+    def _tombstone(self, attempt: Attempt) -> Outcome:
+        """A payment that was ended before it was created is recorded as it was asked for."""
+        self._record(attempt)
+        return _ended()
+
+    def _record(self, attempt: Attempt) -> None:
+        order, request = self._order, cast("CreateRequest", self.request)
+        if order is None:
+            return
+        if attempt.payment.is_created:
+            self.check_same(attempt.payment)
+            return
+        attempt.payment = replace(
+            attempt.payment,
+            amount=order.amount,
+            currency=order.currency,
+            sandbox=self.is_sandbox(attempt),
+            callback=self.seal(request.callback_url) if request.callback_url else None,
+        )
+
+    def _work(self, attempt: Attempt) -> Outcome:
+        if attempt.payment.status is not PaymentStatus.PENDING:
+            return self._tombstone(attempt)
+        self._record(attempt)
+        if self.provider.is_adopting or _last(attempt):
+            return self._look_again(attempt)
+        if attempt.payment.is_cancel_asked:
+            return self._denied(attempt, "VTEX cancelled the payment before it was created")
+        return self._create(attempt)
+
+    def _look_again(self, attempt: Attempt) -> Outcome:
+        """Ask the company, which has the payment or may have it."""
+        look = self.look(attempt)
+        send = attempt.open_send(CREATE)
+        if look.standing is Standing.ABSENT and not self.provider.is_adopting:
+            return self._absent_again(attempt)
+        if send:
+            attempt.close(send, "done")
+        if approve(attempt, look):
+            return _ended()
+        if look.standing is Standing.UNPAID and not attempt.payment.payment_url:
+            return self._pageless(attempt)
+        return _waiting(look.again)
+
+    def _absent_again(self, attempt: Attempt) -> Outcome:
+        """Create it after all, unless a create of ours may still arrive there."""
+        send = _last(attempt)
+        if send is None or send.state == "done":
+            return _waiting(None)
+        is_over = send.age >= self.lease or self.provider.create_is_idempotent
+        if send.state == "open" and not is_over:
+            raise OutcomeUnknown
+        if attempt.payment.is_cancel_asked:
+            return self._denied(attempt, "VTEX cancelled the payment before it was created")
+        return self._create(attempt, is_new=not self.provider.create_is_idempotent)
+
+    def _pageless(self, attempt: Attempt) -> Outcome:
+        """Nobody can pay a payment whose page's address was lost with the company's answer."""
+        if self.provider.is_adopting:
+            return _waiting(None)
+        if self.provider.create_is_idempotent and not attempt.payment.is_cancel_asked:
+            return self._create(attempt)
+        return self.end(attempt)
+
+    def _create(self, attempt: Attempt, *, is_new: bool = False) -> Outcome:
+        order = self._order
+        if order is None:
+            # Nobody asks any more: what certainly was not created is not created now.
+            return Outcome(State.FAILED, "not-created", "The payment was not created")
+        if not attempt.deadline.allows_a_write():
+            raise OutOfTime
+        account, deadline = self.account(attempt), attempt.deadline
+        reference = attempt.start_send(CREATE, 0, is_new=is_new)
+        try:
+            made = self.write(
+                attempt, lambda: self.provider.create(order, account, deadline, reference)
+            )
+        except ProviderRefused as error:
+            return self._refused(attempt, error)
+        attempt.end_send(Effect.DONE)
+        return self._created(attempt, made)
+
+    def _created(self, attempt: Attempt, made: Created) -> Outcome:
+        if made.status is PaymentStatus.PENDING:
+            return _waiting(made.again)
+        attempt.payment = replace(attempt.payment.moved(made.status), code=made.word or None)
+        return _ended()
+
+    def _refused(self, attempt: Attempt, error: ProviderRefused) -> Outcome:
+        """Deny what the company would not create, unless it has it already."""
+        if attempt.is_new:
+            attempt.end_send(Effect.REFUSED)
+        look = self.look(attempt)
+        if look.standing is Standing.ABSENT:
+            return self._denied(attempt, self.merchant.redacted(str(error)))
+        if approve(attempt, look):
+            return _ended()
+        if look.standing is Standing.UNPAID and not attempt.payment.payment_url:
+            return self.end(attempt)
+        return _waiting(look.again)
+
+    def _denied(self, attempt: Attempt, message: str) -> Outcome:
+        payment = attempt.payment.moved(PaymentStatus.DENIED)
+        attempt.payment = replace(payment, code=ProviderRefused.code, message=message)
+        return _ended()
+
+
+def _last(attempt: Attempt) -> Send | None:
+    """Return the latest create that may have reached the company."""
+    reached = [send for send in attempt.sends if send.action == CREATE]
+    maybe = [send for send in reached if send.state in {"open", "done"}]
+    return maybe[-1] if maybe else None
+
+
+def _ended() -> Outcome:
+    return Outcome(State.DONE, None, "The payment is no longer open")
+
+
+def _waiting(again: float | None) -> Outcome:
+    message = "The buyer has not paid yet"
+    return Outcome(State.WAITING, None, message, again=again)

@@ -1,0 +1,197 @@
+"""End what stands at a company: look, decide, send once, confirm."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from connector.attempt import Attempt
+from connector.domain.errors import OutcomeUnknown, OutOfTime, ProviderRefused
+from connector.domain.merchant import CapturedPolicy
+from connector.domain.money import ValueUnit, is_whole
+from connector.domain.operation import CANCEL_MANUALLY, Outcome, State, own_cancellation_id
+from connector.domain.payment import (
+    TRANSITIONS,
+    Effect,
+    Look,
+    PaymentStatus,
+    Sent,
+    Standing,
+)
+from connector.operations import job
+from connector.operations.job import MOST_SENDS, REFUND, Job
+
+# The write that ends a payment in a standing, where the provider can.
+_WRITES = {
+    Standing.UNPAID: job.CANCEL,
+    Standing.PAYING: job.CANCEL,
+    Standing.HELD: job.RELEASE,
+    Standing.UNSEEN: job.RELEASE,
+}
+
+# Standings in which VTEX's cancel asks for what only a person can do: why, and whether that is
+# final, because it cannot change by itself.
+_MANUAL: Mapping[Standing, tuple[str, bool]] = {
+    Standing.CAPTURED: ("the money is already captured", True),
+    Standing.PARTLY_REFUNDED: ("the money is captured and partly refunded", True),
+    Standing.UNPAID: ("the provider cannot cancel an unpaid payment; it expires by itself", False),
+}
+_UNSUPPORTED = ("the provider cannot cancel a payment in this state", False)
+# Statuses that a payment has only after the company showed it.
+_SEEN = {PaymentStatus.APPROVED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
+
+
+@dataclass(frozen=True)
+class EndJob(Job):
+    """Ends a payment for a request; `value_unit` is that of the request's value."""
+
+    value_unit: ValueUnit = ValueUnit.AUTO
+
+    def end(self, attempt: Attempt) -> Outcome:
+        """Do what is still to be done, with at most one write."""
+        look = self.look(attempt, attempt.open_send(*job.ENDS))
+        return self._without_a_write(look, attempt) or self._write(look, attempt)
+
+    def cancelled(self, attempt: Attempt, cancellation_id: str | None = None) -> Outcome:
+        """Record that nothing of the payment is left; the first id told of it stays."""
+        payment = attempt.payment
+        own = own_cancellation_id(self.merchant.id, payment.key.payment_id)
+        told = payment.cancellation_id or cancellation_id or own
+        if PaymentStatus.CANCELLED in TRANSITIONS[payment.status]:
+            payment = payment.moved(PaymentStatus.CANCELLED)
+        attempt.payment = replace(payment, cancellation_id=told)
+        return _done(told)
+
+    def _without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
+        """Decide what needs no write, or what no write could do."""
+        standing = look.standing
+        if standing is Standing.UNDONE:
+            return self.cancelled(attempt, look.cancellation_id)
+        if standing is Standing.ABSENT:
+            return self._absent(attempt)
+        if not is_whole(self.request.value, look.amount, self.value_unit):
+            _unask(attempt)
+            return _manual("only the whole payment can be cancelled", is_final=True)
+        if standing is Standing.STUCK:
+            return _manual(f"the provider says {look.word}", is_final=look.is_final)
+        if standing is Standing.WORKING or standing in self._passing:
+            return _pending(look)
+        return None if self._action(standing) else _manual(*_MANUAL.get(standing, _UNSUPPORTED))
+
+    @property
+    def _passing(self) -> frozenset[Standing]:
+        return self.provider.passing - self.provider.cancellable
+
+    def _action(self, standing: Standing) -> str | None:
+        """Name the write that ends a payment in this standing, if there is one."""
+        if standing in self.provider.cancellable:
+            return _WRITES[standing]
+        may_refund = self.merchant.captured is CapturedPolicy.REFUND and self.provider.can_refund
+        return REFUND if standing is Standing.CAPTURED and may_refund else None
+
+    def _absent(self, attempt: Attempt) -> Outcome:
+        if self._was_there(attempt):
+            # The company contradicts itself, or has not answered our create yet.
+            raise OutcomeUnknown
+        if attempt.payment.key.was_authorized:
+            return _manual("the provider does not know a payment that VTEX holds an id of")
+        if not self.provider.absent_is_proof:
+            return _manual("the provider cannot look this payment up")
+        if self.request.sandbox and not self.merchant.sandbox and not attempt.payment.is_created:
+            # That it is not in the sandbox, where this request alone looked, says nothing of
+            # the real one.
+            _unask(attempt)
+            return _done(own_cancellation_id(self.merchant.id, attempt.payment.key.payment_id))
+        return self.cancelled(attempt)
+
+    def _was_there(self, attempt: Attempt) -> bool:
+        """Whether the company must know the payment, or may yet.
+
+        What was written for a payment, but for its creation, a look had shown before. A create
+        whose answer was lost has surely ended after a lease; nobody has the page to pay on.
+        """
+        return attempt.payment.status in _SEEN or any(
+            send.action != job.CREATE
+            or send.state == "done"
+            or (send.state == "open" and send.age < self.lease)
+            for send in attempt.sends
+        )
+
+    def _write(self, look: Look, attempt: Attempt) -> Outcome:
+        action = self._action(look.standing) or ""
+        send = attempt.open_send(action)
+        has_failed = send is not None and look.failures > send.failures_before
+        if has_failed + attempt.ended(action, Effect.FAILED) >= MOST_SENDS:
+            return _manual(f"the provider failed to {action} it {MOST_SENDS} times")
+        if attempt.open_send(job.ASKED_REFUND):
+            # A refund VTEX asked for may still show up.
+            raise OutcomeUnknown
+        if send and action == REFUND and not has_failed:
+            self._refuse_an_early_repeat(send.age)
+        if not attempt.deadline.allows_a_write():
+            raise OutOfTime
+        attempt.payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
+        reference = attempt.start_send(action, look.failures, is_new=has_failed)
+        sent = self._send(action, look, attempt, reference)
+        return self._confirmed(action, look, attempt, sent)
+
+    def _refuse_an_early_repeat(self, age: float) -> None:
+        """Wait until an unanswered refund has surely ended, where a repeat is a second refund.
+
+        As long as a lease: the connection it was sent on is closed by then.
+        """
+        if not self.provider.refund_is_idempotent and age < self.lease:
+            raise OutcomeUnknown
+
+    def _send(self, action: str, look: Look, attempt: Attempt, reference: str) -> Sent:
+        account, deadline = self.account(attempt), attempt.deadline
+        key = attempt.payment.key
+        if action == REFUND:
+            return self.send(
+                attempt,
+                lambda: self.provider.refund(key, look, None, account, deadline, reference),
+            )
+        return self.send(
+            attempt, lambda: self.provider.cancel(key, look, account, deadline, reference)
+        )
+
+    def _is_all_refused(self, action: str, attempt: Attempt) -> bool:
+        """Whether a refusal ends the write: of a repeated refund the first may still run."""
+        return attempt.is_new or action != REFUND or self.provider.refund_is_idempotent
+
+    def _confirmed(self, action: str, before: Look, attempt: Attempt, sent: Sent) -> Outcome:
+        """Say what came of a write; look again unless the company called it done."""
+        open_send = attempt.open_send(action)
+        if sent.effect is not Effect.REFUSED or self._is_all_refused(action, attempt):
+            attempt.end_send(sent.effect)
+        if sent.effect is Effect.DONE:
+            return self.cancelled(attempt, sent.id)
+        after = self.look(attempt, open_send)
+        if after.standing is Standing.UNDONE:
+            attempt.end_send(Effect.DONE)
+            return self.cancelled(attempt, after.cancellation_id)
+        if sent.effect is Effect.ACCEPTED or after.standing is not before.standing:
+            return self._without_a_write(after, attempt) or _pending(after)
+        times = 1 + attempt.ended(action, sent.effect)
+        if after.standing is Standing.UNSEEN or times >= MOST_SENDS:
+            return _manual("the provider refused it")
+        raise ProviderRefused(evidence=sent.word)
+
+
+def _unask(attempt: Attempt) -> None:
+    """The payment as a whole is not to go: it may still be approved."""
+    was_asked = attempt.turn.payment.is_cancel_asked
+    attempt.payment = replace(attempt.payment, is_cancel_asked=was_asked)
+
+
+def _done(cancellation_id: str) -> Outcome:
+    return Outcome(State.DONE, None, "Cancelled", cancellation_id, is_final=True)
+
+
+def _manual(reason: str, is_final: bool = False) -> Outcome:
+    message = f"This payment needs to be cancelled manually: {reason}"
+    return Outcome(State.MANUAL, CANCEL_MANUALLY, message, is_final=is_final)
+
+
+def _pending(look: Look) -> Outcome:
+    word = f" ({look.word})" if look.word else ""
+    message = f"The provider is still working on this payment{word}; repeat the request"
+    return Outcome(State.WAITING, "cancel-pending", message, again=look.again)

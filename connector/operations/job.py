@@ -1,0 +1,147 @@
+"""One operation of one merchant at its provider: what all of them do alike."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from connector.attempt import Attempt
+from connector.domain.errors import (
+    ConnectorError,
+    NotDone,
+    OutOfTime,
+    ProviderCredentials,
+    ProviderRefused,
+)
+from connector.domain.merchant import Account, Merchant
+from connector.domain.operation import Outcome, Request, Send
+from connector.domain.payment import Created, Effect, Look, PaymentStatus, Sent, Standing
+from connector.provider import Provider
+
+# The writes of a payment's life, as they are recorded. Each has its own reference: a company
+# could take another write under the same one for a repeat. A refund VTEX asked for is not the
+# one by which a cancellation returns what was captured.
+CREATE = "create"
+SETTLE = "settle"
+CANCEL = "cancel"
+RELEASE = "release"
+REFUND = "refund"
+ASKED_REFUND = "asked-refund"
+ENDS = (CANCEL, RELEASE, REFUND)
+
+# How often an operation that ends in failure is sent for one payment; then a person must act.
+# What the company refuses outright is sent again by every repeat, but from then on as a manual
+# answer, so that the merchant is told.
+MOST_SENDS = 3
+
+Made = TypeVar("Made", Sent, Created)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request of one merchant. `lease` is in seconds."""
+
+    providers: Mapping[str, Provider]
+    merchant: Merchant
+    request: Request
+    lease: float
+
+    @property
+    def provider(self) -> Provider:
+        """Raises ProviderUnavailable when it is switched off: what is kept needs it not."""
+        return self.providers[self.merchant.provider]
+
+    def redacted(self, work: Callable[[Attempt], Outcome], attempt: Attempt) -> Outcome:
+        """Do the work; say what came of it without any secret."""
+        try:
+            outcome = work(attempt)
+        except ConnectorError as error:
+            error.evidence = self.merchant.redacted(error.evidence)
+            raise
+        return replace(outcome, message=self.merchant.redacted(outcome.message))
+
+    def is_sandbox(self, attempt: Attempt) -> bool:
+        """A recorded payment stays where it was made."""
+        if attempt.payment.sandbox is not None:
+            return attempt.payment.sandbox
+        return self.merchant.sandbox or self.request.sandbox
+
+    def account(self, attempt: Attempt) -> Account:
+        """Raises ProviderCredentials when the merchant's settings are not complete."""
+        missing = self.provider.missing(self.merchant.settings)
+        if missing:
+            raise ProviderCredentials(evidence=f"settings missing: {', '.join(missing)}")
+        return self.merchant.account(sandbox=self.is_sandbox(attempt))
+
+    def look(self, attempt: Attempt, send: Send | None = None) -> Look:
+        """Ask the company how the payment stands; `send` is a write that is open."""
+        look = self.provider.look(
+            attempt.payment.key,
+            self.account(attempt),
+            attempt.deadline,
+            send.reference if send else None,
+        )
+        learn(attempt, look)
+        return look
+
+    def write(self, attempt: Attempt, verb: Callable[[], Made]) -> Made:
+        """Send what `attempt.start_send` recorded. Raises what the provider's verb raises."""
+        try:
+            if not attempt.deadline.allows_a_write():
+                # The database was slow, or this process stood still.
+                raise OutOfTime
+            made = verb()
+        except NotDone:
+            attempt.withdraw_send()
+            raise
+        learn(attempt, made)
+        return made
+
+    def send(self, attempt: Attempt, verb: Callable[[], Sent]) -> Sent:
+        """Send a write; a refusal is an effect of it."""
+        try:
+            return self.write(attempt, verb)
+        except ProviderRefused as error:
+            return Sent(Effect.REFUSED, word=error.evidence)
+
+
+def learn(attempt: Attempt, seen: Look | Created | Sent) -> None:
+    """Keep what the company tells of the payment."""
+    payment = attempt.payment
+    key = replace(payment.key, memo=seen.memo or payment.key.memo)
+    if isinstance(seen, Sent):
+        attempt.payment = replace(payment, key=key)
+        return
+    key = replace(
+        key,
+        authorization_id=seen.authorization_id or key.authorization_id,
+        provider_payment_id=seen.provider_payment_id or key.provider_payment_id,
+    )
+    url = seen.payment_url or payment.payment_url
+    attempt.payment = replace(payment, key=key, payment_url=url)
+
+
+def approve(attempt: Attempt, look: Look) -> bool:
+    """Take the company's verdict over for a payment that is PENDING; say whether there is one.
+
+    What VTEX wants gone is not approved any more, nor what was paid with another amount than
+    VTEX asked for.
+    """
+    payment = attempt.payment
+    if payment.status is not PaymentStatus.PENDING:
+        return True
+    if look.verdict is PaymentStatus.PENDING:
+        return False
+    if look.verdict is PaymentStatus.APPROVED and not _may_approve(attempt, look):
+        return False
+    attempt.payment = replace(payment.moved(look.verdict), code=look.word or payment.code)
+    return True
+
+
+def _may_approve(attempt: Attempt, look: Look) -> bool:
+    payment = attempt.payment
+    is_same = look.amount in {None, payment.amount} and look.currency in {None, payment.currency}
+    return payment.is_created and is_same and not payment.is_cancel_asked
+
+
+# Standings in which money was taken.
+TAKEN = frozenset({Standing.CAPTURED, Standing.PARTLY_REFUNDED})

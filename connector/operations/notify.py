@@ -1,0 +1,196 @@
+"""Take up a company's news of a payment: keep it, look, and do what follows."""
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol, cast
+
+from connector.attempt import Attempt
+from connector.domain.deadline import Deadline
+from connector.domain.errors import ConnectorError
+from connector.domain.merchant import Merchant
+from connector.domain.money import ValueUnit
+from connector.domain.operation import (
+    CANCEL_MANUALLY,
+    Due,
+    NotificationRequest,
+    Outcome,
+    Reply,
+    Request,
+    State,
+)
+from connector.domain.payment import (
+    Look,
+    Notification,
+    Payment,
+    PaymentKey,
+    PaymentStatus,
+    Standing,
+)
+from connector.idempotency import Once
+from connector.operations.ending import EndJob
+from connector.operations.job import approve
+from connector.provider import Provider
+
+log = logging.getLogger(__name__)
+
+# What VTEX calls a payment.
+_PAYMENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+# Standings in which there is money of the buyer's.
+_PAID = {Standing.HELD, Standing.CAPTURED, Standing.PARTLY_REFUNDED, Standing.STUCK}
+# Standings after which another purchase may take a payment's place.
+_UNPAID = {Standing.UNDONE, Standing.UNPAID, Standing.ABSENT}
+
+
+class Payments(Protocol):
+    """What the storage offers for it."""
+
+    def known(self, merchant_id: int, payment_id: str) -> Payment | None: ...
+
+
+class Requests(Protocol):
+    """What the storage offers for it."""
+
+    def remember(self, request: Request) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Notify:
+    """Takes up notifications. `deliver` calls VTEX back, if that is due."""
+
+    once: Once
+    providers: Mapping[str, Provider]
+    payments: Payments
+    requests: Requests
+    deliver: Callable[[int, str], object]
+    value_unit: ValueUnit = ValueUnit.AUTO
+
+    def receive(self, merchant: Merchant, news: Notification, deadline: Deadline) -> str:
+        """Keep the news and act on them; return "unknown", "repeated" or "taken".
+
+        After that the company need not repeat them: what cannot be done now is reconcile's.
+        Raises what the storage raises, when they could not be kept.
+        """
+        payment_id = self._payment_id(merchant, news)
+        if payment_id is None:
+            return "unknown"
+        request = NotificationRequest(
+            merchant_id=merchant.id,
+            payment=PaymentKey(payment_id),
+            request_id=news.id,
+            purchase=self._purchase(merchant, payment_id, news),
+        )
+        if not self.requests.remember(request):
+            return "repeated"
+        self._act(merchant, request, deadline)
+        return "taken"
+
+    def reconcile(self, merchant: Merchant, due: Due, deadline: Deadline) -> bool:
+        """Act on news; say whether it was this call's turn. Raises ProviderBusy."""
+        request = cast("NotificationRequest", due.request)
+        job = _NotifyJob(self.providers, merchant, request, self.once.lease, self.value_unit)
+        with job.provider.slot():
+            is_taken = self.once.reconcile(due, deadline, job.work, lambda _: Reply(200, b""))
+        self.deliver(merchant.id, request.payment.payment_id)
+        return is_taken
+
+    def _act(self, merchant: Merchant, request: NotificationRequest, deadline: Deadline) -> None:
+        try:
+            self.reconcile(merchant, Due(request, 0, State.WAITING, 0.0), deadline)
+        except ConnectorError as error:
+            log.warning(
+                "a notification is left to reconcile",
+                extra={"payment_id": request.payment.payment_id, "code": error.code},
+            )
+
+    def _payment_id(self, merchant: Merchant, news: Notification) -> str | None:
+        """Return what VTEX calls the payment, None for one that is no payment of ours.
+
+        An account may serve other shops too. A purchase that begins without us may be told of
+        before VTEX asks for it.
+        """
+        for payment_id in filter(_PAYMENT_ID.fullmatch, news.payment_ids):
+            if self.payments.known(merchant.id, payment_id):
+                return payment_id
+            if self.providers[merchant.provider].is_adopting:
+                return payment_id
+        return None
+
+    def _purchase(
+        self, merchant: Merchant, payment_id: str, news: Notification
+    ) -> PaymentKey | None:
+        if not self.providers[merchant.provider].is_adopting:
+            return None
+        return PaymentKey(payment_id, news.authorization_id, news.provider_payment_id)
+
+
+@dataclass(frozen=True)
+class _NotifyJob(EndJob):
+    """One notification of one merchant."""
+
+    def work(self, attempt: Attempt) -> Outcome:
+        return self.redacted(self._work, attempt)
+
+    def _work(self, attempt: Attempt) -> Outcome:
+        second = self._bind(attempt)
+        if second:
+            return second
+        if _is_unwanted(attempt.payment):
+            return self._release(attempt)
+        if attempt.payment.status is not PaymentStatus.PENDING:
+            return _taken("Nothing new")
+        look = self.look(attempt)
+        if approve(attempt, look):
+            return _taken(f"The payment is {attempt.payment.status}")
+        return _taken("The buyer has not paid yet")
+
+    def _release(self, attempt: Attempt) -> Outcome:
+        """End what VTEX was told is over; what only a person can end is the operator's."""
+        look = self.look(attempt)
+        if look.standing not in _PAID and attempt.payment.status is not PaymentStatus.PENDING:
+            return _taken("No money is left there")
+        return self.end(attempt)
+
+    def _bind(self, attempt: Attempt) -> Outcome | None:
+        """Bind a purchase that the buyer began without us; there may be a second one."""
+        purchase = cast("NotificationRequest", self.request).purchase
+        key = attempt.payment.key
+        if purchase is None or _ids(purchase) == _ids(key):
+            return None
+        if not key.was_authorized:
+            self._rebind(attempt, purchase)
+            return None
+        if self._look_at(purchase, attempt).standing not in _PAID:
+            return _taken("Another purchase of this payment is not paid")
+        is_free = attempt.payment.status is PaymentStatus.PENDING
+        if is_free and self._look_at(key, attempt).standing in _UNPAID:
+            self._rebind(attempt, purchase)
+            return None
+        message = "A second purchase was paid for this payment; return it at the provider"
+        return Outcome(State.MANUAL, CANCEL_MANUALLY, message)
+
+    def _look_at(self, key: PaymentKey, attempt: Attempt) -> Look:
+        return self.provider.look(key, self.account(attempt), attempt.deadline, None)
+
+    def _rebind(self, attempt: Attempt, purchase: PaymentKey) -> None:
+        key = replace(
+            attempt.payment.key,
+            authorization_id=purchase.authorization_id,
+            provider_payment_id=purchase.provider_payment_id,
+        )
+        attempt.payment = replace(attempt.payment, key=key, sandbox=self.is_sandbox(attempt))
+
+
+def _ids(key: PaymentKey) -> tuple[str | None, str | None]:
+    return key.authorization_id, key.provider_payment_id
+
+
+def _is_unwanted(payment: Payment) -> bool:
+    """Whether VTEX was told, or wants, that there is no such payment."""
+    is_over = payment.status in {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
+    return is_over or (payment.is_cancel_asked and payment.status is PaymentStatus.PENDING)
+
+
+def _taken(message: str) -> Outcome:
+    return Outcome(State.DONE, None, message, is_final=True)

@@ -1,0 +1,251 @@
+"""Refund a settled payment, in whole or in part, each request once."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import cast
+
+from connector.attempt import Attempt
+from connector.domain.deadline import Deadline
+from connector.domain.errors import (
+    IllegalTransition,
+    NotApproved,
+    OutcomeUnknown,
+    OutOfTime,
+    PaymentBusy,
+    ProviderRefused,
+    TooMuch,
+)
+from connector.domain.merchant import Merchant
+from connector.domain.operation import (
+    REFUND_MANUALLY,
+    Due,
+    Outcome,
+    RefundRequest,
+    Reply,
+    Send,
+    State,
+    own_refund_id,
+)
+from connector.domain.payment import Effect, Look, PaymentStatus, Sent, Standing
+from connector.idempotency import Once
+from connector.operations import job
+from connector.operations.job import ASKED_REFUND, MOST_SENDS, TAKEN, Job
+from connector.operations.settle import settled_payment
+from connector.provider import Provider
+
+_OVER = {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
+
+
+@dataclass(frozen=True)
+class Refund:
+    """Answers refunds, and finds out what came of those VTEX no longer asks for."""
+
+    once: Once
+    providers: Mapping[str, Provider]
+    render: Callable[[RefundRequest, Outcome], Reply]
+
+    def answer(self, merchant: Merchant, request: RefundRequest, deadline: Deadline) -> Reply:
+        """Refund once and answer. Raises what `Once.run` raises."""
+        job = _RefundJob(self.providers, merchant, request, self.once.lease)
+        return self.once.run(request, deadline, job.work, lambda one: self.render(request, one))
+
+    def reconcile(self, merchant: Merchant, due: Due, deadline: Deadline) -> bool:
+        """Look at a refund; say whether it was this call's turn. Raises ProviderBusy."""
+        request = cast("RefundRequest", due.request)
+        job = _RefundJob(self.providers, merchant, request, self.once.lease)
+        with job.provider.slot():
+            return self.once.reconcile(
+                due, deadline, job.work_in_a_slot, lambda one: self.render(request, one)
+            )
+
+
+@dataclass(frozen=True)
+class _RefundJob(Job):
+    """One refund of one merchant."""
+
+    @property
+    def value(self) -> Decimal:
+        return self.request.value or Decimal()
+
+    def work(self, attempt: Attempt) -> Outcome:
+        """Do what is still to be done, in a slot unless it is nothing."""
+        if _own(attempt, "done"):
+            return self._done(attempt)
+        with self.provider.slot():
+            return self.work_in_a_slot(attempt)
+
+    def work_in_a_slot(self, attempt: Attempt) -> Outcome:
+        return self.redacted(self._work, attempt)
+
+    def _work(self, attempt: Attempt) -> Outcome:
+        if _own(attempt, "done"):
+            return self._done(attempt)
+        if attempt.payment.status in _OVER:
+            raise IllegalTransition(f"A payment that is {attempt.payment.status} is not refunded")
+        send = attempt.open_send(ASKED_REFUND)
+        look = self.look(attempt, send)
+        if send:
+            self._find_out(send, look, attempt)
+        if _own(attempt, "done"):
+            return self._done(attempt)
+        return self._without_a_write(look, attempt) or self._write(look, attempt)
+
+    def _find_out(self, send: Send, look: Look, attempt: Attempt) -> None:
+        """Say what became of a refund whose answer was lost; nothing else begins before.
+
+        Raises OutcomeUnknown, for another request's PaymentBusy, while that is not known.
+        """
+        fate = _fate(send, look)
+        if fate is Effect.DONE:
+            attempt.close(send, "done")
+        elif fate is Effect.FAILED:
+            attempt.close(send, "failed")
+        elif fate is Effect.ACCEPTED or not self._has_surely_ended(send, attempt):
+            raise OutcomeUnknown if _is_own(send, attempt) else PaymentBusy
+        elif not _is_own(send, attempt):
+            attempt.close(send, "failed")
+
+    def _has_surely_ended(self, send: Send, attempt: Attempt) -> bool:
+        """Whether a refund that left no trace cannot leave one any more.
+
+        As long as a lease: the connection it was sent on is closed by then. A repeat of our
+        own under its reference is one refund where the company says so.
+        """
+        is_repeat = _is_own(send, attempt) and self.provider.refund_is_idempotent
+        return is_repeat or send.age >= self.lease
+
+    def _without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
+        if look.standing is Standing.WORKING:
+            return _pending(look)
+        if look.standing is Standing.STUCK:
+            return _manual(f"the provider says {look.word}")
+        if look.standing is Standing.UNDONE:
+            raise TooMuch("Nothing of this payment is left to refund")
+        if look.standing not in TAKEN:
+            raise NotApproved("The payment is not settled", evidence=look.word)
+        return self._beyond_the_provider(look, attempt)
+
+    def _beyond_the_provider(self, look: Look, attempt: Attempt) -> Outcome | None:
+        limit, returned = self._limit(look, attempt), _returned(look, attempt)
+        if limit is not None and self.value + returned > limit:
+            raise TooMuch(f"Of {limit} that were settled {returned} are refunded already")
+        if not self.provider.may_refund(self.account(attempt)):
+            return _manual("the provider cannot refund this payment")
+        if not self._is_whole(look, attempt) and not self.provider.can_refund_partly:
+            return _manual("the provider refunds whole payments only")
+        if _failures(attempt) >= MOST_SENDS:
+            return _manual(f"the provider failed to refund it {MOST_SENDS} times")
+        if attempt.open_send(*job.ENDS):
+            # A cancellation may have returned the money.
+            raise OutcomeUnknown
+        return None
+
+    def _limit(self, look: Look, attempt: Attempt) -> Decimal | None:
+        """Return what may be refunded in all: what was taken, as far as anybody knows."""
+        payment = attempt.payment
+        taken = look.captured if look.captured is not None else look.amount
+        known = [one for one in (payment.settled, taken) if one is not None]
+        return min(known, default=payment.amount)
+
+    def _is_whole(self, look: Look, attempt: Attempt) -> bool:
+        is_first = not _returned(look, attempt)
+        return is_first and self.value == self._limit(look, attempt)
+
+    def _write(self, look: Look, attempt: Attempt) -> Outcome:
+        if not attempt.is_asked:
+            # VTEX may have told the merchant to refund by hand by now.
+            return Outcome(State.FAILED, "not-refunded", "The payment was not refunded")
+        if not attempt.deadline.allows_a_write():
+            raise OutOfTime
+        attempt.payment = replace(
+            settled_payment(attempt.payment),
+            settled=self._limit(look, attempt),
+            sandbox=self.is_sandbox(attempt),
+        )
+        amount = None if self._is_whole(look, attempt) else self.value
+        account, deadline = self.account(attempt), attempt.deadline
+        key = attempt.payment.key
+        reference = attempt.start_send(
+            ASKED_REFUND, look.failures, amount=self.value, refunded=_returned(look, attempt)
+        )
+        sent = self.send(
+            attempt,
+            lambda: self.provider.refund(key, look, amount, account, deadline, reference),
+        )
+        return self._confirmed(attempt, sent)
+
+    def _confirmed(self, attempt: Attempt, sent: Sent) -> Outcome:
+        send = attempt.open_send(ASKED_REFUND)
+        if sent.effect is not Effect.REFUSED or attempt.is_new:
+            attempt.end_send(sent.effect)
+        if sent.effect is Effect.DONE:
+            return self._done(attempt, sent.id)
+        after = self.look(attempt, send)
+        if send and _fate(send, after) is Effect.DONE:
+            attempt.end_send(Effect.DONE)
+            return self._done(attempt, after.own_id)
+        if sent.effect is Effect.ACCEPTED:
+            return _pending(after)
+        if _failures(attempt) >= MOST_SENDS:
+            return _manual("the provider refused it")
+        raise ProviderRefused(evidence=sent.word)
+
+    def _done(self, attempt: Attempt, refund_id: str | None = None) -> Outcome:
+        payment, ours = attempt.payment, _ours(attempt)
+        if payment.status is PaymentStatus.SETTLED and ours == payment.settled:
+            attempt.payment = payment.moved(PaymentStatus.REFUNDED)
+        own = refund_id or own_refund_id(attempt.turn.claim_id)
+        return Outcome(State.DONE, None, "Refunded", own, self.value, is_final=True)
+
+
+def _fate(send: Send, look: Look) -> Effect | None:
+    """Say what became of a refund by what a later look shows, None when there is no trace."""
+    if look.own is not None:
+        return look.own
+    if look.refunded is not None:
+        due = (send.refunded_before or Decimal()) + (send.amount or Decimal())
+        if look.refunded >= due:
+            return Effect.DONE
+    elif look.standing is Standing.UNDONE:
+        return Effect.DONE
+    if look.standing is Standing.WORKING:
+        return Effect.ACCEPTED
+    return Effect.FAILED if look.failures > send.failures_before else None
+
+
+def _is_own(send: Send, attempt: Attempt) -> bool:
+    return send.claim_id == attempt.turn.claim_id
+
+
+def _own(attempt: Attempt, state: str) -> list[Send]:
+    """Return this request's own refunds that ended so."""
+    refunds = [send for send in attempt.sends if send.action == ASKED_REFUND]
+    return [send for send in refunds if send.state == state and _is_own(send, attempt)]
+
+
+def _failures(attempt: Attempt) -> int:
+    return len(_own(attempt, "failed")) + len(_own(attempt, "refused"))
+
+
+def _ours(attempt: Attempt) -> Decimal:
+    """Add up what VTEX's requests returned."""
+    done = [one for one in attempt.sends if one.action == ASKED_REFUND and one.state == "done"]
+    return sum((one.amount or Decimal() for one in done), Decimal())
+
+
+def _returned(look: Look, attempt: Attempt) -> Decimal:
+    """Return what was given back by now, by us or by a person at the company."""
+    return max(_ours(attempt), look.refunded or Decimal())
+
+
+def _manual(reason: str) -> Outcome:
+    """Once VTEX told the merchant to refund by hand, no repeat may refund it too."""
+    message = f"This payment needs to be refunded manually: {reason}"
+    return Outcome(State.MANUAL, REFUND_MANUALLY, message, is_final=True)
+
+
+def _pending(look: Look) -> Outcome:
+    word = f" ({look.word})" if look.word else ""
+    message = f"The provider is still working on this refund{word}; repeat the request"
+    return Outcome(State.WAITING, "refund-pending", message, again=look.again)

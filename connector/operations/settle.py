@@ -1,0 +1,190 @@
+"""Settle a payment: take what is held of it, once."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import cast
+
+from connector.attempt import Attempt
+from connector.domain.deadline import Deadline
+from connector.domain.errors import (
+    IllegalTransition,
+    NotApproved,
+    NotInPart,
+    OutOfTime,
+    ProviderRefused,
+    TooMuch,
+)
+from connector.domain.merchant import Merchant
+from connector.domain.operation import (
+    Due,
+    Outcome,
+    Reply,
+    SettleRequest,
+    State,
+    own_settle_id,
+)
+from connector.domain.payment import (
+    Effect,
+    Look,
+    Payment,
+    PaymentStatus,
+    Sent,
+    Standing,
+)
+from connector.idempotency import Once
+from connector.operations.job import SETTLE, TAKEN, Job
+from connector.provider import Provider
+
+_OVER = {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
+
+
+@dataclass(frozen=True)
+class Settle:
+    """Answers settlements, and finds out what came of those VTEX no longer asks for."""
+
+    once: Once
+    providers: Mapping[str, Provider]
+    render: Callable[[SettleRequest, Outcome], Reply]
+
+    def answer(self, merchant: Merchant, request: SettleRequest, deadline: Deadline) -> Reply:
+        """Settle once and answer. Raises what `Once.run` raises."""
+        job = _SettleJob(self.providers, merchant, request, self.once.lease)
+        return self.once.run(request, deadline, job.work, lambda one: self.render(request, one))
+
+    def reconcile(self, merchant: Merchant, due: Due, deadline: Deadline) -> bool:
+        """Look at a settlement; say whether it was this call's turn. Raises ProviderBusy."""
+        request = cast("SettleRequest", due.request)
+        job = _SettleJob(self.providers, merchant, request, self.once.lease)
+        with job.provider.slot():
+            return self.once.reconcile(
+                due, deadline, job.work_in_a_slot, lambda one: self.render(request, one)
+            )
+
+
+@dataclass(frozen=True)
+class _SettleJob(Job):
+    """One settlement of one merchant."""
+
+    def work(self, attempt: Attempt) -> Outcome:
+        """Do what is still to be done, in a slot unless it is nothing."""
+        if attempt.payment.settled is not None:
+            return self._again(attempt.payment)
+        with self.provider.slot():
+            return self.work_in_a_slot(attempt)
+
+    def work_in_a_slot(self, attempt: Attempt) -> Outcome:
+        return self.redacted(self._work, attempt)
+
+    def _work(self, attempt: Attempt) -> Outcome:
+        payment = attempt.payment
+        if payment.settled is not None:
+            return self._again(payment)
+        if payment.status in _OVER:
+            raise IllegalTransition(f"A payment that is {payment.status} cannot be settled")
+        look = self.look(attempt)
+        return self._without_a_write(look, attempt) or self._write(look, attempt)
+
+    def _again(self, payment: Payment) -> Outcome:
+        """Give the same success to every repeat, but not to the other part of a payment.
+
+        The company released what was not taken.
+        """
+        value = self.request.value
+        is_part = payment.amount is not None and payment.settled != payment.amount
+        if is_part and value not in {None, payment.settled}:
+            raise NotInPart("Another part of this payment is settled, the rest was released")
+        return self._done(payment.settled or Decimal())
+
+    def _without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
+        if look.standing in TAKEN:
+            return self._settled(look, attempt)
+        if look.standing is Standing.WORKING:
+            return _pending(look)
+        if look.standing is not Standing.HELD:
+            raise NotApproved(evidence=look.word)
+        return None
+
+    def _write(self, look: Look, attempt: Attempt) -> Outcome:
+        if not attempt.is_asked:
+            # Whether VTEX still wants it is for VTEX to say.
+            return Outcome(State.FAILED, "not-settled", "The payment was not settled")
+        amount = self._part(look, attempt)
+        if not attempt.deadline.allows_a_write():
+            raise OutOfTime
+        attempt.payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
+        account, deadline = self.account(attempt), attempt.deadline
+        key, send = attempt.payment.key, attempt.open_send(SETTLE)
+        # What was asked for before with another amount certainly did not happen: it is held.
+        is_new = send is not None and (
+            look.failures > send.failures_before or send.amount != amount
+        )
+        reference = attempt.start_send(SETTLE, look.failures, is_new=is_new, amount=amount)
+        sent = self.send(
+            attempt,
+            lambda: self.provider.settle(key, look, amount, account, deadline, reference),
+        )
+        return self._confirmed(look, attempt, sent)
+
+    def _part(self, look: Look, attempt: Attempt) -> Decimal | None:
+        """Return the part that is to be taken, None for all. Raises TooMuch, NotInPart."""
+        value, whole = self.request.value, _first(look.amount, attempt.payment.amount)
+        if value is None or whole is None or value == whole:
+            return None
+        if value > whole:
+            raise TooMuch("More is to be settled than the payment holds")
+        if not self.provider.can_settle_partly:
+            raise NotInPart
+        return value
+
+    def _confirmed(self, before: Look, attempt: Attempt, sent: Sent) -> Outcome:
+        send = attempt.open_send(SETTLE)
+        attempt.end_send(sent.effect)
+        if sent.effect is Effect.DONE:
+            return self._settled(before, attempt, send.amount if send else None)
+        after = self.look(attempt)
+        if after.standing in TAKEN:
+            attempt.end_send(Effect.DONE)
+            return self._settled(after, attempt)
+        if sent.effect is Effect.ACCEPTED or after.standing is Standing.WORKING:
+            return _pending(after)
+        raise ProviderRefused(evidence=sent.word)
+
+    def _settled(self, look: Look, attempt: Attempt, part: Decimal | None = None) -> Outcome:
+        """Record what was taken: what the company shows, or what was asked of it."""
+        send, payment = attempt.open_send(SETTLE), attempt.payment
+        if send:
+            attempt.close(send, "done")
+        taken = _first(
+            part,
+            look.captured,
+            send.amount if send else None,
+            look.amount,
+            payment.amount,
+            self.request.value,
+        )
+        settled = taken if taken is not None else Decimal()
+        attempt.payment = replace(settled_payment(payment), settled=settled)
+        return self._done(settled)
+
+    def _done(self, value: Decimal) -> Outcome:
+        settle_id = own_settle_id(self.merchant.id, self.request.payment.payment_id)
+        return Outcome(State.DONE, None, "Settled", settle_id, value, is_final=True)
+
+
+def settled_payment(payment: Payment) -> Payment:
+    """Return a payment whose money was taken; that it was approved goes without saying."""
+    if payment.status is PaymentStatus.PENDING:
+        payment = payment.moved(PaymentStatus.APPROVED)
+    if payment.status is PaymentStatus.APPROVED:
+        payment = payment.moved(PaymentStatus.SETTLED)
+    return payment
+
+
+def _first(*amounts: Decimal | None) -> Decimal | None:
+    return next((amount for amount in amounts if amount is not None), None)
+
+
+def _pending(look: Look) -> Outcome:
+    message = "The provider is still working on this settlement; repeat the request"
+    return Outcome(State.WAITING, "settle-pending", message, again=look.again)

@@ -1,0 +1,112 @@
+"""Payments as rows, and the callbacks due for them."""
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from connector.domain.payment import Payment, PaymentKey, PaymentStatus
+from connector.storage import statements as sql
+from connector.storage.database import Database
+
+
+class Payments:
+    """What is stored of payments, for those who do not act on them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def known(self, merchant_id: int, payment_id: str) -> Payment | None:
+        """Return a payment as it is recorded, None for one never heard of."""
+        with self._database.read() as connection:
+            row = connection.one(sql.KNOWN, merchant_id=merchant_id, payment_id=payment_id)
+        return None if row is None else payment_from(payment_id, row)
+
+    def due_callbacks(self, most: int) -> list[tuple[int, str]]:
+        """Return the merchant and payment ids of callbacks due now, the longest due first."""
+        with self._database.read() as connection:
+            rows = connection.all(sql.CALLBACKS_DUE, most=most)
+        return [(merchant_id, payment_id) for merchant_id, payment_id in rows]
+
+    def take_callback(
+        self, merchant_id: int, payment_id: str, seconds: float
+    ) -> tuple[Payment, int] | None:
+        """Take a due callback for `seconds`; return the payment and how often it was taken.
+
+        None when it is another's, or not due any more.
+        """
+        with self._database.write() as connection:
+            row = connection.one(
+                sql.TAKE_CALLBACK, merchant_id=merchant_id, payment_id=payment_id, seconds=seconds
+            )
+        return None if row is None else (payment_from(payment_id, row[:-1]), row[-1])
+
+    def end_callback(self, merchant_id: int, payment_id: str, again: float | None) -> None:
+        """Say that VTEX took a callback, or that it is due `again`, in seconds."""
+        named = {"merchant_id": merchant_id, "payment_id": payment_id}
+        with self._database.write() as connection:
+            if again is None:
+                connection.run(sql.DROP_CALLBACK, **named)
+            else:
+                connection.run(sql.END_CALLBACK, seconds=again, **named)
+
+
+def payment_from(payment_id: str, row: Sequence[Any]) -> Payment:
+    """Read the columns of `sql.PAYMENT`."""
+    authorization_id, provider_payment_id, memo, status, sandbox, amount, currency = row[:7]
+    payment_url, code, message, cancellation_id, settled, is_cancel_asked = row[7:13]
+    callback, is_callback_due = row[13:]
+    return Payment(
+        key=PaymentKey(
+            payment_id, plain(authorization_id), plain(provider_payment_id), plain(memo)
+        ),
+        status=PaymentStatus(status),
+        sandbox=None if sandbox is None else bool(sandbox),
+        amount=decimal(amount),
+        currency=currency,
+        payment_url=plain(payment_url),
+        code=plain(code),
+        message=plain(message),
+        cancellation_id=plain(cancellation_id),
+        settled=decimal(settled),
+        is_cancel_asked=bool(is_cancel_asked),
+        callback=callback,
+        is_callback_due=bool(is_callback_due),
+    )
+
+
+def payment_values(payment: Payment) -> dict[str, Any]:
+    """Write the columns of `sql.PAYMENT`."""
+    return {
+        "authorization_id": escaped(payment.key.authorization_id),
+        "provider_payment_id": escaped(payment.key.provider_payment_id),
+        "memo": escaped(payment.key.memo),
+        "status": payment.status.value,
+        "sandbox": payment.sandbox,
+        "amount": text(payment.amount),
+        "currency": payment.currency,
+        "payment_url": escaped(payment.payment_url),
+        "code": escaped(payment.code),
+        "message": escaped(payment.message),
+        "cancellation_id": escaped(payment.cancellation_id),
+        "settled": text(payment.settled),
+        "is_cancel_asked": payment.is_cancel_asked,
+        "callback": payment.callback,
+    }
+
+
+def decimal(value: str | None) -> Decimal | None:
+    return None if value is None else Decimal(value)
+
+
+def text(value: Decimal | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def escaped(value: str | None) -> str | None:
+    """Write any characters, NUL and lone surrogates too, as ones every database takes."""
+    return None if value is None else json.dumps(value)[1:-1]
+
+
+def plain(value: str | None) -> str | None:
+    return None if value is None else str(json.loads(f'"{value}"'))
