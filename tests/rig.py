@@ -46,7 +46,76 @@ def provider_of(company: Any) -> str:
     return PROVIDERS[type(company).__name__]
 
 
-class Rig:
+def creation(payment_id: str, value: Any = 100, **fields: Any) -> dict[str, Any]:
+    """What VTEX sends to create a payment, in the shape of its OpenAPI file's example."""
+    address = {"country": "RUS", "street": "Street", "number": "1", "complement": None}
+    address |= {"neighborhood": "Centre", "postalCode": "1", "city": "City", "state": "ST"}
+    buyer = {"id": "b", "firstName": "John", "lastName": "Doe", "document": "0", "phone": "+70"}
+    buyer |= {"documentType": "CPF", "email": "john@example.com"}
+    return {
+        "reference": "32478982",
+        "orderId": "v32478982",
+        "shopperInteraction": "ecommerce",
+        "transactionId": "D3AA1FC8372E430E8236649DB5EBD08E",
+        "paymentId": payment_id,
+        "paymentMethod": "Promissories",
+        "paymentMethodCustomCode": None,
+        "merchantName": "mystore",
+        "value": value,
+        "currency": "RUB",
+        "installments": 1,
+        "deviceFingerprint": "12ade389087fe",
+        "card": dict.fromkeys(("holder", "number", "csc", "expiration", "document")),
+        "miniCart": {
+            "shippingValue": 0,
+            "taxValue": 0,
+            "buyer": buyer,
+            "shippingAddress": address,
+            "billingAddress": address,
+            "items": [{"id": "1", "name": "Product", "price": value, "quantity": 1, "discount": 0}],
+        },
+        "url": "https://admin.example.com/orders/v32478982",
+        "callbackUrl": "https://gateway.vtexpayments.com.br/callback?an=mystore&X-VTEX-signature=s",
+        "returnUrl": "https://mystore.example.com/checkout/order/v32478982",
+        **fields,
+    }
+
+
+class Vtex:
+    """What VTEX asks, whoever carries it: `post` is given the path, the body and the merchant."""
+
+    def post(self, path: str, body: Any, merchant: str = "shop", **options: Any) -> Any:
+        raise NotImplementedError
+
+    def create(
+        self, payment_id: str, value: Any = 100, merchant: str = "shop", **fields: Any
+    ) -> Any:
+        return self.post("/payments", creation(payment_id, value, **fields), merchant)
+
+    def settle(
+        self,
+        payment_id: str,
+        value: Any = 100,
+        request_id: str | None = "settle-1",
+        merchant: str = "shop",
+        **fields: Any,
+    ) -> Any:
+        body = {"paymentId": payment_id, "requestId": request_id, "value": value, **fields}
+        return self.post(f"/payments/{payment_id}/settlements", body, merchant)
+
+    def refund(
+        self,
+        payment_id: str,
+        value: Any = 100,
+        request_id: str = "refund-1",
+        merchant: str = "shop",
+        **fields: Any,
+    ) -> Any:
+        body = {"paymentId": payment_id, "requestId": request_id, "value": value, **fields}
+        return self.post(f"/payments/{payment_id}/refunds", body, merchant)
+
+
+class Rig(Vtex):
     """A connector on a database, with the companies' stand-ins as its providers.
 
     `merchants` holds the credentials by merchant name. `variables` are environment variables.
@@ -92,11 +161,12 @@ class Rig:
         provider: str = "sandbox",
         captured: str = "manual",
         sandbox: bool = False,
+        **more: str,
     ) -> Credentials:
         """Add a merchant of a company's stand-in, or of the sandbox provider."""
         settings: Mapping[str, str] = {}
         if company is not None:
-            provider, settings = provider_of(company), company.settings
+            provider, settings = provider_of(company), {**company.settings, **more}
             self.use(company)
         self.merchants[name] = self.connector.merchants.add(
             name, provider, settings, sandbox=sandbox, captured=CapturedPolicy(captured)
@@ -114,6 +184,20 @@ class Rig:
     @property
     def client(self) -> FlaskClient:
         return create_app(self.connector).test_client()
+
+    def post(self, path: str, body: Any, merchant: str = "shop", **options: Any) -> TestResponse:
+        return self.client.post(
+            path,
+            data=json.dumps(body),
+            headers=headers(self.merchants[merchant]) | options.get("headers", {}),
+            content_type="application/json",
+        )
+
+    def notify(self, company: Any, payment_id: str, merchant: str = "shop") -> TestResponse:
+        """Post a company's message about a payment, as it is now."""
+        body, its_headers = company.notification(payment_id)
+        path = f"/webhooks/{provider_of(company)}/{merchant}"
+        return self.client.post(path, data=body, headers=its_headers)
 
     def cancel(
         self,
@@ -146,6 +230,10 @@ class Rig:
         """Let as much time pass as reconcile waits."""
         self.execute("UPDATE requests SET next_look_at = 1 WHERE next_look_at IS NOT NULL")
 
+    def let_callbacks_be_due(self) -> None:
+        """Let as much time pass as a callback waits."""
+        self.execute("UPDATE payments SET callback_at = 1 WHERE callback_at IS NOT NULL")
+
     def reconcile(self) -> int:
         self.make_due()
         return self.connector.reconciler.run_once()
@@ -154,7 +242,7 @@ class Rig:
         return [row.state.value for row in self.connector.requests.rows()]
 
 
-class Served:
+class Served(Vtex):
     """`connector serve` in processes of its own, on a free port.
 
     `script` is run in the place of the command, to plant a crash.
@@ -238,6 +326,20 @@ class Served:
             headers=headers(self.rig.merchants[merchant]),
             timeout=wait,
         )
+
+    def post(
+        self, path: str, body: Any, merchant: str = "shop", **options: Any
+    ) -> requests.Response:
+        credentials = headers(self.rig.merchants[merchant])
+        return requests.post(
+            f"{self.url}{path}", json=body, headers=credentials, timeout=options.get("wait", 30)
+        )
+
+    def notify(self, company: Any, payment_id: str, merchant: str = "shop") -> requests.Response:
+        """Post a company's message about a payment, as it is now."""
+        body, its_headers = company.notification(payment_id)
+        path = f"/webhooks/{provider_of(company)}/{merchant}"
+        return requests.post(f"{self.url}{path}", data=body, headers=its_headers, timeout=30)
 
 
 def free_port() -> int:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from connector import config, logs, providers
+from connector.cli.check import results, warnings
 from connector.cli.demo import demo_credentials
 from connector.cli.output import operation, print_credentials, print_rows
-from connector.domain.deadline import Deadline
 from connector.domain.errors import ConfigurationError, ConnectorError, UnknownMerchant
 from connector.domain.merchant import CapturedPolicy
 from connector.domain.operation import State
@@ -112,7 +112,7 @@ def add(
     connector = _connector()
     if not NAME.fullmatch(name):
         raise ConfigurationError("NAME: use 1 to 64 letters, digits, - and _")
-    settings = _checked(connector, provider, _read(source))
+    settings = _checked(connector, provider, _read(source), is_given=source is not None)
     # With another key than the others' this one would be the only one that can be read.
     connector.merchants.check_keys()
     made = connector.merchants.add(
@@ -210,36 +210,12 @@ def check(merchant: str | None, *, is_json: bool) -> None:
     The credentials are tried with a call that changes nothing. Exit status 1 when anything fails.
     """
     connector = _connector(migrated=False)
-    rows = [{"check": "configuration", "result": "ok"}]
-    is_ready = connector.database.is_ready()
-    rows.append({"check": "database", "result": "ok" if is_ready else "run `connector migrate`"})
-    if is_ready:
-        rows += _probes(connector, merchant)
+    for warning in warnings(connector.settings):
+        click.echo(f"warning: {warning}", err=True)
+    rows = results(connector, merchant)
     print_rows(rows, is_json=is_json)
     if any(row["result"] != "ok" for row in rows):
         raise SystemExit(1)
-
-
-def _probes(connector: "Connector", name: str | None) -> list[dict[str, str]]:
-    entries = [connector.merchants.entry(name)] if name else connector.merchants.entries()
-    return [
-        {
-            "check": f"merchant {entry.merchant.name} ({entry.merchant.provider})",
-            "result": _probe(connector, entry.merchant),
-        }
-        for entry in entries
-        if not entry.is_disabled
-    ]
-
-
-def _probe(connector: "Connector", merchant: Any) -> str:
-    deadline = Deadline.after(connector.settings.answer_seconds)
-    try:
-        provider = connector.providers[merchant.provider]
-        provider.probe(merchant.account(sandbox=merchant.sandbox), deadline)
-    except ConnectorError as error:
-        return str(merchant.redacted(str(error)))
-    return "ok"
 
 
 @main.command()
@@ -297,11 +273,17 @@ def _read(source: Any) -> Mapping[str, Any]:
     return values
 
 
-def _checked(connector: "Connector", name: str, values: Mapping[str, Any]) -> dict[str, str]:
+def _checked(
+    connector: "Connector", name: str, values: Mapping[str, Any], *, is_given: bool = True
+) -> dict[str, str]:
+    """Check the settings. Without any they are VTEX's to send, as Provider Fields."""
     provider: Provider | None = dict(connector.providers).get(name)
     if provider is None:
         known = ", ".join(sorted(connector.providers))
         raise ConfigurationError(f"--provider {name}: there are {known}")
+    if not is_given and provider.missing({}):
+        click.echo("warning: no settings; VTEX must send them, as Provider Fields", err=True)
+        return {}
     try:
         return provider.check_settings(values)
     except ConfigurationError as error:

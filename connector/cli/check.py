@@ -1,0 +1,59 @@
+"""What `connector check` finds."""
+
+from typing import TYPE_CHECKING
+
+from connector.config import Settings
+from connector.domain.deadline import Deadline
+from connector.domain.errors import ConnectorError
+from connector.domain.merchant import Merchant
+
+if TYPE_CHECKING:
+    from connector.app import Connector
+
+
+def warnings(settings: Settings) -> list[str]:
+    """Say what works only in part as it is configured."""
+    found = []
+    if not settings.public_url:
+        found.append("CONNECTOR_PUBLIC_URL is not set: no company is told where to report payments")
+    if not (settings.vtex_app_key and settings.vtex_app_token):
+        found.append(
+            "CONNECTOR_VTEX_APP_KEY and CONNECTOR_VTEX_APP_TOKEN are not set: VTEX may refuse "
+            "callbacks and learn of payments only when it asks"
+        )
+    if settings.test_suite:
+        found.append("CONNECTOR_TEST_SUITE is on: switch it off after the homologation")
+    return found
+
+
+def results(connector: "Connector", name: str | None) -> list[dict[str, str]]:
+    """Check the configuration, the database, and the merchants or the one named."""
+    rows = [{"check": "configuration", "result": "ok"}]
+    is_ready = connector.database.is_ready()
+    rows.append({"check": "database", "result": "ok" if is_ready else "run `connector migrate`"})
+    return rows + (_probes(connector, name) if is_ready else [])
+
+
+def _probes(connector: "Connector", name: str | None) -> list[dict[str, str]]:
+    entries = [connector.merchants.entry(name)] if name else connector.merchants.entries()
+    return [
+        {
+            "check": f"merchant {entry.merchant.name} ({entry.merchant.provider})",
+            "result": _probe(connector, entry.merchant),
+        }
+        for entry in entries
+        if not entry.is_disabled
+    ]
+
+
+def _probe(connector: "Connector", merchant: Merchant) -> str:
+    deadline = Deadline.after(connector.settings.answer_seconds)
+    try:
+        provider = connector.providers[merchant.provider]
+        missing = provider.missing(merchant.settings)
+        if missing:
+            return f"settings missing: {', '.join(missing)}"
+        provider.probe(merchant.account(sandbox=merchant.sandbox), deadline)
+    except ConnectorError as error:
+        return merchant.redacted(str(error))
+    return "ok"

@@ -1,0 +1,95 @@
+"""The side that calls us back: companies' notifications."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, request
+
+from connector import http_server
+from connector.domain.deadline import Deadline
+from connector.domain.errors import ConnectorError, NotAuthenticated, NotFound, UnknownMerchant
+from connector.domain.merchant import Merchant
+from connector.domain.operation import Operation, Reply
+from connector.domain.payment import Notification
+from connector.metrics import count_answer
+from connector.operations.notify import Notify
+from connector.provider import Provider
+
+# What Yandex Pay appends to the address it is given (its page "webhook").
+_SUFFIX = "/v1/webhook"
+_TAKEN = Reply(200, b'{"status": "success"}')
+
+
+@dataclass(frozen=True)
+class Webhooks:
+    """Takes notifications. `merchant` finds a merchant by its name, a disabled one too."""
+
+    merchant: Callable[[str], Merchant]
+    providers: Mapping[str, Provider]
+    notify: Notify
+    answer_seconds: float
+
+    def receive(self, provider_name: str, merchant_name: str) -> Response:
+        """POST /webhooks/<provider>/<merchant>: nothing is believed before it is proven."""
+        started = time.monotonic()
+        deadline = Deadline.after(self.answer_seconds, http_server.ARRIVED.get())
+        provider, payment_id = "", None
+        try:
+            merchant = self._merchant(provider_name, merchant_name)
+            provider = merchant.provider
+            news = self._read(merchant, deadline)
+            payment_id = news.payment_ids[0] if news and news.payment_ids else None
+            word = self.notify.receive(merchant, news, deadline) if news else "unknown"
+            reply = Reply(_TAKEN.status, _TAKEN.body, word)
+        except ConnectorError as error:
+            reply = _failure(error)
+        count_answer(Operation.NOTIFICATION, provider, reply.status)
+        http_server.log_answer(Operation.NOTIFICATION, payment_id, reply, provider, started)
+        return http_server.respond(reply)
+
+    def _merchant(self, provider_name: str, merchant_name: str) -> Merchant:
+        """Raises NotFound for an address that no company was given."""
+        try:
+            merchant = self.merchant(merchant_name)
+        except UnknownMerchant as error:
+            raise NotFound from error
+        if merchant.provider != provider_name or provider_name not in self.providers:
+            raise NotFound
+        return merchant
+
+    def _read(self, merchant: Merchant, deadline: Deadline) -> Notification | None:
+        """Read the message as the company's, else as its sandbox's: both know our address."""
+        provider = self.providers[merchant.provider]
+        if provider.missing(merchant.settings):
+            # Nothing can be proven with settings that are not complete.
+            raise NotFound
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        for sandbox in (merchant.sandbox, not merchant.sandbox):
+            account = merchant.account(sandbox=sandbox)
+            try:
+                return provider.read_notification(http_server.body(), headers, account, deadline)
+            except NotAuthenticated:
+                if provider.sandbox_url is None or sandbox is not merchant.sandbox:
+                    raise
+        raise AssertionError
+
+
+def blueprint(webhooks: Webhooks) -> Blueprint:
+    """Mount what the companies call; each message proves itself."""
+    routes = Blueprint("webhooks", __name__)
+    for suffix in ("", _SUFFIX):
+        routes.add_url_rule(
+            f"/webhooks/<provider_name>/<merchant_name>{suffix}",
+            endpoint=f"receive{suffix.replace('/', '_')}",
+            view_func=webhooks.receive,
+            methods=["POST"],
+            provide_automatic_options=False,
+        )
+    return routes
+
+
+def _failure(error: ConnectorError) -> Reply:
+    body = json.dumps({"code": error.code, "message": str(error)}).encode()
+    return Reply(http_server.status_of(error), body, error.code)
