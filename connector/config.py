@@ -146,6 +146,14 @@ def _items(text: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in text.split(",") if item.strip())
 
 
+def _callback_hosts(text: str) -> tuple[str, ...]:
+    hosts = _items(text)
+    for host in hosts:
+        if not re.fullmatch(r"(\*\.)?([A-Za-z0-9.-]+|\[::1\])(:[0-9]{1,5})?", host):
+            raise ValueError(f"{host}: give HOST, *.HOST or HOST:PORT")
+    return hosts
+
+
 def _fernet_keys(text: str) -> tuple[str, ...]:
     keys = _items(text)
     for key in keys:
@@ -206,7 +214,7 @@ _PLAIN: dict[str, Callable[[str], Any]] = {
     "test_suite": lambda text: _choice("on", "off")(text) == "on",
     "vtex_app_key": str,
     "vtex_app_token": str,
-    "callback_hosts": _items,
+    "callback_hosts": _callback_hosts,
     "log_level": _choice("DEBUG", "INFO", "WARNING", "ERROR"),
     "metrics_bind": _bind,
 }

@@ -195,7 +195,12 @@ class Rig(Vtex):
 
     def notify(self, company: Any, payment_id: str, merchant: str = "shop") -> TestResponse:
         """Post a company's message about a payment, as it is now."""
-        body, its_headers = company.notification(payment_id)
+        return self.send_notification(company, company.notification(payment_id), merchant)
+
+    def send_notification(
+        self, company: Any, message: tuple[bytes, dict[str, str]], merchant: str = "shop"
+    ) -> TestResponse:
+        body, its_headers = message
         path = f"/webhooks/{provider_of(company)}/{merchant}"
         return self.client.post(path, data=body, headers=its_headers)
 

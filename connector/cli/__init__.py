@@ -210,7 +210,7 @@ def check(merchant: str | None, *, is_json: bool) -> None:
     The credentials are tried with a call that changes nothing. Exit status 1 when anything fails.
     """
     connector = _connector(migrated=False)
-    for warning in warnings(connector.settings):
+    for warning in [] if is_json else warnings(connector.settings):
         click.echo(f"warning: {warning}", err=True)
     rows = results(connector, merchant)
     print_rows(rows, is_json=is_json)

@@ -1,6 +1,6 @@
 """A merchant, and its account at a provider."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -34,13 +34,14 @@ class Merchant:
     sandbox: bool = False
     captured: CapturedPolicy = CapturedPolicy.MANUAL
 
-    def redacted(self, text: str) -> str:
+    def redacted(self, text: str, known: Collection[str] = ()) -> str:
         """Take the settings out of a text that a company may have repeated them in.
 
-        A very short setting, such as an app's number, is no secret and could be any word.
+        A very short setting, such as an app's number, is no secret and could be any word, and
+        so are the `known` ones, which anybody may choose.
         """
         for value in self.settings.values():
-            if len(value) >= SHORTEST_SECRET:
+            if len(value) >= SHORTEST_SECRET and value not in known:
                 text = text.replace(value, "...")
         return text
 

@@ -228,7 +228,7 @@ class _CreateJob(EndJob):
             attempt.end_send(Effect.REFUSED)
         look = self.look(attempt)
         if look.standing is Standing.ABSENT:
-            return self._denied(attempt, self.merchant.redacted(str(error)))
+            return self._denied(attempt, self.told(str(error)))
         if approve(attempt, look):
             return _ended()
         if look.standing is Standing.UNPAID and not attempt.payment.payment_url:

@@ -50,14 +50,19 @@ class Job:
         """Raises ProviderUnavailable when it is switched off: what is kept needs it not."""
         return self.providers[self.merchant.provider]
 
+    def told(self, text: str) -> str:
+        """Take what is secret out of a text."""
+        options = [option for one in self.provider.settings for option in one.options]
+        return self.merchant.redacted(text, options)
+
     def redacted(self, work: Callable[[Attempt], Outcome], attempt: Attempt) -> Outcome:
         """Do the work; say what came of it without any secret."""
         try:
             outcome = work(attempt)
         except ConnectorError as error:
-            error.evidence = self.merchant.redacted(error.evidence)
+            error.evidence = self.told(error.evidence)
             raise
-        return replace(outcome, message=self.merchant.redacted(outcome.message))
+        return replace(outcome, message=self.told(outcome.message))
 
     def is_sandbox(self, attempt: Attempt) -> bool:
         """A recorded payment stays where it was made."""

@@ -98,7 +98,7 @@ class _SettleJob(Job):
 
     def _without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
         if look.standing in TAKEN:
-            return self._settled(look, attempt)
+            return self._seen(look, attempt)
         if look.standing is Standing.WORKING:
             return _pending(look)
         if look.standing is not Standing.HELD:
@@ -141,31 +141,30 @@ class _SettleJob(Job):
         send = attempt.open_send(SETTLE)
         attempt.end_send(sent.effect)
         if sent.effect is Effect.DONE:
-            return self._settled(before, attempt, send.amount if send else None)
+            asked = send.amount if send else None
+            return self._settled(attempt, asked, before.amount)
         after = self.look(attempt)
         if after.standing in TAKEN:
             attempt.end_send(Effect.DONE)
-            return self._settled(after, attempt)
+            return self._seen(after, attempt)
         if sent.effect is Effect.ACCEPTED or after.standing is Standing.WORKING:
             return _pending(after)
         raise ProviderRefused(evidence=sent.word)
 
-    def _settled(self, look: Look, attempt: Attempt, part: Decimal | None = None) -> Outcome:
-        """Record what was taken: what the company shows, or what was asked of it."""
-        send, payment = attempt.open_send(SETTLE), attempt.payment
+    def _seen(self, look: Look, attempt: Attempt) -> Outcome:
+        """Record what the company shows as taken, else what was asked of it."""
+        send = attempt.open_send(SETTLE)
         if send:
             attempt.close(send, "done")
-        taken = _first(
-            part,
-            look.captured,
-            send.amount if send else None,
-            look.amount,
-            payment.amount,
-            self.request.value,
-        )
-        settled = taken if taken is not None else Decimal()
-        attempt.payment = replace(settled_payment(payment), settled=settled)
-        return self._done(settled)
+        asked = send.amount if send else None
+        return self._settled(attempt, look.captured, asked, look.amount)
+
+    def _settled(self, attempt: Attempt, *known: Decimal | None) -> Outcome:
+        """Record what was taken: the first amount that is known."""
+        payment = attempt.payment
+        taken = _first(*known, payment.amount, self.request.value) or Decimal()
+        attempt.payment = replace(settled_payment(payment), settled=taken)
+        return self._done(taken)
 
     def _done(self, value: Decimal) -> Outcome:
         settle_id = own_settle_id(self.merchant.id, self.request.payment.payment_id)

@@ -1,52 +1,64 @@
 """Tranzzo: payments in one step (purchase) or two (auth, then capture or void).
 
 Pages, under https://docs.tranzzo.com/docs/:
-authentication  api-usage/authentication
-look            after-payments/info-on-transactions
-statuses        status-codes/payment-cycle
-errors          error-handling
-cancel          cancellation-of-the-created-payment
-void            transactions-2-step/void/api
-capture         transactions-2-step/capture
-refund          transactions-refund/api
+authentication  api-usage/authentication            capture       transactions-2-step/capture
+create          transactions-purchase/api           refund        transactions-refund/api
+look            after-payments/info-on-transactions notification  webhooks/structure
+void            transactions-2-step/void/api        statuses      status-codes/payment-cycle
+cancel          cancellation-of-the-created-payment errors        error-handling
 
-Authentication: keys in two headers. The sandbox is a test project with its own keys.
-
-An order is a list of operations. There is no idempotency key; /void and /refund name the order
-only, so they are looked up, never repeated blindly. It cannot interrupt a buyer who is paying,
-nor void in part.
+Authentication: keys in two headers. The sandbox is a test project with its own keys. There is no
+idempotency key: an order id is taken once for ever, and /void, /capture and /refund name the order
+only, so all are looked up, never repeated blindly. An order is a list of operations. It cannot
+interrupt a buyer who is paying, nor void in part; a captured part releases the rest.
 
 The pages leave open:
+- Where a new order's page is told: in `redirect_url` (Tranzzo's own plugin, which asks for JSON)
+  or in the header Location. Only the first is read: a redirect is no answer here, and a look
+  then finds the order, and its page where `user_action_url` tells it.
+- The type of `refund_amount`: a number, like the other amounts, though the plugin sends a text.
+- Whether a product's amount is of one piece or of all: `products`, not required, is left out.
 - What CPAY-HMAC-SHA1 signs, which some show: the plain keys of page "authentication" are used.
 - How long an order id may be: 256 characters (page "cancel") or 32 (page "void"): the smaller.
 - The code of "payment not found", and the HTTP status of wrong credentials, which have a code:
   every other well-formed 404 is an absence.
 """
 
+import base64
+import hashlib
+import hmac
 import json
 import re
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Self
+from urllib.parse import parse_qs
 
+from connector.domain import exact
 from connector.domain.deadline import Deadline
-from connector.domain.errors import AnswerNotUnderstood, ProviderCredentials, ProviderRefused
+from connector.domain.errors import (
+    AnswerNotUnderstood,
+    InvalidRequest,
+    NotAuthenticated,
+    ProviderCredentials,
+    ProviderRefused,
+)
 from connector.domain.merchant import Account
-from connector.domain.payment import Effect, Look, PaymentKey, Sent, Standing
+from connector.domain.order import Delays, Order
+from connector.domain.payment import Created, Effect, Look, Notification, PaymentKey, Sent, Standing
 from connector.http_client import Answer
 from connector.provider import Fields, Provider, Setting, objects, word
 
+# `method`, pages "look" and "create". The first is the default: money is held until it is settled.
+_PRIMARY = ("auth", "purchase")
+_SECONDARY = ("void", "capture", "refund")
 _PATHS = {
+    "create": "/payment",
     "look": "/pos/{pos_id}/orders/{order}",
     "cancel": "/pos/{pos_id}/order/{order}/cancel",
-    "void": "/void",
-    "refund": "/refund",
+    **{method: f"/{method}" for method in _SECONDARY},
 }
-# `method`, page "look".
-_PRIMARY = ("purchase", "auth")
-_SECONDARY = ("void", "capture", "refund")
 # `status` of a primary operation, page "statuses". What became of a success is for the secondary
 # ones to say. Of several primary ones the first of these words counts, an unknown one before all.
 _STANDINGS = {
@@ -56,14 +68,19 @@ _STANDINGS = {
     "failure": Standing.UNDONE,
 }
 _RANKS = {status: rank for rank, status in enumerate(_STANDINGS, 1)}
-# `status` of the operation that /void and /refund made. After these words nothing changes.
+_PAID = _RANKS["success"]
+# `status` of what /void, /capture and /refund made. After these words nothing changes.
 _EFFECTS = {"success": Effect.DONE, "failure": Effect.FAILED}
 # `status` and `status_code` of an unpaid order that was cancelled, page "cancel".
 _CANCELLED = ("failure", "6007")
-# `args.code` of wrong keys or a wrong pos_id, page "authentication".
-_WRONG_CREDENTIALS = "S-404"
+# `args.code` of wrong keys or a wrong pos_id, page "authentication"; and of an order id that was
+# used before, whatever became of it (Tranzzo's own plugin).
+_WRONG_CREDENTIALS, _ORDER_USED = "S-404", "P-409"
 # Characters, page "void".
 _MAX_ORDER_ID = 32
+# The parts of a UUID; and where a buyer may be sent: by https, or to this machine.
+_UUID = [f"([0-9A-Fa-f]{{{digits}}})" for digits in (8, 4, 4, 4, 12)]
+_PAGE = r"(https://[A-Za-z0-9.:-]+|http://(localhost|127\.0\.0\.1)(:\d+)?)([/?#][!-~]*)?"
 
 
 def _pos_id_fault(value: str) -> str | None:
@@ -71,7 +88,7 @@ def _pos_id_fault(value: str) -> str | None:
 
 
 class Tranzzo(Provider):
-    """Cancels unpaid orders, voids holds and, by policy, refunds what was taken."""
+    """Takes payments on Tranzzo's page, and gives them back: unpaid, held or taken."""
 
     name = "tranzzo"
     title = "Tranzzo"
@@ -81,31 +98,57 @@ class Tranzzo(Provider):
         Setting("api_key", "API_KEY"),
         Setting("api_secret", "API_SECRET"),
         Setting("endpoints_key", "ENDPOINTS_KEY"),
+        Setting("stage", "One or two steps", is_secret=False, is_required=False, options=_PRIMARY),
     )
+    payment_methods = ("Tranzzo",)
+    # A page that a buyer left stays open for ever, page "statuses": VTEX cancels after an hour.
+    delays = Delays(cancel=3600)
     cancellable = frozenset({Standing.UNPAID, Standing.HELD})
     passing = frozenset({Standing.PAYING})
     can_refund = True
+    can_settle_partly = True
+    can_refund_partly = True
 
     def look(
         self, payment: PaymentKey, account: Account, deadline: Deadline, reference: str | None
     ) -> Look:
-        """Read all operations of the order. One whose id is too long cannot be there."""
-        order = _order_id(payment)
-        if len(order) > _MAX_ORDER_ID:
-            return Look(Standing.ABSENT)
+        """Read all operations of the order."""
         try:
-            return _look_from(self._call("look", order, account, deadline, None))
+            return _look_from(self._call("look", payment.payment_id, account, deadline, None))
         except _NotFound as absence:
             return Look(Standing.ABSENT, word=absence.evidence)
+
+    def create(self, order: Order, account: Account, deadline: Deadline, reference: str) -> Created:
+        """Open a page on which the buyer pays. Without that, a look must tell what became of it."""
+        body = _order_body(order, account)
+        (made, *_) = self._call("create", order.payment_id, account, deadline, body)
+        page = _page(made.text("redirect_url"))
+        if page is None:
+            raise AnswerNotUnderstood(evidence="no payment page")
+        return Created(provider_payment_id=made.text("payment_id"), payment_url=page)
 
     def cancel(
         self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
     ) -> Sent:
-        order = _order_id(payment)
-        if look.standing is Standing.HELD:
-            body = _body(order, look, account, reference)
-            return _sent_from(self._call("void", order, account, deadline, body), "void")
-        return _cancelled_from(self._call("cancel", order, account, deadline, b""))
+        call = "void" if look.standing is Standing.HELD else "cancel"
+        body = _body(payment, look, account, comment=reference) if call == "void" else b""
+        return _sent_from(self._call(call, payment.payment_id, account, deadline, body), call)
+
+    def settle(
+        self,
+        payment: PaymentKey,
+        look: Look,
+        amount: Decimal | None,
+        account: Account,
+        deadline: Deadline,
+        reference: str,
+    ) -> Sent:
+        """Capture all, or `charge_amount` of it. More than is held is refused unsent."""
+        if amount is not None and (look.amount is None or amount > look.amount):
+            raise ProviderRefused(evidence="charge_amount")
+        body = _body(payment, look, account, comment=reference, charge_amount=amount)
+        made = self._call("capture", payment.payment_id, account, deadline, body)
+        return _sent_from(made, "capture")
 
     def refund(
         self,
@@ -116,25 +159,40 @@ class Tranzzo(Provider):
         deadline: Deadline,
         reference: str,
     ) -> Sent:
-        """Refund all: without `refund_amount` it is full, page "refund"."""
-        order = _order_id(payment)
-        body = _body(order, look, account, reference)
-        return _sent_from(self._call("refund", order, account, deadline, body), "refund")
+        """Refund `refund_amount`, without which it is all, page "refund"."""
+        body = _body(payment, look, account, comment=reference, refund_amount=amount)
+        made = self._call("refund", payment.payment_id, account, deadline, body)
+        return _sent_from(made, "refund")
+
+    def read_notification(
+        self, body: bytes, headers: Mapping[str, str], account: Account, deadline: Deadline
+    ) -> Notification | None:
+        """Read a form of `data`, an operation, and `signature`, page "notification"."""
+        try:
+            form = parse_qs(body.decode("ascii"), keep_blank_values=True, strict_parsing=True)
+            (content,), (signature,) = form["data"], form["signature"]
+        except (KeyError, ValueError) as error:
+            raise InvalidRequest("Send a form with data and signature, each once") from error
+        signed = account.settings["api_secret"].join(("", content, "")).encode()
+        proof = base64.urlsafe_b64encode(hashlib.sha1(signed, usedforsecurity=False).digest())
+        if not hmac.compare_digest(proof, signature.encode()):
+            raise NotAuthenticated("The signature is not of this merchant's API_SECRET")
+        return _notification_from(content, account.settings["pos_id"])
 
     def probe(self, account: Account, deadline: Deadline) -> None:
         """Ask after order 0, as cdn.tranzzo.com/tranzzo-api/index.html advises."""
-        with suppress(_NotFound):
-            self._call("look", "0", account, deadline, None)
+        self.look(PaymentKey("0"), account, deadline, None)
 
     def _call(
-        self, operation: str, order: str, account: Account, deadline: Deadline, body: bytes | None
-    ) -> "list[_Operation]":
+        self, call: str, payment_id: str, account: Account, deadline: Deadline, body: bytes | None
+    ) -> list[Fields]:
         """Return the operations an answer shows: with a body by POST, else by GET."""
-        path = _PATHS[operation].format(pos_id=account.settings["pos_id"], order=order)
+        order = _order_id(payment_id)
+        path = _PATHS[call].format(pos_id=account.settings["pos_id"], order=order)
         answer = self._http.send(
             "GET" if body is None else "POST",
             self._hosts.base(account) + path,
-            operation=operation,
+            operation=call,
             deadline=deadline,
             headers=_headers(account),
             body=body,
@@ -143,40 +201,28 @@ class Tranzzo(Provider):
 
 
 class _NotFound(ProviderRefused):
-    """Tranzzo has no such payment."""
+    """Tranzzo has no such order, or can have none."""
 
 
-@dataclass(frozen=True)
 class _Operation:
     """One operation of an order. `id` is its own; a primary one's is the payment's."""
 
-    method: str
-    status: str
-    code: str | None
-    id: str | None
-    mode: str | None
-    amount: Decimal | None
-    currency: str | None
-
-    @classmethod
-    def of(cls, fields: Fields) -> Self:
+    def __init__(self, fields: Fields) -> None:
         method, status = fields.text("method"), fields.text("status")
         if method is None or status is None:
             raise AnswerNotUnderstood(evidence="an operation without method or status")
-        return cls(
-            method,
-            status,
-            code=fields.text("status_code"),
-            id=fields.text("payment_id" if method in _PRIMARY else "operation_id"),
-            mode=fields.text("mode"),
-            amount=fields.decimal("amount"),
-            currency=fields.text("currency"),
-        )
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it may still take effect. Of a method nobody knows, only a failure is over."""
-        return self.status not in (_EFFECTS if self.method in _SECONDARY else ("failure",))
+        self.method, self.status, self.code = method, status, fields.text("status_code")
+        self.payment_id = fields.text("payment_id")
+        self.id = self.payment_id if method in _PRIMARY else fields.text("operation_id")
+        self.amount, self.currency = fields.decimal("amount"), fields.text("currency")
+        self.page = _page(fields.text("user_action_url")) if status == "init" else None
+        # Only a hosted order is cancelled while unpaid, page "cancel".
+        is_direct = status == "init" and fields.text("mode") not in {"hosted", None}
+        self.standing = _STANDINGS.get("" if is_direct else status, Standing.WORKING)
+        self.rank = _RANKS.get(status, 0) if method in _PRIMARY else len(_RANKS) + 1
+        # Whether it may still take effect. Of a method nobody knows, only a failure is over.
+        self.is_open = status not in (_EFFECTS if method in _SECONDARY else ("failure",))
+        self.words = " ".join(filter(None, map(word, (method, status, self.code))))
 
 
 def _headers(account: Account) -> dict[str, str]:
@@ -189,27 +235,63 @@ def _headers(account: Account) -> dict[str, str]:
     }
 
 
-def _order_id(payment: PaymentKey) -> str:
+def _order_id(payment_id: str) -> str:
     """Return the order's id at Tranzzo: a UUID without its dashes, to fit its 32 characters."""
-    if re.fullmatch(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", payment.payment_id):
-        return payment.payment_id.replace("-", "")
-    return payment.payment_id
+    order = payment_id.replace("-", "") if re.fullmatch("-".join(_UUID), payment_id) else payment_id
+    if len(order) > _MAX_ORDER_ID:
+        raise _NotFound
+    return order
 
 
-def _body(order: str, look: Look, account: Account, reference: str) -> bytes:
-    """Return what /void and /refund take: the whole order, and our reference for people."""
+def _payment_ids(order: str) -> tuple[str, ...]:
+    """Return what VTEX may call the payment: the same, or a UUID whose dashes were taken out."""
+    parts = re.fullmatch("".join(_UUID), order)
+    return (order, "-".join(parts.groups())) if parts else (order,)
+
+
+def _order_body(order: Order, account: Account) -> bytes:
+    return _json(
+        pos_id=account.settings["pos_id"],
+        mode="hosted",
+        method=account.settings.get("stage", _PRIMARY[0]),
+        amount=order.amount,
+        currency=order.currency,
+        description=f"Order {order.reference or order.payment_id}",
+        order_id=_order_id(order.payment_id),
+        order_3ds_bypass="supported",
+        server_url=order.notification_url,
+        result_url=order.return_url,
+        customer_email=order.buyer.email,
+        customer_phone=order.buyer.phone,
+        customer_fname=order.buyer.first_name,
+        customer_lname=order.buyer.last_name,
+    )
+
+
+def _body(payment: PaymentKey, look: Look, account: Account, **rest: str | Decimal | None) -> bytes:
+    """Return what /void, /capture and /refund take. `comment` is for people."""
     if look.currency is None:
         raise ProviderRefused(evidence="no currency")
-    fields = {
-        "pos_id": account.settings["pos_id"],
-        "order_id": order,
-        "order_currency": look.currency,
-        "comment": reference,
-    }
-    return json.dumps(fields).encode()
+    pos_id, order_id = account.settings["pos_id"], _order_id(payment.payment_id)
+    return _json(pos_id=pos_id, order_id=order_id, order_currency=look.currency, **rest)
 
 
-def _operations_from(answer: Answer, order: str) -> list[_Operation]:
+def _json(**known: str | Decimal | None) -> bytes:
+    """Write what is known, an amount as a number."""
+    members = [f'"{name}": {_literal(one)}' for name, one in known.items() if one not in {None, ""}]
+    return f"{{{', '.join(members)}}}".encode()
+
+
+def _literal(value: str | Decimal | None) -> str:
+    """Write an amount with exactly two decimals, the most there may be (page "create")."""
+    if not isinstance(value, Decimal):
+        return json.dumps(value)
+    if value <= 0 or Decimal(f"{value:.2f}") != value:
+        raise ProviderRefused(evidence="amount")
+    return f"{value:.2f}"
+
+
+def _operations_from(answer: Answer, order: str) -> list[Fields]:
     """Read an array of operations, or one. An empty array is no documented answer."""
     content = answer.json()
     _refuse(answer.status, content)
@@ -218,89 +300,101 @@ def _operations_from(answer: Answer, order: str) -> list[_Operation]:
         raise AnswerNotUnderstood(evidence="no operations")
     if {fields.text("order_id") for fields in listed} - {None, order}:
         raise AnswerNotUnderstood(evidence="another order")
-    return [_Operation.of(fields) for fields in listed]
+    return listed
 
 
 def _refuse(status: int, content: object) -> None:
     """Raise what {"message", "args": {"code"}} says, page "errors". A proxy's has no `args`."""
-    error = Fields(content if isinstance(content, dict) else {})
-    code = word(error.object("args").text("code")) if error.text("message") else ""
+    error = content if isinstance(content, dict) else {}
+    reasons, name = error.get("args") or {}, "code"
+    if status == HTTPStatus.BAD_REQUEST and isinstance(reasons, list):
+        # Of wrong fields there may be a list; so a client of Tranzzo knows it, and no page.
+        reasons, name = reasons[0], "field_name"
+    code = word(Fields(reasons).text(name)) if Fields(error).text("message") else ""
     if code == _WRONG_CREDENTIALS:
         raise ProviderCredentials(evidence=code)
-    if code and status >= HTTPStatus.BAD_REQUEST:
+    if code and (status >= HTTPStatus.BAD_REQUEST or code == _ORDER_USED):
         raise (_NotFound if status == HTTPStatus.NOT_FOUND else ProviderRefused)(evidence=code)
     if status >= HTTPStatus.BAD_REQUEST:
         raise AnswerNotUnderstood(evidence=f"HTTP {status}, not Tranzzo's")
 
 
-def _look_from(operations: list[_Operation]) -> Look:
-    primaries = [one for one in operations if one.method in _PRIMARY]
-    others = [one for one in operations if one.method not in _PRIMARY]
-    running = [one for one in others if one.is_open]
-    if running:
-        return _as_seen(running[0], Standing.WORKING)
-    if not primaries:
-        raise AnswerNotUnderstood(evidence="no payment among the operations")
-    if sum(one.status == "success" for one in primaries) > 1:
-        # No page says that an order can be paid twice, nor what ends it then.
-        return _as_seen(primaries[0], Standing.STUCK)
-    primary = min(primaries, key=lambda one: _RANKS.get(one.status, 0))
-    if primary.status == "success":
-        return _paid(primary, others)
-    return _as_seen(primary, _unpaid_standing(primary), ended_by=primary)
+def _page(url: str | None) -> str | None:
+    return url if url and re.fullmatch(_PAGE, url) else None
 
 
-def _unpaid_standing(primary: _Operation) -> Standing:
-    """Only a hosted order is cancelled while unpaid, page "cancel"."""
-    if primary.status == "init" and primary.mode not in {"hosted", None}:
-        return Standing.WORKING
-    return _STANDINGS.get(primary.status, Standing.WORKING)
-
-
-def _paid(primary: _Operation, others: list[_Operation]) -> Look:
-    """Read what became of a paid order none of whose operations is running."""
-    captures = [one for one in others if (one.method, one.status) == ("capture", "success")]
-    taken = [primary] if primary.method == "purchase" else captures
-    ends = [one for one in others if one.method == ("refund" if taken else "void")]
-    done = [one for one in ends if one.status == "success"]
-    if not done:
-        return _as_seen(primary, Standing.CAPTURED if taken else Standing.HELD, len(ends))
-    # A part may be captured, which releases the rest (page "capture"): that part is then all.
-    if taken and not 0 < _total(taken, primary.amount) <= _total(done):
-        return _as_seen(primary, Standing.PARTLY_REFUNDED)
-    return _as_seen(primary, Standing.UNDONE, ended_by=done[-1])
-
-
-def _total(operations: list[_Operation], default: Decimal | None = None) -> Decimal:
-    """Add up. An amount that is not shown counts as zero, which proves nothing."""
-    return sum((one.amount or default or Decimal() for one in operations), Decimal())
-
-
-def _as_seen(
-    shown: _Operation, standing: Standing, failures: int = 0, ended_by: _Operation | None = None
-) -> Look:
-    words = (word(shown.method), word(shown.status), word(shown.code))
-    return Look(
-        standing,
-        amount=shown.amount,
-        currency=shown.currency,
-        cancellation_id=ended_by.id if ended_by and standing is Standing.UNDONE else None,
-        failures=failures,
-        word=" ".join(filter(None, words)),
+def _look_from(listed: list[Fields]) -> Look:
+    """Read where the payment stands, and its money and ids whatever is running now."""
+    operations = [_Operation(fields) for fields in listed]
+    primary = min(operations, key=lambda one: one.rank)
+    return replace(
+        _standing_from(primary, operations),
+        amount=primary.amount,
+        currency=primary.currency,
+        captured=_total(_done(operations, "purchase", "capture")),
+        refunded=_total(_done(operations, "refund")),
+        authorization_id=primary.id if primary.rank == _PAID else None,
+        provider_payment_id=primary.payment_id,
+        payment_url=primary.page,
     )
 
 
-def _cancelled_from(operations: list[_Operation]) -> Sent:
-    """Read the answer of a cancellation. Any other status is for a look to explain."""
-    done = [one for one in operations if (one.status, one.code) == _CANCELLED]
-    if done:
-        return Sent(Effect.DONE, id=done[0].id, word=_CANCELLED[1])
-    return Sent(Effect.ACCEPTED, word=word(operations[0].status))
+def _standing_from(primary: _Operation, operations: list[_Operation]) -> Look:
+    running = [one for one in operations if one.is_open and one.method not in _PRIMARY]
+    if running:
+        return Look(Standing.WORKING, word=running[0].words)
+    if primary.method not in _PRIMARY:
+        raise AnswerNotUnderstood(evidence="no payment among the operations")
+    if len(_done(operations, *_PRIMARY)) > 1:
+        # No page says that an order can be paid twice, nor what ends it then.
+        return Look(Standing.STUCK, word=primary.words)
+    if primary.rank == _PAID:
+        return _paid(primary, operations)
+    ended_by = primary.id if primary.standing is Standing.UNDONE else None
+    return Look(primary.standing, cancellation_id=ended_by, word=primary.words)
 
 
-def _sent_from(operations: list[_Operation], method: str) -> Sent:
-    """Read the answer of /void or /refund. One that shows another operation proves nothing."""
-    made = operations[-1]
-    known = _EFFECTS if made.method == method else {}
-    effect = known.get(made.status, Effect.ACCEPTED)
-    return Sent(effect, made.id if effect is Effect.DONE else None, word(made.status))
+def _paid(primary: _Operation, operations: list[_Operation]) -> Look:
+    """Read what became of a paid order none of whose operations is running."""
+    taken = _done(operations, "purchase", "capture")
+    end = "refund" if taken else "void"
+    done = _done(operations, end)
+    failures = sum(one.method == end for one in operations) - len(done)
+    # A part may be captured, which releases the rest (page "capture"): that part is then all.
+    whole, returned = _total(taken, primary.amount), _total(done)
+    if done and (not taken or (whole and returned and whole <= returned)):
+        return Look(Standing.UNDONE, cancellation_id=done[-1].id, word=primary.words)
+    standing = Standing.PARTLY_REFUNDED if done else Standing.CAPTURED
+    return Look(standing if taken else Standing.HELD, failures=failures, word=primary.words)
+
+
+def _done(operations: list[_Operation], *methods: str) -> list[_Operation]:
+    return [one for one in operations if one.method in methods and one.status == "success"]
+
+
+def _total(operations: list[_Operation], default: Decimal | None = None) -> Decimal | None:
+    """Add up, where every amount is shown: one that is not proves nothing."""
+    amounts = [default if one.amount is None else one.amount for one in operations]
+    return None if None in amounts else sum(filter(None, amounts), Decimal())
+
+
+def _sent_from(listed: list[Fields], call: str) -> Sent:
+    """Read the answer of a write. One that proves nothing is for a look to explain."""
+    made = _Operation(listed[-1])
+    known = _EFFECTS if made.method == call else {}
+    is_cancelled = call == "cancel" and (made.status, made.code) == _CANCELLED
+    effect = Effect.DONE if is_cancelled else known.get(made.status, Effect.ACCEPTED)
+    return Sent(effect, made.id if effect is Effect.DONE else None, made.words)
+
+
+def _notification_from(content: str, pos_id: str) -> Notification | None:
+    """Read whose order it is about; a look tells the rest."""
+    try:
+        decoded = base64.b64decode(content.encode("ascii"), altchars=b"-_", validate=True)
+        fields = Fields(exact.loads(decoded))
+        project, order = fields.text("pos_id"), fields.text("order_id")
+    except (ValueError, AnswerNotUnderstood) as error:
+        raise InvalidRequest("The form's data is not an operation") from error
+    if project != pos_id:
+        raise NotAuthenticated("The message is not of this merchant's POS_ID")
+    return Notification(hashlib.sha256(decoded).hexdigest(), _payment_ids(order)) if order else None

@@ -1,11 +1,15 @@
 """A stand-in for Tranzzo. What its documents leave open is marked, and can be set by a test."""
 
+import base64
+import hashlib
 import json
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from tests.companies.base import Call, Company, Respond
 
@@ -26,22 +30,54 @@ STATES: dict[str, list[tuple[str, str, str]]] = {
     "declined": [("auth", "failure", "2010")],
     "expired": [("auth", "failure", "2099")],
 }
-SECONDARY = {"void", "capture", "refund"}
 ROUTES = [
+    ("POST", r"/api/v1/payment", "create"),
     ("GET", r"/api/v1/pos/(?P<pos>[^/]+)/orders/(?P<order>[^/]+)", "look"),
     ("POST", r"/api/v1/pos/(?P<pos>[^/]+)/order/(?P<order>[^/]+)/cancel", "cancel"),
     ("POST", r"/api/v1/void", "void"),
+    ("POST", r"/api/v1/capture", "capture"),
     ("POST", r"/api/v1/refund", "refund"),
 ]
+
+
+ZERO = Decimal()
 
 
 def refusal(code: str, message: str) -> dict[str, Any]:
     return {"message": message, "args": {"code": code}}
 
 
+def wrong_field(name: str) -> dict[str, Any]:
+    """No page shows this shape; a client of Tranzzo has it in its tests."""
+    violation = {"field_name": name, "violation": f"Invalid value for {name}"}
+    return {"message": f"Invalid {name} provided", "args": [violation]}
+
+
+def is_amount(value: Any) -> bool:
+    """A number, not a text, with at most two decimals. Any JSON number is a Decimal here."""
+    return isinstance(value, Decimal) and value > 0 and value == round(value, 2)
+
+
+# The fields of a new order, and what makes each right. The others are texts, and may be left out.
+REQUIRED: dict[str, Callable[[Any], Any]] = {
+    "mode": lambda value: value == "hosted",
+    "method": lambda value: value in {"auth", "purchase"},
+    "amount": is_amount,
+    "currency": lambda value: re.fullmatch("[A-Z]{3}", value),
+    "description": lambda value: 0 < len(value) <= 2048,
+    "order_id": lambda value: 0 < len(value) <= 32,
+    "order_3ds_bypass": lambda value: value in {"supported", "always", "never"},
+}
+OPTIONAL = {"server_url", "result_url", "payload"}
+OPTIONAL |= {f"customer_{name}" for name in ("email", "phone", "fname", "lname")}
+
+
 @dataclass
 class TranzzoCompany(Company):
-    """Orders are lists of operations. `effects` counts `cancel:`, `void:` and `refund:<order>`."""
+    """Orders are lists of operations, found by VTEX's paymentId with or without its dashes.
+
+    `effects` counts `create:`, `cancel:`, `void:`, `capture:` and `refund:<order>`.
+    """
 
     orders: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     settings: dict[str, str] = field(
@@ -55,7 +91,12 @@ class TranzzoCompany(Company):
     # How the next operations end; "pending" ones are ended by `finish`.
     cancel_ends_in: str = "failure"
     void_ends_in: str = "success"
+    capture_ends_in: str = "success"
     refund_ends_in: str = "success"
+    # Whether the operations of a paid order stay pending until `finish`.
+    is_slow: bool = False
+    # Whether an unpaid order shows its page, which the documents leave open.
+    shows_page: bool = True
     # The HTTP status of S-404, which the documents leave open.
     credentials_status: int = 401
 
@@ -79,7 +120,7 @@ class TranzzoCompany(Company):
             self.orders[order_id] = []
             for method, status, code in STATES[state]:
                 part = "2.50" if (state, method) == ("partly_refunded", "refund") else amount
-                self._add(order_id, method, status, code, part)
+                self._add(order_id, method, status, code, Decimal(part))
             if is_one_step:
                 self.orders[order_id][0]["method"] = "purchase"
         return order_id
@@ -88,28 +129,60 @@ class TranzzoCompany(Company):
         """Return the state, as one of STATES."""
         with self.lock:
             operations = self.orders[without_dashes(order_id)]
-            refunds = self._done(operations, "refund")
-            refunded = sum(Decimal(str(one["amount"])) for one in refunds)
-            if 0 < refunded < Decimal(str(operations[0]["amount"])):
-                return "partly_refunded"
+            _, taken, returned = self._money(operations)
+            if returned:
+                return "refunded" if returned >= taken else "partly_refunded"
             live = [operations[0]] + [one for one in operations[1:] if one["status"] != "failure"]
             made = [(one["method"], one["status"], one["status_code"] or "") for one in live]
         return next(name for name, parts in STATES.items() if mark(parts) == mark(made))
 
-    def pay(self, order_id: str, status: str = "success") -> None:
-        """The buyer pays (or starts to, or fails)."""
-        with self.lock:
-            primary = self.orders[without_dashes(order_id)][0]
-            primary.update(status=status, status_code="1002" if status == "success" else None)
+    def pay(self, payment_id: str, status: str = "success") -> None:
+        """The buyer pays (or starts to), if the page is still open: an auth is held."""
+        self._leave_page(payment_id, status, "")
 
-    def finish(self, order_id: str, status: str = "success") -> None:
-        """End the operation that is pending."""
-        order_id = without_dashes(order_id)
+    def decline(self, payment_id: str) -> None:
+        """The buyer's bank refuses."""
+        self._leave_page(payment_id, "failure", "2010")
+
+    def expire(self, payment_id: str) -> None:
+        """The page is closed with nothing paid. The code is made up."""
+        self._leave_page(payment_id, "failure", "2099")
+
+    def _leave_page(self, payment_id: str, status: str, code: str) -> None:
         with self.lock:
-            running = next(one for one in self.orders[order_id] if one["status"] == "pending")
-            running["status"] = status
-            if status == "success":
-                self.effects[f"{running['method']}:{order_id}"] += 1
+            primary = self.orders[without_dashes(payment_id)][0]
+            if primary["status"] in {"init", "pending"}:
+                paid = {"auth": "1002", "purchase": "1000"}[primary["method"]]
+                code = paid if status == "success" else code
+                primary.update(status=status, status_code=code or None, user_action_url=None)
+
+    def finish(self, payment_id: str, status: str = "success") -> None:
+        """End the operation that is pending, if one is."""
+        order_id = without_dashes(payment_id)
+        with self.lock:
+            for running in [one for one in self.orders[order_id] if one["status"] == "pending"]:
+                running["status"] = status
+                if status == "success":
+                    self.effects[f"{running['method']}:{order_id}"] += 1
+
+    def money(self, payment_id: str) -> tuple[Decimal, Decimal, Decimal]:
+        """Return what is held, what was taken, and what of that was returned."""
+        with self.lock:
+            return self._money(self.orders.get(without_dashes(payment_id), []))
+
+    def notification(self, payment_id: str) -> tuple[bytes, dict[str, str]]:
+        """Return what Tranzzo sends of the last operation: a form and its headers."""
+        with self.lock:
+            last = json.dumps(self.orders[without_dashes(payment_id)][-1])
+        return self.signed(last.encode()), {"Content-Type": "application/x-www-form-urlencoded"}
+
+    def signed(self, content: bytes) -> bytes:
+        """Return a form of any content, rightly signed."""
+        data = base64.urlsafe_b64encode(content).decode()
+        secret = self.settings["api_secret"]
+        digest = hashlib.sha1(f"{secret}{data}{secret}".encode(), usedforsecurity=False).digest()
+        signature = base64.urlsafe_b64encode(digest).decode()
+        return urlencode({"data": data, "signature": signature}).encode()
 
     # What Tranzzo does.
 
@@ -126,6 +199,8 @@ class TranzzoCompany(Company):
         if not self._knows(call, asked.get("pos_id")):
             wrong = refusal("S-404", "Invalid pos_id field or credentials")
             return self.credentials_status, wrong
+        if call.operation == "create":
+            return self._open(asked)
         operations = self.orders.get(str(asked["order_id"]))
         if operations is None:
             # The code of an unknown order is not documented; this one is made up.
@@ -135,11 +210,30 @@ class TranzzoCompany(Company):
         return self._write(call.operation, asked, operations)
 
     def _asked(self, call: Call) -> dict[str, Any]:
-        for _, pattern, operation in ROUTES[:2]:
+        """Read what is asked, every number exact."""
+        for _, pattern, operation in ROUTES:
             found = re.fullmatch(pattern, call.path)
-            if found and operation == call.operation:
+            if found and operation == call.operation and found.groupdict():
                 return {"pos_id": found["pos"], "order_id": found["order"]}
-        return call.json()
+        asked: dict[str, Any] = json.loads(call.body, parse_float=Decimal, parse_int=Decimal)
+        return asked
+
+    def _open(self, asked: dict[str, Any]) -> Respond:
+        """Make an order, and a page to pay it on."""
+        for name in asked.keys() - {"pos_id", "amount"}:
+            if not isinstance(asked[name], str) or name not in {*REQUIRED, *OPTIONAL}:
+                return 400, wrong_field(name)
+        for name, is_right in REQUIRED.items():
+            if name not in asked or not is_right(asked[name]):
+                return 400, wrong_field(name)
+        order_id = asked["order_id"]
+        if order_id in self.orders:
+            return 400, refusal("P-409", "Order id is already used")
+        self.orders[order_id] = []
+        made = self._add(order_id, asked["method"], "init", "", asked["amount"])
+        made["currency"] = asked["currency"]
+        self.effects[f"create:{order_id}"] += 1
+        return 200, {**made, "redirect_url": f"{self.origin}/page/{made['payment_id']}"}
 
     def _knows(self, call: Call, pos_id: Any) -> bool:
         keys = self.settings
@@ -160,7 +254,10 @@ class TranzzoCompany(Company):
             return 400, refusal("P-400", "Invalid payment status")
         if operation == "cancel":
             return self._cancel(primary)
-        return 200, self._end(operation, asked)
+        amount = self._amount(operation, asked, operations)
+        if amount is None:
+            return 400, refusal("P-400", "Invalid amount")
+        return 200, self._end(operation, asked["order_id"], amount)
 
     def _is_allowed(
         self, operation: str, primary: dict[str, Any], operations: list[dict[str, Any]]
@@ -169,10 +266,23 @@ class TranzzoCompany(Company):
         kind = (primary["method"], primary["status"])
         if operation == "cancel":
             return kind[1] == "init" and primary["mode"] == "hosted"
-        if operation == "void":
+        if operation in {"void", "capture"}:
             return kind == ("auth", "success") and not live
-        is_taken = kind == ("purchase", "success") or self._done(operations, "capture") != []
-        return is_taken and "refund" not in live
+        return self._money(operations)[1] > 0
+
+    def _amount(
+        self, operation: str, asked: dict[str, Any], operations: list[dict[str, Any]]
+    ) -> Decimal | None:
+        """Return what a write is of, None where that is wrong. What is left may be refunded."""
+        held, taken, _ = self._money(operations)
+        if operation == "refund":
+            refunds = [one for one in operations if one["method"] == "refund"]
+            begun = sum((exact(one) for one in refunds if one["status"] != "failure"), ZERO)
+            part, whole, left = asked.get("refund_amount"), taken, taken - begun
+        else:
+            part, whole, left = asked.get("charge_amount"), held, held
+        amount = whole if part is None else part
+        return amount if is_amount(amount) and amount <= left else None
 
     def _cancel(self, primary: dict[str, Any]) -> Respond:
         primary["status"] = self.cancel_ends_in
@@ -181,19 +291,24 @@ class TranzzoCompany(Company):
             self.effects[f"cancel:{primary['order_id']}"] += 1
         return 200, [primary]
 
-    def _end(self, method: str, asked: dict[str, Any]) -> dict[str, Any]:
-        order_id = asked["order_id"]
-        status = self.void_ends_in if method == "void" else self.refund_ends_in
-        amount = str(asked.get("refund_amount") or self.orders[order_id][0]["amount"])
+    def _end(self, method: str, order_id: str, amount: Decimal) -> dict[str, Any]:
+        status = "pending" if self.is_slow else getattr(self, f"{method}_ends_in")
         if status == "success":
             self.effects[f"{method}:{order_id}"] += 1
         return self._add(order_id, method, status, "1000" if status == "success" else "", amount)
 
-    def _done(self, operations: list[dict[str, Any]], method: str) -> list[dict[str, Any]]:
-        return [one for one in operations if (one["method"], one["status"]) == (method, "success")]
+    def _money(self, operations: list[dict[str, Any]]) -> tuple[Decimal, Decimal, Decimal]:
+        """Return what is held, taken and returned. A part that was captured releases the rest."""
+        done = [one for one in operations if one["status"] == "success"]
+        sums = dict.fromkeys(("auth", "purchase", "capture", "void", "refund"), ZERO)
+        for one in done:
+            sums[one["method"]] += exact(one)
+        is_over = sums["capture"] or sums["void"]
+        held = ZERO if is_over else sums["auth"]
+        return held, sums["capture"] + sums["purchase"], sums["refund"]
 
     def _add(
-        self, order_id: str, method: str, status: str, code: str, amount: str
+        self, order_id: str, method: str, status: str, code: str, amount: Decimal
     ) -> dict[str, Any]:
         operations = self.orders[order_id]
         made = {
@@ -202,17 +317,23 @@ class TranzzoCompany(Company):
             "pos_id": self.settings["pos_id"],
             "mode": "direct" if operations else "hosted",
             "method": method,
-            "amount": json.loads(amount),
-            "currency": "UAH",
+            "amount": json.loads(str(amount)),
+            "currency": operations[0]["currency"] if operations else "UAH",
             "status": status,
             "status_code": code or None,
             "status_description": None,
             "created_at": "2018-10-10T10:10:22.100",
         }
+        if status == "init" and self.shows_page:
+            made["user_action_url"] = f"{self.origin}/page/{made['payment_id']}"
         if operations:
             made |= {"operation_id": str(uuid.uuid4()), "transaction_id": str(uuid.uuid4())}
         operations.append(made)
         return made
+
+
+def exact(operation: dict[str, Any]) -> Decimal:
+    return Decimal(str(operation["amount"]))
 
 
 def mark(parts: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:

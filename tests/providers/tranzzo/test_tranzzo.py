@@ -4,11 +4,7 @@ from typing import Any
 
 import pytest
 
-from connector.domain.errors import (
-    AnswerNotUnderstood,
-    ProviderCredentials,
-    ProviderRefused,
-)
+from connector.domain.errors import AnswerNotUnderstood, ProviderCredentials, ProviderRefused
 from connector.domain.payment import Effect, Look, PaymentKey, Standing
 from connector.providers.tranzzo import Tranzzo
 from tests.companies.tranzzo import TranzzoCompany

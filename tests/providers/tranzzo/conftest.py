@@ -1,0 +1,19 @@
+from collections.abc import Iterator
+
+import pytest
+
+from connector.domain.merchant import Account
+from connector.http_client import HttpClient
+from connector.provider import Hosts
+from connector.providers.tranzzo import Tranzzo
+from tests.companies.tranzzo import TranzzoCompany
+from tests.providers.tranzzo.shop import Shop
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    with TranzzoCompany() as company:
+        http = HttpClient("tranzzo")
+        provider = Tranzzo(http, Hosts(company.url, company.url))
+        yield Shop(company, provider, Account(company.settings))
+        http.close()
