@@ -21,7 +21,7 @@ export PIP_ROOT_USER_ACTION = ignore
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: install
 install: $(VENV)/.installed ## Make .venv, with the pinned requirements and the connector
@@ -39,6 +39,10 @@ test: $(VENV)/.installed-dev ## Check everything that CI checks
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/pytest --cov
+
+.PHONY: homologation
+homologation: $(VENV)/.installed ## Play VTEX's test suite against a server made for it
+	@$(VENV)/bin/connector rehearse --serve
 
 .PHONY: bench
 bench: $(VENV)/.installed-dev ## Measure how fast it is

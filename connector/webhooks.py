@@ -60,12 +60,22 @@ class Webhooks:
         return merchant
 
     def _read(self, merchant: Merchant, deadline: Deadline) -> Notification | None:
-        """Read the message as the company's, else as its sandbox's: both know our address."""
         provider = self.providers[merchant.provider]
         if provider.missing(merchant.settings):
             # Nothing can be proven with settings that are not complete.
             raise NotFound
         headers = {name.lower(): value for name, value in request.headers.items()}
+        with provider.slot():
+            return self._proven(provider, merchant, headers, deadline)
+
+    def _proven(
+        self,
+        provider: Provider,
+        merchant: Merchant,
+        headers: Mapping[str, str],
+        deadline: Deadline,
+    ) -> Notification | None:
+        """Believe the company's signature, else its sandbox's: both may know our address."""
         for sandbox in (merchant.sandbox, not merchant.sandbox):
             account = merchant.account(sandbox=sandbox)
             try:

@@ -29,9 +29,11 @@ OURS: dict[str, Any] = yaml.safe_load(openapi_document())
 OPEN = {"/livez", "/readyz", "/openapi.yaml"}
 # About 300. A provider is one module, and RuStore's token is a part of it.
 MOST_LINES = 310
-LONGER = dict.fromkeys(
-    [f"connector/providers/{name}.py" for name in ("tranzzo", "yandex_pay", "rustore")], 400
-)
+LONGER = {
+    "connector/providers/rustore.py": 400,
+    "connector/providers/tranzzo.py": 400,
+    "connector/providers/yandex_pay.py": 500,
+}
 # Of a company, not of us; in a provider's module they are the company's own words.
 FOREIGN = {"gateway", "processor", "psp", "upstream", "acquirer"}
 # Say nothing. VTEX's `tid` and `nsu` are read in one module only.

@@ -15,6 +15,7 @@ from connector import config, logs, providers
 from connector.cli.check import results, warnings
 from connector.cli.demo import demo_credentials
 from connector.cli.output import operation, print_credentials, print_rows
+from connector.cli.rehearse import rehearse
 from connector.domain.errors import ConfigurationError, ConnectorError, UnknownMerchant
 from connector.domain.merchant import CapturedPolicy
 from connector.domain.operation import State
@@ -239,6 +240,9 @@ def demo(bind: str) -> None:
         f" -H 'X-VTEX-API-AppToken: {demo_merchant['appToken']}'"
         f" -H 'Content-Type: application/json' -d '{body}'\n"
     )
+
+
+main.add_command(rehearse)
 
 
 def _settings() -> config.Settings:

@@ -6,73 +6,91 @@ create        payments/creating-invoice
 look          payments/payment-information
 statuses      payments/payment-statuses
 refund        payments/refund
+notification  payments/webhook
 
 Authentication: every call is a POST whose `sign` header is an MD5 over its body and the
-merchant's payment key.
+merchant's payment key. A notification has the same in its body, over the rest of it.
 
 There is no sandbox, nothing is ever held, and no call cancels an invoice: an unpaid one expires
-by itself. A refund needs a wallet address that VTEX does not give, and the address a payment came
-from may belong to an exchange, so a paid invoice is left to a person.
+by itself. A refund is of the whole invoice, and goes to a wallet that VTEX does not name; the one
+a payment came from may be an exchange's. So it goes to one of the merchant's, or is left to a
+person.
+
+Neither approved nor denied, but left to a person, is what is `wrong_amount` (a part was paid),
+`system_fail` (what became of the money is not said) or `locked` (held as suspicious): the buyer's
+money is there, or may be.
 
 The pages leave open:
 - Whether `payment_status` and `status` can differ: where they do, neither is believed.
 - What a look at an unknown order is answered: the page "refund" has `Payment was not found`.
 - What a wrong `sign` is answered: clients report {"message": "Invalid Sign."}.
+- What becomes of a second refund: it is not taken for a repeat.
+- Whether a notification is signed with letters beyond ASCII as they are or as escapes: both count.
 """
 
 import base64
+import functools
 import hashlib
+import hmac
 import json
+import re
 import uuid
+from collections.abc import Mapping
+from decimal import Decimal
 
+from connector.domain import errors
 from connector.domain.deadline import Deadline
-from connector.domain.errors import (
-    AnswerNotUnderstood,
-    ConnectorError,
-    ProviderCredentials,
-    ProviderRefused,
-    ProviderUnavailable,
-)
 from connector.domain.merchant import Account
-from connector.domain.payment import Look, PaymentKey, Standing
+from connector.domain.order import Delays, Order
+from connector.domain.payment import Created, Effect, Look, Notification, PaymentKey, Sent, Standing
 from connector.http_client import Answer
 from connector.provider import Fields, Provider, Setting, word
 
+_PATHS = {"create": "/payment", "look": "/payment/info", "refund": "/payment/refund"}
 # `payment_status`, page "statuses".
 _STANDINGS = {
     "check": Standing.UNPAID,
-    "process": Standing.PAYING,
-    "confirm_check": Standing.PAYING,
-    "wrong_amount_waiting": Standing.PAYING,
-    "paid": Standing.STUCK,
-    "paid_over": Standing.STUCK,
-    "wrong_amount": Standing.STUCK,
-    "system_fail": Standing.STUCK,
-    "refund_fail": Standing.STUCK,
-    "locked": Standing.STUCK,
+    **dict.fromkeys(("process", "confirm_check", "wrong_amount_waiting"), Standing.PAYING),
+    **dict.fromkeys(("paid", "paid_over"), Standing.CAPTURED),
+    **dict.fromkeys(("wrong_amount", "system_fail", "refund_fail", "locked"), Standing.STUCK),
     "refund_process": Standing.WORKING,
-    "cancel": Standing.UNDONE,
-    "fail": Standing.UNDONE,
-    "refund_paid": Standing.UNDONE,
+    **dict.fromkeys(("cancel", "fail", "refund_paid"), Standing.UNDONE),
 }
-# The money is in: only a person's refund changes that. The other stuck ones may go on by
-# themselves (a check against money laundering ends, a refund is tried again).
-_FINAL = {"paid", "paid_over"}
-# An invoice that ended unpaid can be renewed (`is_refresh`, page "create") unless `is_final`.
-_RENEWABLE = {"cancel", "fail"}
-
-# `message`, the company's only error codes: page "refund", and one that clients report.
+# Until `is_final` these are not yet what they say: another payment may come in, or the invoice
+# that ended unpaid be renewed (`is_refresh`, page "create").
+_NOT_FINAL = {
+    **dict.fromkeys(("paid", "paid_over"), Standing.STUCK),
+    **dict.fromkeys(("cancel", "fail"), Standing.UNPAID),
+}
+# The whole invoice was paid.
+_TAKEN = {"paid", "paid_over", "refund_process", "refund_fail", "refund_paid"}
+# `message`, the company's only error codes: pages "create" and "refund", and one that clients
+# report. All others are refusals, of which only these words are shown.
 _NOT_FOUND = "Payment was not found"
-_ERRORS: dict[str, type[ConnectorError]] = {
-    "You are forbidden": ProviderCredentials,
-    "Invalid Sign.": ProviderCredentials,
-    "Undefined merchant wallet": ProviderRefused,
-    "Server error": ProviderUnavailable,
+_ERRORS: dict[str, type[errors.ConnectorError]] = {
+    "You are forbidden": errors.ProviderCredentials,
+    "Invalid Sign.": errors.ProviderCredentials,
+    "Gateway error": errors.ProviderUnavailable,
+    "Server error": errors.ProviderUnavailable,
 }
+_REFUSAL = re.compile(
+    r"(The (network|currency|terminal)|Payment) was not found|Wallet not found"
+    r"|Not found service to_currency|Error convert to_currency|(Minimum|Maximum) amount"
+    r"|Undefined merchant wallet|Refunds are made only for completed payments"
+    r"|The refund amount should not be more than the amount paid"
+)
+# Seconds an invoice may be paid (page "create": 300 to 43200). VTEX gives it up an hour later:
+# what was paid in the last minute must be confirmed by the blockchain.
+_LIFETIME, _CONFIRMATION = 3600, 3600
+_PAYERS = ("merchant", "customer")
+
+
+def _wallet(text: str) -> str | None:
+    return None if 16 <= len(text) <= 255 else "give the address of a wallet"  # noqa: PLR2004
 
 
 class Cryptomus(Provider):
-    """Looks at invoices. Ends none: the company has no call for it."""
+    """Creates invoices, and refunds them where the merchant names a wallet. Ends none unpaid."""
 
     name = "cryptomus"
     title = "Cryptomus"
@@ -80,60 +98,138 @@ class Cryptomus(Provider):
     settings = (
         Setting("merchant_uuid", "Merchant UUID", is_secret=False),
         Setting("payment_key", "Payment API key"),
+        Setting(
+            "refund_address", "Refund wallet", is_secret=False, check=_wallet, is_required=False
+        ),
+        Setting(
+            "refund_fee", "Refund fee paid by", is_secret=False, is_required=False, options=_PAYERS
+        ),
     )
+    payment_methods = ("Cryptomus",)
+    # Of the cryptocurrencies it prices in; page "create" gives amounts as texts and no limit.
+    decimals = 8
+    delays = Delays(cancel=_LIFETIME + _CONFIRMATION)
+    has_sandbox = False
+    create_is_idempotent = True
     passing = frozenset({Standing.PAYING})
 
     def look(
         self, payment: PaymentKey, account: Account, deadline: Deadline, reference: str | None
     ) -> Look:
-        answer = self._call("/payment/info", {"order_id": payment.payment_id}, account, deadline)
-        result = _result_from(answer)
-        return Look(Standing.ABSENT) if result is None else _look_from(result, payment)
+        try:
+            answer = self._call("look", {"order_id": payment.payment_id}, account, deadline)
+        except errors.ProviderRefused as error:
+            if error.evidence != _NOT_FOUND:
+                raise
+            return Look(Standing.ABSENT)
+        return _look_from(answer.object("result"), payment)
+
+    def create(self, order: Order, account: Account, deadline: Deadline, reference: str) -> Created:
+        """Create an invoice; of a known order id the company returns the one it has."""
+        answer = self._call("create", _request(order), account, deadline)
+        return _created_from(answer.object("result"), order)
+
+    def refund(
+        self,
+        payment: PaymentKey,
+        look: Look,
+        amount: Decimal | None,
+        account: Account,
+        deadline: Deadline,
+        reference: str,
+    ) -> Sent:
+        if amount is not None or not self.may_refund(account):
+            raise errors.ProviderRefused(evidence="full amount to a refund_address only")
+        request = {
+            "order_id": payment.payment_id,
+            "address": account.settings["refund_address"],
+            # Whether the commission is the merchant's: the buyer then gets all.
+            "is_subtract": account.settings.get("refund_fee") != "customer",
+        }
+        self._call("refund", request, account, deadline)
+        return Sent(Effect.ACCEPTED)
+
+    def may_refund(self, account: Account) -> bool:
+        return bool(account.settings.get("refund_address"))
+
+    def read_notification(
+        self, body: bytes, headers: Mapping[str, str], account: Account, deadline: Deadline
+    ) -> Notification | None:
+        try:
+            return _notification_from(body, account)
+        except (ValueError, RecursionError, errors.AnswerNotUnderstood) as error:
+            raise errors.InvalidRequest("This is no notification of Cryptomus's") from error
 
     def probe(self, account: Account, deadline: Deadline) -> None:
         """Ask after an order that cannot exist: "not found" is said only to a good sign."""
-        _result_from(self._call("/payment/info", {"order_id": uuid.uuid4().hex}, account, deadline))
+        self.look(PaymentKey(uuid.uuid4().hex), account, deadline, None)
 
     def _call(
-        self, path: str, request: dict[str, str], account: Account, deadline: Deadline
-    ) -> Answer:
-        body = json.dumps(request).encode()
-        return self._http.send(
-            "POST",
-            self._hosts.base(account) + path,
-            operation="look",
-            deadline=deadline,
-            headers=_headers(body, account),
-            body=body,
+        self, operation: str, request: object, account: Account, deadline: Deadline
+    ) -> Fields:
+        url, body = self._hosts.base(account) + _PATHS[operation], json.dumps(request).encode()
+        headers = {
+            "Content-Type": "application/json",
+            "merchant": account.settings["merchant_uuid"],
+            "sign": _sign(body, account),
+        }
+        answer = self._http.send(
+            "POST", url, operation=operation, deadline=deadline, headers=headers, body=body
         )
+        return _fields_from(answer)
 
 
-def _headers(body: bytes, account: Account) -> dict[str, str]:
-    signed = base64.b64encode(body) + account.settings["payment_key"].encode()
+def _sign(text: bytes, account: Account) -> str:
+    """MD5 is the company's choice, page "format"."""
+    signed = base64.b64encode(text) + account.settings["payment_key"].encode()
+    return hashlib.md5(signed, usedforsecurity=False).hexdigest()
+
+
+def _request(order: Order) -> dict[str, object]:
+    """A buyer who paid too little may pay the rest: `is_payment_multiple` is left at true.
+
+    Without that the invoice would end as `wrong_amount`, with a part of the money taken.
+    """
+    urls = dict.fromkeys(("url_return", "url_success"), order.return_url)
+    urls["url_callback"] = order.notification_url or ""
     return {
-        "Content-Type": "application/json",
-        "merchant": account.settings["merchant_uuid"],
-        # MD5 is the company's choice, page "format".
-        "sign": hashlib.md5(signed, usedforsecurity=False).hexdigest(),
+        "amount": f"{order.amount:f}",
+        "currency": order.currency,
+        "order_id": order.payment_id,
+        "lifetime": _LIFETIME,
+        # The company takes no other lengths.
+        **{name: url for name, url in urls.items() if re.fullmatch(r".{6,255}", url)},
     }
 
 
-def _result_from(answer: Answer) -> Fields | None:
-    """Read {"state": 0, "result"} or {"state": 1, "message" or "errors"}, None for not found.
+def _fields_from(answer: Answer) -> Fields:
+    """Read {"state": 0, "result"}; raise for {"state": 1, "message" or "errors"}.
 
-    Errors come with HTTP 422 (page "refund"); the message decides, whatever the status.
+    Errors come with HTTP 422 (page "refund"); the message decides, whatever the status. Only a
+    wrong sign is told without a state.
     """
     fields = Fields(answer.json())
     state = fields.text("state")
-    message = fields.text("message") or ""
     if state == "0" and answer.status < 300:  # noqa: PLR2004 - a success
-        return fields.object("result")
-    if state == "1" and message == _NOT_FOUND:
-        return None
-    if state == "1" or message in _ERRORS:
-        evidence = message if message in _ERRORS else ""
-        raise _ERRORS.get(message, ProviderRefused)(evidence=evidence)
-    raise AnswerNotUnderstood(evidence=f"HTTP {answer.status}")
+        return fields
+    message = fields.text("message") or ""
+    kind = _ERRORS.get(message, errors.ProviderRefused)
+    if state == "1" or kind is errors.ProviderCredentials:
+        known = _REFUSAL.match(message)
+        raise kind(evidence=message if message in _ERRORS else known[0] if known else "")
+    raise errors.AnswerNotUnderstood(evidence=f"HTTP {answer.status}")
+
+
+def _created_from(result: Fields, order: Order) -> Created:
+    """Read {"uuid", "order_id", "amount", "currency", "url", ...}."""
+    _check_order(result, order.payment_id)
+    told = result.decimal("amount"), result.text("currency")
+    invoice_id, page = result.text("uuid"), result.text("url")
+    if None in told or not (invoice_id and page):
+        raise errors.AnswerNotUnderstood(evidence="no invoice")
+    if told != (order.amount, order.currency):
+        raise errors.ProviderRefused(evidence="another amount")
+    return Created(provider_payment_id=invoice_id, payment_url=page)
 
 
 def _look_from(result: Fields, payment: PaymentKey) -> Look:
@@ -141,20 +237,30 @@ def _look_from(result: Fields, payment: PaymentKey) -> Look:
 
     `amount` is in units of `currency`, a text.
     """
-    if result.text("order_id") not in {None, payment.payment_id}:
-        raise AnswerNotUnderstood(evidence="another order_id")
+    _check_order(result, payment.payment_id)
     status = _status_from(result)
     standing = _STANDINGS.get(status, Standing.WORKING)
-    is_open = result.flag("is_final") is False
-    if is_open and status in _RENEWABLE:
-        standing = Standing.UNPAID
+    if result.flag("is_final") is False:
+        standing = _NOT_FINAL.get(status, standing)
+    amount = result.decimal("amount")
+    is_taken = status in _TAKEN and standing is _STANDINGS[status]
+    returned = amount if status == "refund_paid" else Decimal()
     return Look(
         standing,
-        amount=result.decimal("amount"),
+        amount=amount,
         currency=result.text("currency"),
-        is_final=status in _FINAL and not is_open,
+        failures=int(status == "refund_fail"),
         word=word(status),
+        captured=amount if is_taken else None,
+        refunded=returned if is_taken else None,
+        provider_payment_id=result.text("uuid"),
+        payment_url=result.text("url"),
     )
+
+
+def _check_order(result: Fields, payment_id: str) -> None:
+    if result.text("order_id") not in {None, payment_id}:
+        raise errors.AnswerNotUnderstood(evidence="another order_id")
 
 
 def _status_from(result: Fields) -> str:
@@ -163,5 +269,42 @@ def _status_from(result: Fields) -> str:
     if status and other and status != other:
         return f"{status}-{other}"
     if not (status or other):
-        raise AnswerNotUnderstood(evidence="no status")
+        raise errors.AnswerNotUnderstood(evidence="no status")
     return status or other or ""
+
+
+class _Number(str):
+    __slots__ = ()  # a number as it is written
+
+
+def _notification_from(body: bytes, account: Account) -> Notification | None:
+    """Read {"type", "uuid", "order_id", "status", ..., "sign"}."""
+    told = json.loads(body, parse_float=_Number, parse_int=_Number, parse_constant=_Number)
+    fields = Fields(told)
+    sign = (fields.text("sign") or "").encode()
+    told.pop("sign", None)
+    texts = [_php_json(told, is_ascii).encode() for is_ascii in (False, True)]
+    if not sum(hmac.compare_digest(_sign(text, account).encode(), sign) for text in texts):
+        raise errors.NotAuthenticated("Not signed with the merchant's key")
+    order_id = fields.text("order_id")
+    if fields.text("type") != "payment" or not order_id:
+        return None
+    return Notification(
+        hashlib.sha256(texts[0]).hexdigest(),
+        (order_id,),
+        provider_payment_id=fields.text("uuid"),
+        word=word(fields.text("status")),
+    )
+
+
+def _php_json(value: object, is_ascii: bool) -> str:
+    """Write JSON as PHP's json_encode does, with or without JSON_UNESCAPED_UNICODE."""
+    if isinstance(value, _Number):
+        return value
+    write = functools.partial(_php_json, is_ascii=is_ascii)
+    if isinstance(value, list):
+        return "[" + ",".join(map(write, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{write(name)}:{write(value[name])}" for name in value) + "}"
+    text = json.dumps(value, ensure_ascii=is_ascii).replace("/", "\\/")
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

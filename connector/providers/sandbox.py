@@ -1,34 +1,260 @@
 """The sandbox: a company that does not exist.
 
-It answers without any call, moves no money and needs no settings: for a first try, and the
-specimen to copy. Every payment is held there until it is cancelled, whatever its id. It shows
-no amount, so a cancellation is never partial.
+It answers without any call, moves no money and needs no settings: for a first try, for VTEX's test
+suite, and the specimen to copy. Its API reference is VTEX's page "Payment Provider Homologation",
+where the cards stand that the test suite pays with.
+
+Authentication: none. Its books are the memo that is kept with a payment: what it was created with,
+and every write since. A write that comes again under its reference is the first one.
+
+Quirks: a payment that was not created here has no books. It is held until it is cancelled,
+whatever its id, and no amount is shown, so its cancellation is never partial. A page to pay on
+is the shop's own return address: the buyer is back at once, and has paid a few seconds later.
+
+What it cannot do: be settled twice; be settled or refunded without books. It sends no
+notification, so a payment that is not decided at once is found out by looking.
 """
 
+import json
+import re
+import time
+from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
+
+from connector.domain import exact
 from connector.domain.deadline import Deadline
+from connector.domain.errors import AnswerNotUnderstood, ProviderRefused
 from connector.domain.merchant import Account
-from connector.domain.payment import Effect, Look, PaymentKey, Sent, Standing
-from connector.provider import Provider
+from connector.domain.order import Order
+from connector.domain.payment import (
+    Created,
+    Effect,
+    Look,
+    PaymentKey,
+    PaymentStatus,
+    Sent,
+    Standing,
+)
+from connector.provider import Fields, Provider
+
+# Seconds until a payment is decided that was not at once. VTEX's test suite waits 15 for the
+# callback.
+_SECONDS = 5
+# How a payment ends by its card, and whether only then. The test suite's public numbers.
+_CARDS = {
+    "4444333322221111": (PaymentStatus.APPROVED, 0),
+    "4444333322221112": (PaymentStatus.DENIED, 0),
+    "4222222222222224": (PaymentStatus.APPROVED, _SECONDS),
+    "4222222222222225": (PaymentStatus.DENIED, _SECONDS),
+}
+_OTHER_CARD = (PaymentStatus.APPROVED, 0)
+_NO_CARD = (PaymentStatus.APPROVED, _SECONDS)
+# Paid at a counter, card or not.
+_INVOICE = "BankInvoice"
+_WORDS = {
+    Standing.PAYING: "paying",
+    Standing.HELD: "held",
+    Standing.CAPTURED: "captured",
+    Standing.PARTLY_REFUNDED: "partly-refunded",
+    Standing.UNDONE: "ended",
+}
+_NOTHING = Decimal(0)
 
 
 class Sandbox(Provider):
-    """Holds every payment and releases it when asked."""
+    """Plays what a card asks for, and keeps exact books."""
 
     name = "sandbox"
     title = "Sandbox"
     url = "https://sandbox.invalid"
     settings = ()
-    cancellable = frozenset({Standing.HELD})
+    payment_methods = ("Visa", "Mastercard", "American Express", "BankInvoice", "Promissories")
+    create_is_idempotent = True
+    cancellable = frozenset({Standing.PAYING, Standing.HELD})
+    can_refund = True
+    can_settle_partly = True
+    can_refund_partly = True
+    refund_is_idempotent = True
 
     def look(
         self, payment: PaymentKey, account: Account, deadline: Deadline, reference: str | None
     ) -> Look:
-        return Look(Standing.HELD, word="held")
+        if payment.memo is None:
+            return Look(Standing.HELD, word=_WORDS[Standing.HELD])
+        books = _Books.read(payment.memo)
+        standing = books.standing(time.time())
+        own = books.find(reference)
+        return Look(
+            standing,
+            amount=books.amount,
+            currency=books.currency,
+            word=_WORDS[standing],
+            captured=books.total("settle"),
+            refunded=books.total("refund"),
+            own=Effect.DONE if own else None,
+            own_id=own.id if own else None,
+            authorization_id=_authorization_id(payment.payment_id, standing),
+            again=books.decided_at - time.time() if standing is Standing.PAYING else None,
+        )
+
+    def create(self, order: Order, account: Account, deadline: Deadline, reference: str) -> Created:
+        number = re.sub(r"\D", "", order.card_number or "")
+        has_page = order.method == _INVOICE or not number
+        end, seconds = _NO_CARD if has_page else _CARDS.get(number, _OTHER_CARD)
+        books = _Books(order.amount, order.currency, end, int(time.time()) + seconds)
+        standing = books.standing(time.time())
+        return Created(
+            PaymentStatus.PENDING if seconds else end,
+            authorization_id=_authorization_id(order.payment_id, standing),
+            provider_payment_id=f"sandbox-{order.payment_id}",
+            payment_url=self._page(order, account) if has_page else None,
+            memo=books.written(),
+            again=seconds or None,
+            word=_WORDS[standing],
+        )
 
     def cancel(
         self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
     ) -> Sent:
-        return Sent(Effect.DONE, word="released")
+        if payment.memo is None:
+            return Sent(Effect.DONE, word="released")
+        sent = _Books.read(payment.memo).sent(_Write("cancel", reference))
+        return replace(sent, id=None, word="released")
+
+    def settle(
+        self,
+        payment: PaymentKey,
+        look: Look,
+        amount: Decimal | None,
+        account: Account,
+        deadline: Deadline,
+        reference: str,
+    ) -> Sent:
+        books = _books(payment)
+        taken = books.amount if amount is None else amount
+        return books.sent(_Write("settle", reference, taken))
+
+    def refund(
+        self,
+        payment: PaymentKey,
+        look: Look,
+        amount: Decimal | None,
+        account: Account,
+        deadline: Deadline,
+        reference: str,
+    ) -> Sent:
+        books = _books(payment)
+        returned = books.left_to_refund if amount is None else amount
+        return books.sent(_Write("refund", reference, returned))
 
     def probe(self, account: Account, deadline: Deadline) -> None:
         return None
+
+    def _page(self, order: Order, account: Account) -> str:
+        """Where the buyer is sent: an address that works in a browser and holds no secret."""
+        return order.return_url or f"{self._hosts.base(account)}/pay/{order.payment_id}"
+
+
+@dataclass(frozen=True)
+class _Write:
+    """One write in the books. `amount` is in units of the payment's currency."""
+
+    verb: str
+    reference: str
+    amount: Decimal = _NOTHING
+
+    @property
+    def id(self) -> str:
+        return f"{self.verb}-{self.reference}"
+
+
+@dataclass(frozen=True)
+class _Books:
+    """A payment: how it ends, from when on (in seconds since 1970), and what was done with it."""
+
+    amount: Decimal
+    currency: str
+    end: PaymentStatus
+    decided_at: int
+    writes: tuple[_Write, ...] = ()
+
+    @classmethod
+    def read(cls, memo: str) -> "_Books":
+        """Read a memo. Raises AnswerNotUnderstood when it is not one of ours."""
+        try:
+            fields = Fields(exact.loads(memo))
+            amount, decided_at = fields.decimal("amount"), fields.decimal("decided_at")
+            end = PaymentStatus(fields.text("end") or "")
+        except ValueError as error:
+            raise AnswerNotUnderstood(evidence="memo") from error
+        if amount is None or decided_at is None:
+            raise AnswerNotUnderstood(evidence="memo")
+        writes = tuple(map(_write, fields.objects("writes")))
+        return cls(amount, fields.text("currency") or "", end, int(decided_at), writes)
+
+    def written(self) -> str:
+        """Write the memo."""
+        return json.dumps({**asdict(self), "end": self.end.value}, default=str)
+
+    def find(self, reference: str | None) -> _Write | None:
+        return next((one for one in self.writes if one.reference == reference), None)
+
+    def total(self, verb: str) -> Decimal:
+        return sum((one.amount for one in self.writes if one.verb == verb), _NOTHING)
+
+    @property
+    def left_to_refund(self) -> Decimal:
+        return self.total("settle") - self.total("refund")
+
+    def standing(self, at: float) -> Standing:
+        """Where the payment stands at a time."""
+        if any(one.verb == "cancel" for one in self.writes):
+            return Standing.UNDONE
+        if at < self.decided_at:
+            return Standing.PAYING
+        if self.end is PaymentStatus.DENIED:
+            return Standing.UNDONE
+        if not self.total("settle"):
+            return Standing.HELD
+        if not self.left_to_refund:
+            return Standing.UNDONE
+        return Standing.PARTLY_REFUNDED if self.total("refund") else Standing.CAPTURED
+
+    def most(self, verb: str) -> Decimal | None:
+        """How much a write may move, None when it may not be done at all."""
+        standing = self.standing(time.time())
+        if verb == "cancel":
+            return _NOTHING if standing in Sandbox.cancellable else None
+        if verb == "settle":
+            return self.amount if standing is Standing.HELD else None
+        is_settled = standing in {Standing.CAPTURED, Standing.PARTLY_REFUNDED}
+        return self.left_to_refund if is_settled else None
+
+    def sent(self, write: _Write) -> Sent:
+        """Do a write once. Raises ProviderRefused."""
+        if known := self.find(write.reference):
+            return Sent(Effect.DONE, id=known.id, word="repeated")
+        most = self.most(write.verb)
+        if most is None:
+            raise ProviderRefused(evidence=f"not-to-{write.verb}")
+        if write.amount > most or (write.verb != "cancel" and write.amount <= 0):
+            raise ProviderRefused(evidence="amount")
+        books = replace(self, writes=(*self.writes, write))
+        return Sent(Effect.DONE, id=write.id, word=f"{write.verb}-done", memo=books.written())
+
+
+def _books(payment: PaymentKey) -> _Books:
+    if payment.memo is None:
+        raise ProviderRefused(evidence="no-books")
+    return _Books.read(payment.memo)
+
+
+def _write(fields: Fields) -> _Write:
+    verb, reference = fields.text("verb") or "", fields.text("reference") or ""
+    return _Write(verb, reference, fields.decimal("amount") or _NOTHING)
+
+
+def _authorization_id(payment_id: str, standing: Standing) -> str | None:
+    """The id that VTEX is told once the payment is approved."""
+    is_approved = standing in {Standing.HELD, Standing.CAPTURED, Standing.PARTLY_REFUNDED}
+    return f"sandbox-auth-{payment_id}" if is_approved else None

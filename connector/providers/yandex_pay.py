@@ -1,54 +1,69 @@
 """Yandex Pay.
 
-Pages, under https://pay.yandex.ru/docs/en/custom/backend/yandex-pay-api/:
-format        (itself)
-create        order/merchant_v1_orders-post
-look          order/merchant_v1_order-get
-rollback      order/merchant_v1_rollback-post
-cancel        order/merchant_v1_cancel-post
-refund        order/merchant_v2_refund-post
-operation     operation/merchant_v1_operations-get
+Pages, under https://pay.yandex.ru/docs/en/custom/backend/yandex-pay-api/: format (itself); under
+order/ create (merchant_v1_orders-post), look (merchant_v1_order-get), rollback, cancel, capture
+(merchant_v1_<name>-post) and refund (merchant_v2_refund-post); operation
+(operation/merchant_v1_operations-get); and webhook (../merchant-api/webhook).
 
-Authentication: a key in a header; in the sandbox the key is the merchant id.
+Authentication: a key in a header; in the sandbox the key is the merchant id. A notification is a
+JWT, signed with a key of a public list.
 
 An order that is not paid is ended by /rollback (then FAILED), a hold by /cancel (then VOIDED). A
 rollback that meets a buyer's payment returns all of it, which is right for a cancellation; only
-the order shows what came of it. /cancel and /refund make operations that may end later, found by
+the order shows what came of it. The other writes make operations that may end later, found by
 our `externalOperationId`. A CONFIRMED order (Split, paid on delivery) waits for a person. It
-cannot cancel in part.
+cannot cancel in part; what is settled or refunded in part needs the cart that is left, so `memo`
+is the cart as it was sent. Whether money is held first is agreed with Yandex, not requested.
 
 The pages leave open:
 - What `operationType` ours have: the samples print AUTHORIZE for each, so the id decides.
 - The code of "no such order": every 404 with a `reasonCode`, which a proxy's has not.
 - The HTTP status of an `externalOperationId` used before: its code decides, a look tells.
+- Which sums of an order a capture or refund makes smaller: the largest is what was authorized.
 """
 
+import hashlib
 import json
+import re
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from http import HTTPStatus
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlsplit
 
 from connector.domain.deadline import Deadline
-from connector.domain.errors import AnswerNotUnderstood, ProviderCredentials, ProviderRefused
+from connector.domain.errors import (
+    AnswerNotUnderstood,
+    ConnectorError,
+    InvalidRequest,
+    NotAuthenticated,
+    ProviderCredentials,
+    ProviderRefused,
+)
 from connector.domain.merchant import Account
-from connector.domain.payment import Effect, Look, PaymentKey, Sent, Standing
-from connector.http_client import Answer
-from connector.provider import Fields, Provider, Setting, word
+from connector.domain.order import Delays, Line, Order
+from connector.domain.payment import Created, Effect, Look, Notification, PaymentKey, Sent, Standing
+from connector.http_client import Answer, HttpClient
+from connector.jwt import SignedTokens
+from connector.provider import Fields, Hosts, Provider, Setting, word
 
 # By order, or by our reference.
 _PATHS = {
+    "create": "/v1/orders",
     "look": "/v1/orders/{}",
     "probe": "/v1/orders/{}",
     "operation": "/v1/operations/{}",
     "rollback": "/v1/orders/{}/rollback",
     "cancel": "/v1/orders/{}/cancel",
+    "settle": "/v1/orders/{}/capture",
     "refund": "/v2/orders/{}/refund",
 }
 # `paymentStatus`, page "look". None and "null" are of an order whose buyer did nothing yet.
 # FAILED is not paid, expired, or rolled back.
+_PARTLY = "PARTIALLY_REFUNDED"
 _STANDINGS: dict[str | None, Standing] = {
     None: Standing.UNPAID,
     "null": Standing.UNPAID,
@@ -58,14 +73,15 @@ _STANDINGS: dict[str | None, Standing] = {
     "CONFIRMED": Standing.STUCK,
     "VOIDED": Standing.UNDONE,
     "REFUNDED": Standing.UNDONE,
-    "PARTIALLY_REFUNDED": Standing.PARTLY_REFUNDED,
+    _PARTLY: Standing.PARTLY_REFUNDED,
     "FAILED": Standing.UNDONE,
 }
+_TAKEN = ("CAPTURED", _PARTLY, "REFUNDED")
 # `operationType`, page "look": what ends what stands, or ended what is ended; what changes what
 # stands, and is ahead of the status once it succeeded; and what takes a hold, so that its success
 # is never our cancellation.
-_ENDING = {"AUTHORIZED": "VOID", "CAPTURED": "REFUND", "VOIDED": "VOID", "REFUNDED": "REFUND"}
-_CHANGING = {"AUTHORIZED": ("VOID", "CAPTURE"), "CAPTURED": ("REFUND",)}
+_ENDING = {"AUTHORIZED": "VOID", "VOIDED": "VOID", **dict.fromkeys(_TAKEN, "REFUND")}
+_CHANGING = {"AUTHORIZED": ("VOID", "CAPTURE"), "CAPTURED": ("REFUND",), _PARTLY: ("REFUND",)}
 _TAKING = ("CAPTURE", "SUBMIT")
 # `status` of an operation, page "look". One without is PENDING.
 _EFFECTS = {"PENDING": Effect.ACCEPTED, "SUCCESS": Effect.DONE, "FAIL": Effect.FAILED}
@@ -74,16 +90,22 @@ _WRONG_CREDENTIALS = "AUTHENTICATION_ERROR"
 _DUPLICATE = "DUPLICATE_EXTERNAL_OPERATION_ID"
 # Milliseconds of X-Request-Timeout, page "format".
 _MIN_TIMEOUT, _MAX_TIMEOUT = 1000, 10_000
-# The only currency, page "create".
-_CURRENCY = "RUB"
+# The only currency, the most characters of a text, seconds an unpaid order lives: page "create".
+_CURRENCY, _LONGEST, _TTL = "RUB", 2048, 1800
+# Roubles: the least of an order, a refund, and what stays (page "refund"); and the smallest step.
+_LEAST, _STEP = Decimal(1), Decimal("0.01")
 _REASON = "Cancelled by the shop"
-
-# The body of a write, and our reference.
-_Write = tuple[bytes, str]
+# Where a buyer may be sent: https, or http on loopback.
+_PAYMENT_URL = r"https://[^/?#\s]\S*|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/\S*)?"
+# `event`, page "webhook": what it is about.
+_EVENTS = {"ORDER_STATUS_UPDATED": "order", "OPERATION_STATUS_UPDATED": "operation"}
+# What a call is about, and for whom.
+_Scope = tuple[str, Account, Deadline]
+_Object = dict[str, Any]
 
 
 class YandexPay(Provider):
-    """Rolls back unpaid orders, releases holds and, by policy, refunds what was taken."""
+    """Sells by a payment page; releases or takes holds, and refunds in part too."""
 
     name = "yandex_pay"
     title = "Yandex Pay"
@@ -93,37 +115,83 @@ class YandexPay(Provider):
         Setting("merchant_id", "Merchant ID", is_secret=False),
         Setting("api_key", "API key"),
     )
+    payment_methods = ("Yandex Pay",)
+    currencies = frozenset({_CURRENCY})
+    # An unpaid order fails after `_TTL`; as long again for a buyer who began to pay at its end.
+    delays = Delays(cancel=2 * _TTL)
+    create_is_idempotent = True
     cancellable = frozenset({Standing.UNPAID, Standing.PAYING, Standing.HELD})
-    can_refund = True
+    can_refund = can_settle_partly = can_refund_partly = True
     refund_is_idempotent = True
+
+    def __init__(self, http: HttpClient, hosts: Hosts) -> None:
+        super().__init__(http, hosts)
+        self._tokens = SignedTokens(http)
 
     def look(
         self, payment: PaymentKey, account: Account, deadline: Deadline, reference: str | None
     ) -> Look:
         """Read the order; and our operation, where the order should show it and does not."""
-        order = payment.payment_id
+        order, scope = payment.payment_id, (payment.payment_id, account, deadline)
         try:
-            content = self._call("look", order, account, deadline, None)
+            content = self._call("look", scope)
         except _NotFound as absence:
             return Look(Standing.ABSENT, word=absence.evidence)
         seen = _order_from(content, order)
-        operations = [
-            _operation_from(one, order, reference) for one in content.objects("operations")
-        ]
-        is_shown = any(one.is_own for one in operations)
+        made = [_operation_from(one, order, reference) for one in content.objects("operations")]
+        is_shown = any(one.is_own for one in made)
         if reference and not is_shown and seen.text("paymentStatus") in _CHANGING:
-            operations += self._own(order, account, deadline, reference)
-        return _look_from(seen, operations)
+            made += self._own(reference, scope)
+        return _look_from(seen, made)
+
+    def create(self, order: Order, account: Account, deadline: Deadline, reference: str) -> Created:
+        """Make an order that the buyer pays at `paymentUrl`."""
+        cart = _cart_from(order)
+        fields = {
+            "orderId": order.payment_id,
+            "currencyCode": order.currency,
+            "cart": cart,
+            "redirectUrls": dict.fromkeys(("onSuccess", "onError", "onAbort"), order.return_url),
+            "ttl": _TTL,
+        }
+        content = self._call("create", ("", account, deadline), reference, fields)
+        payment_url = _payment_url_from(content)
+        if not payment_url:
+            raise AnswerNotUnderstood(evidence="no paymentUrl")
+        return Created(payment_url=payment_url, memo=json.dumps(cart, separators=(",", ":")))
 
     def cancel(
         self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
     ) -> Sent:
         """Release a hold, or stop a payment that is not made yet."""
+        scope = payment.payment_id, account, deadline
         if look.standing is Standing.HELD:
-            fields = {"reason": _REASON, "externalOperationId": reference}
-            return self._end("cancel", fields, payment.payment_id, account, deadline)
-        self._call("rollback", payment.payment_id, account, deadline, (b"", reference))
+            return self._operate("cancel", scope, reference, {"reason": _REASON})
+        self._call("rollback", scope, reference)
         return Sent(Effect.ACCEPTED)
+
+    def settle(
+        self,
+        payment: PaymentKey,
+        look: Look,
+        amount: Decimal | None,
+        account: Account,
+        deadline: Deadline,
+        reference: str,
+    ) -> Sent:
+        """Take the hold, or a part of it. Where the answer tells no end, ask the operation.
+
+        A repeat is answered as the first time, so that a failure would never be seen.
+        """
+        scope, fields = (payment.payment_id, account, deadline), _Object()
+        if amount is not None and amount != look.amount:
+            cart = {"items": _cut(payment.memo, amount), "total": {"amount": _text(amount)}}
+            fields = {"orderAmount": _text(amount), "cart": cart}
+        sent = self._operate("settle", scope, reference, fields)
+        with suppress(ConnectorError):
+            if sent.effect is Effect.ACCEPTED:
+                return next(map(_sent_from, self._own(reference, scope)), sent)
+        return sent
 
     def refund(
         self,
@@ -134,52 +202,73 @@ class YandexPay(Provider):
         deadline: Deadline,
         reference: str,
     ) -> Sent:
-        """Refund the order's amount, page "refund"."""
-        if look.amount is None:
+        """Refund what is left, or a part of it: then the cart that stays is told."""
+        taken = look.amount if look.captured is None else look.captured
+        is_open = look.standing is Standing.PARTLY_REFUNDED and look.refunded is None
+        if taken is None or is_open:
             raise ProviderRefused(evidence="no amount")
-        fields = {"refundAmount": f"{look.amount:f}", "externalOperationId": reference}
-        return self._end("refund", fields, payment.payment_id, account, deadline)
+        left = taken - (look.refunded or 0)
+        part = left if amount is None else amount
+        fields: _Object = {"refundAmount": _text(part)}
+        if part != left:
+            stays = _cut(payment.memo, left - part)
+            fields["targetCart"] = {"items": [_priced(item) for item in stays]}
+        scope = payment.payment_id, account, deadline
+        return self._operate("refund", scope, reference, fields)
+
+    def read_notification(
+        self, body: bytes, headers: Mapping[str, str], account: Account, deadline: Deadline
+    ) -> Notification | None:
+        """Read a JWT. Raises what `HttpClient.send` does, too, where the keys cannot be had."""
+        base = urlsplit(self._hosts.base(account))
+        keys_url = f"{base.scheme}://{base.netloc}/api/jwks"
+        payload = self._tokens.payload(body, keys_url, deadline)
+        try:
+            return _notification_from(payload, account)
+        except AnswerNotUnderstood as error:
+            raise InvalidRequest(evidence=error.evidence) from error
 
     def probe(self, account: Account, deadline: Deadline) -> None:
         """Ask after an order that nobody has."""
         with suppress(_NotFound):
-            self._call("probe", uuid.uuid4().hex, account, deadline, None)
+            self._call("probe", (uuid.uuid4().hex, account, deadline))
 
-    def _own(
-        self, order: str, account: Account, deadline: Deadline, reference: str
-    ) -> "list[_Operation]":
+    def _own(self, reference: str, scope: _Scope) -> "list[_Operation]":
         """Ask after our operation: none, if it never arrived."""
+        order, account, deadline = scope
         with suppress(_NotFound):
-            content = self._call("operation", reference, account, deadline, None)
+            content = self._call("operation", (reference, account, deadline))
             made = _operation_from(content.object("operation"), order, reference)
             return [replace(made, is_own=True)]
         return []
 
-    def _end(
-        self, verb: str, fields: dict[str, str], order: str, account: Account, deadline: Deadline
-    ) -> Sent:
-        """Make an operation that ends the payment. One already made is for a look to explain."""
-        write = json.dumps(fields).encode(), fields["externalOperationId"]
+    def _operate(self, verb: str, scope: _Scope, reference: str, fields: _Object) -> Sent:
+        """Make an operation. One already made is for a look to explain."""
+        fields = {**fields, "externalOperationId": reference}
         try:
-            content = self._call(verb, order, account, deadline, write)
+            content = self._call(verb, scope, reference, fields)
         except ProviderRefused as refusal:
             if refusal.evidence != _DUPLICATE:
                 raise
             return Sent(Effect.ACCEPTED, word=_DUPLICATE)
-        return _sent_from(content, order)
+        return _sent_from(_operation_from(content.object("operation"), scope[0], None))
 
     def _call(
-        self, operation: str, about: str, account: Account, deadline: Deadline, write: _Write | None
+        self,
+        operation: str,
+        scope: _Scope,
+        reference: str | None = None,
+        fields: _Object | None = None,
     ) -> Fields:
-        """Return `data` of an answer: by POST for a write, else by GET."""
-        body, reference = write or (None, None)
+        """Return `data` of an answer: by POST for a write, which has a reference, else by GET."""
+        about, account, deadline = scope
         answer = self._http.send(
-            "POST" if write else "GET",
+            "POST" if reference else "GET",
             self._hosts.base(account) + _PATHS[operation].format(quote(about, safe="")),
             operation=operation,
             deadline=deadline,
             headers=_headers(account, self._http.bounded(deadline), reference),
-            body=body,
+            body=json.dumps(fields).encode() if fields else None,
         )
         return _content_from(answer)
 
@@ -197,10 +286,6 @@ class _Operation:
     id: str | None
     amount: Decimal | None
     is_own: bool
-
-    @property
-    def is_own_end(self) -> bool:
-        return self.is_own and self.kind not in _TAKING
 
 
 def _headers(account: Account, deadline: Deadline, reference: str | None) -> dict[str, str]:
@@ -254,57 +339,150 @@ def _operation_from(fields: Fields, order: str, reference: str | None) -> _Opera
     )
 
 
-def _look_from(order: Fields, operations: list[_Operation]) -> Look:
+def _payment_url_from(fields: Fields) -> str | None:
+    url = fields.text("paymentUrl")
+    return url if url and re.fullmatch(_PAYMENT_URL, url) else None
+
+
+def _look_from(order: Fields, made: list[_Operation]) -> Look:
     status = order.text("paymentStatus")
-    standing = _standing(status, operations)
-    ends = _ends(status, operations)
-    done = [one for one in ends if one.status == "SUCCESS"]
+    ending = _ENDING.get(status or "")
+    made = [replace(one, kind=ending) if _is_end(one, ending) else one for one in made]
+    amount, captured, refunded = _sums(status, order, made)
+    left = None if captured is None or refunded is None else captured - refunded
+    standing = _standing(status, made, left)
+    ends = [one for one in made if ending and one.kind == ending]
+    ends.sort(key=lambda one: one.is_own)
+    done = [one.id for one in ends if one.status == "SUCCESS"]
+    held = [one.id for one in made if (one.kind, one.status) == ("AUTHORIZE", "SUCCESS")]
+    own = next((one for one in made if one.is_own and one.kind not in _TAKING), None)
     return Look(
         standing,
-        amount=_amount(order, operations),
+        amount=amount,
         currency=_CURRENCY,
-        cancellation_id=done[-1].id if done and standing is Standing.UNDONE else None,
+        captured=captured,
+        refunded=refunded,
+        cancellation_id=done[-1] if done and standing is Standing.UNDONE else None,
         failures=sum(one.status == "FAIL" for one in ends),
         word=word(status),
+        own=_EFFECTS.get(own.status, Effect.ACCEPTED) if own else None,
+        own_id=own.id if own else None,
+        authorization_id=held[0] if held else None,
+        payment_url=_payment_url_from(order),
     )
 
 
-def _standing(status: str | None, operations: list[_Operation]) -> Standing:
+def _is_end(made: _Operation, ending: str | None) -> bool:
+    """Whether it is our end, whatever its printed type."""
+    return made.is_own and ending is not None and made.kind not in {*_TAKING, "VOID", "REFUND"}
+
+
+def _sums(
+    status: str | None, order: Fields, made: list[_Operation]
+) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    """Return what was authorized, what of it was taken, and what of that was returned."""
+    total = order.object("cart").object("total").decimal("amount")
+    authorized = [one.amount for one in made if one.kind == "AUTHORIZE"]
+    shown = [one for one in (order.decimal("orderAmount"), total, *authorized) if one is not None]
+    if status not in _TAKEN or not shown:
+        return next(iter(shown), None), None, None
+    done = [one for one in made if one.status == "SUCCESS"]
+    taken = [one.amount for kind in (*_TAKING, "AUTHORIZE") for one in done if one.kind == kind]
+    captured = next((amount for amount in taken if amount is not None), max(shown))
+    if status == "REFUNDED":
+        return max(shown), captured, captured
+    refunds = [one.amount for one in done if one.kind == "REFUND"]
+    known = [amount for amount in refunds if amount is not None]
+    is_clear = len(known) == len(refunds) and (known or status != _PARTLY)
+    return max(shown), captured, sum(known, Decimal(0)) if is_clear else None
+
+
+def _standing(status: str | None, made: list[_Operation], left: Decimal | None) -> Standing:
     """Return where a payment stands, whose operations may be ahead of its status."""
-    refunds = [one.status for one in operations if one.kind == "REFUND"]
+    refunds = [one.status for one in made if one.kind == "REFUND"]
     if status == "FAILED" and refunds and "SUCCESS" not in refunds:
         # A rollback that met a payment: the money is still to come back, or does not.
         return Standing.STUCK if "PENDING" not in refunds else Standing.WORKING
     if status not in _CHANGING:
         return _STANDINGS.get(status, Standing.WORKING)
-    if any(one.is_own_end and one.status == "SUCCESS" for one in operations):
-        # A captured order whose hold was released contradicts itself.
-        is_released = any(one.is_own and one.kind == "VOID" for one in operations)
-        is_odd = status == "CAPTURED" and is_released
-        return Standing.WORKING if is_odd else Standing.UNDONE
-    changes = [one for one in operations if one.is_own or one.kind in _CHANGING[status]]
-    is_changing = any(one.status != "FAIL" for one in changes)
-    return Standing.WORKING if is_changing else _STANDINGS[status]
+    ours = {one.kind for one in made if one.is_own and one.status == "SUCCESS"} - {*_TAKING}
+    if ours and status == "AUTHORIZED":
+        return Standing.UNDONE
+    ended = {"FAIL", "SUCCESS"} if ours or status == _PARTLY else {"FAIL"}
+    changes = {one.status for one in made if one.is_own or one.kind in _CHANGING[status]}
+    # A captured order whose hold was released contradicts itself.
+    if changes - ended or "VOID" in ours or (ours and left is None):
+        return Standing.WORKING
+    if ours and left is not None:
+        return Standing.PARTLY_REFUNDED if left > 0 else Standing.UNDONE
+    return _STANDINGS[status]
 
 
-def _ends(status: str | None, operations: list[_Operation]) -> list[_Operation]:
-    """Return the operations that end what stands, or ended it; ours last."""
-    if status not in _ENDING:
-        return []
-    ends = [one for one in operations if one.is_own_end or one.kind == _ENDING[status]]
-    return sorted(ends, key=lambda one: one.is_own)
-
-
-def _amount(order: Fields, operations: list[_Operation]) -> Decimal | None:
-    """Return what the order costs, in roubles; else what was authorized."""
-    total = order.object("cart").object("total").decimal("amount")
-    authorized = [one.amount for one in operations if one.kind == "AUTHORIZE"]
-    shown = (order.decimal("orderAmount"), total, *authorized)
-    return next((amount for amount in shown if amount is not None), None)
-
-
-def _sent_from(content: Fields, order: str) -> Sent:
+def _sent_from(made: _Operation) -> Sent:
     """Read the operation that was made. One without a known end is for a look to explain."""
-    made = _operation_from(content.object("operation"), order, None)
     effect = _EFFECTS.get(made.status, Effect.ACCEPTED)
     return Sent(effect, made.id if effect is Effect.DONE else None, word(made.status))
+
+
+def _text(amount: Decimal) -> str:
+    """Return roubles as they are sent. Raises ProviderRefused for a sum that is never taken."""
+    if amount < _LEAST or amount % _STEP:
+        raise ProviderRefused(evidence="amount")
+    return f"{amount:.2f}"
+
+
+def _cart_from(order: Order) -> _Object:
+    """Return the cart. Each line is one piece, so that any part of its price can be taken."""
+    lines = [line for line in order.lines if line.total]
+    is_odd = any(line.total < 0 or line.total % _STEP for line in lines)
+    if is_odd or sum(line.total for line in lines) != order.amount:
+        lines = [Line("1", f"Order {order.reference}", 1, order.amount)]
+    items: dict[str, _Object] = {}
+    for line in lines:
+        product = line.id[: _LONGEST - 8]
+        if not product or product in items:
+            product += f"-{len(items) + 1}"
+        title = line.title if line.quantity == 1 else f"{line.quantity} \u00d7 {line.title}"
+        items[product] = {
+            "productId": product,
+            "quantity": {"count": "1"},
+            "title": title[:_LONGEST] or product,
+            "total": f"{line.total:.2f}",
+        }
+    return {"items": [*items.values()], "total": {"amount": _text(order.amount)}}
+
+
+def _cut(memo: str | None, amount: Decimal) -> list[_Object]:
+    """Return the cart's lines, cut from the last one back until they cost `amount`."""
+    if not memo:
+        raise ProviderRefused(evidence="no cart")
+    items, left = [], Decimal(_text(amount))
+    for item in json.loads(memo)["items"]:
+        cost = min(Decimal(item["total"]), left)
+        left -= cost
+        if cost:
+            items.append({**item, "total": f"{cost:.2f}"})
+    if left:
+        raise ProviderRefused(evidence="more than the cart")
+    return items
+
+
+def _priced(item: _Object) -> _Object:
+    """Return it as `targetCart` has it: `price` is of one piece."""
+    return {"productId": item["productId"], "price": item["total"], "quantityCount": "1"}
+
+
+def _notification_from(payload: Fields, account: Account) -> Notification | None:
+    """Read {"merchantId", "event", "eventTime", "order" or "operation"}, page "webhook"."""
+    if payload.text("merchantId") != account.settings["merchant_id"]:
+        raise NotAuthenticated("The notification is of another merchant")
+    event = payload.text("event") or ""
+    if event not in _EVENTS:
+        return None
+    about = payload.object(_EVENTS[event])
+    order, status = about.text("orderId"), about.text("paymentStatus") or about.text("status")
+    if not order:
+        raise InvalidRequest("The notification names no order")
+    told = [event, order, status, about.text("operationId"), payload.text("eventTime")]
+    digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    return Notification(digest, (order,), word=word(status))

@@ -3,12 +3,21 @@
 import base64
 import hashlib
 import hmac
+import json
 import re
 import uuid
 from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
 
 from tests.companies.base import Call, Company, Respond
 
+OPERATIONS = {"/v1/payment": "create", "/v1/payment/info": "look", "/v1/payment/refund": "refund"}
+CURRENCIES = {"USDT", "USD", "EUR", "BTC"}
+# A wallet of the merchant's, on TRON.
+ADDRESS = "TDD97yguPESTpcrJMqU6h2ozZbibv4Vaqm"
+UNPAID = {"check", "process", "confirm_check", "wrong_amount_waiting"}
+TAKEN = {"paid", "paid_over", "refund_process", "refund_fail", "refund_paid"}
 FINAL = {"paid", "paid_over", "wrong_amount", "cancel", "fail", "system_fail", "refund_paid"}
 
 
@@ -19,6 +28,8 @@ class Invoice:
     is_final: bool
     amount: str
     currency: str
+    # What the merchant sent to create it.
+    order: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -27,8 +38,10 @@ class Cryptomus(Company):
 
     refusal_status: int = 422
     sign_status: int = 401
-    # A message that every look is refused with, where not empty.
+    # A message that every call is refused with, where not empty.
     refusal: str = ""
+    # Whether refunds come to nothing in the end.
+    refunds_fail: bool = False
     invoices: dict[str, Invoice] = field(default_factory=dict)
     settings: dict[str, str] = field(
         default_factory=lambda: {
@@ -67,11 +80,72 @@ class Cryptomus(Company):
         with self.lock:
             return self.invoices[order_id].status
 
+    def pay(self, payment_id: str) -> None:
+        """The buyer pays, and the blockchain confirms it."""
+        self._leave(payment_id, dict.fromkeys(UNPAID, "paid"))
+
+    def decline(self, payment_id: str) -> None:
+        """The payment goes wrong."""
+        self._leave(payment_id, dict.fromkeys(UNPAID, "fail"))
+
+    def expire(self, payment_id: str) -> None:
+        """Its life ends unpaid."""
+        self._leave(payment_id, dict.fromkeys(UNPAID, "cancel"))
+
+    def finish(self, payment_id: str) -> None:
+        """A refund that is running ends."""
+        end = "refund_fail" if self.refunds_fail else "refund_paid"
+        self._leave(payment_id, {"refund_process": end})
+
+    def money(self, payment_id: str) -> tuple[Decimal, Decimal, Decimal]:
+        """Return what is held (never anything), what was taken, and what of that was returned."""
+        with self.lock:
+            invoice = self.invoices.get(payment_id)
+            if not invoice or invoice.status not in TAKEN:
+                return Decimal(0), Decimal(0), Decimal(0)
+            amount = Decimal(invoice.amount)
+            returned = amount if invoice.status == "refund_paid" else Decimal(0)
+            return Decimal(0), amount, returned
+
+    def notification(self, payment_id: str) -> tuple[bytes, dict[str, str]]:
+        """Return what the company sends of the state now: a body and its headers."""
+        with self.lock:
+            invoice = self.invoices[payment_id]
+            content = {
+                "type": "payment",
+                "uuid": invoice_uuid(invoice),
+                "order_id": invoice.order_id,
+                "amount": invoice.amount,
+                "payment_amount": invoice.amount,
+                "payment_amount_usd": invoice.amount,
+                "merchant_amount": invoice.amount,
+                "commission": "0.00",
+                "is_final": invoice.is_final,
+                "status": invoice.status,
+                "from": None,
+                "wallet_address_uuid": None,
+                "network": "tron",
+                "currency": invoice.currency,
+                "payer_currency": "USDT",
+                "additional_data": None,
+                "txid": None,
+            }
+        return self.signed(php_json(content)), {"Content-Type": "application/json"}
+
+    def signed(self, text: str) -> bytes:
+        """Return a notification: an object, signed as the company does, with the sign in it."""
+        return f'{text[:-1]},"sign":"{self._sign_of(text.encode())}"}}'.encode()
+
+    def _leave(self, payment_id: str, ways: dict[str, str]) -> None:
+        with self.lock:
+            invoice = self.invoices[payment_id]
+            if invoice.status in ways:
+                self.move(payment_id, ways[invoice.status])
+
     # The company's side.
 
     def operation_of(self, method: str, path: str) -> str:
-        operations = {"/v1/payment/info": "look", "/v1/payment/refund": "refund"}
-        return operations.get(path, "other") if method == "POST" else "other"
+        return OPERATIONS.get(path, "other") if method == "POST" else "other"
 
     def respond(self, call: Call) -> Respond:
         if call.operation == "other":
@@ -84,15 +158,46 @@ class Cryptomus(Company):
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", order_id):
             errors = {"order_id": ["validation.alpha_dash"]}
             return self.refusal_status, {"state": 1, "errors": errors}
-        invoice = self.invoices.get(order_id)
+        return self._act(call, self.invoices.get(order_id))
+
+    def _act(self, call: Call, invoice: Invoice | None) -> Respond:
+        if call.operation == "create":
+            return self._create(call.json(), invoice)
         if not invoice:
             return self._refuse("Payment was not found")
         return self._show(invoice) if call.operation == "look" else self._refund(invoice, call)
 
+    def _create(self, order: dict[str, Any], known: Invoice | None) -> Respond:
+        """Create an invoice, or show the one of that order id, whatever else is asked."""
+        fault = known is None and self._fault_of(order)
+        if fault:
+            return fault
+        if not known:
+            known = self.create(order["order_id"], amount=order["amount"])
+            known.currency, known.order = order["currency"], order
+            self.effects[f"create:{known.order_id}"] += 1
+        return self._show(known)
+
+    def _fault_of(self, order: dict[str, Any]) -> Respond | None:
+        urls = [value for name, value in order.items() if name.startswith("url_")]
+        is_valid = (
+            isinstance(order.get("amount"), str)
+            and re.fullmatch(r"\d+(\.\d+)?", order["amount"])
+            and 300 <= order.get("lifetime", 3600) <= 43200
+            and all(6 <= len(url) <= 255 for url in urls)
+        )
+        if not is_valid:
+            return self.refusal_status, {"state": 1, "errors": {"amount": ["validation.string"]}}
+        if order.get("currency") not in CURRENCIES:
+            return self._refuse("The currency was not found")
+        if Decimal(order["amount"]) < Decimal("0.5"):
+            return self._refuse("Minimum amount 0.5 USDT")
+        return None
+
     def _show(self, invoice: Invoice) -> Respond:
-        link = uuid.uuid5(uuid.NAMESPACE_URL, invoice.order_id)
+        link = invoice_uuid(invoice)
         result = {
-            "uuid": str(link),
+            "uuid": link,
             "order_id": invoice.order_id,
             "amount": invoice.amount,
             "payment_amount": "0.00",
@@ -128,9 +233,21 @@ class Cryptomus(Company):
     def _refuse(self, message: str) -> Respond:
         return self.refusal_status, {"state": 1, "message": message}
 
+    def _sign_of(self, text: bytes) -> str:
+        signed = base64.b64encode(text) + self.settings["payment_key"].encode()
+        return hashlib.md5(signed, usedforsecurity=False).hexdigest()
+
     def _is_signed(self, call: Call) -> bool:
-        signed = base64.b64encode(call.body) + self.settings["payment_key"].encode()
-        sign = hashlib.md5(signed, usedforsecurity=False).hexdigest()
+        sign = self._sign_of(call.body)
         return call.headers.get("merchant") == self.settings["merchant_uuid"] and (
             hmac.compare_digest(sign, call.headers.get("sign", ""))
         )
+
+
+def invoice_uuid(invoice: Invoice) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, invoice.order_id))
+
+
+def php_json(value: object) -> str:
+    """Write JSON as PHP does with JSON_UNESCAPED_UNICODE."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).replace("/", "\\/")

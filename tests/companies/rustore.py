@@ -3,22 +3,29 @@
 import base64
 import functools
 import itertools
+import json
+import os
 import re
 import secrets
 import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tests.companies.base import Call, Company, Respond
 
 APP_ID = "1704024"
 KEY_ID = "2351"
+UNPAID = {"CREATED", "EXECUTED"}
+# What of its amount is held, taken and returned in a status; in others nothing.
+MONEY = {"PAID": (1, 0, 0), "CONFIRMED": (0, 1, 0), "REFUNDED": (0, 1, 1)}
 OPERATIONS = (
     ("token", "POST", r"/public/auth/"),
     ("look", "GET", r"/public(?P<sandbox>/sandbox)?/v2/purchase/(?P<id>[^/]+)"),
@@ -26,6 +33,11 @@ OPERATIONS = (
         "cancel",
         "PUT",
         r"/public(?P<sandbox>/sandbox)?/applications/(?P<app>\d+)/purchases/(?P<id>[^/:]+):cancel",
+    ),
+    (
+        "settle",
+        "PUT",
+        r"/public(?P<sandbox>/sandbox)?/applications/(?P<app>\d+)/purchases/(?P<id>[^/:]+):confirm",
     ),
     (
         "refund",
@@ -58,6 +70,9 @@ class Purchase:
     invoice_id: str
     order_id: str
     status: str
+    # In units of the currency. Only the buyer and the company's people see it.
+    amount: Decimal = Decimal("100.00")
+    is_test: bool = False
 
 
 @dataclass
@@ -104,9 +119,82 @@ class RuStore(Company):
         with self.lock:
             invoice_id = str(next(self.invoice_ids))
             order_id = order_id or uuid.uuid4().hex
-            purchase = Purchase(str(uuid.uuid4()), invoice_id, order_id, status)
+            purchase = Purchase(str(uuid.uuid4()), invoice_id, order_id, status, is_test=sandbox)
             self.purchases[sandbox].append(purchase)
         return purchase
+
+    def start(
+        self, payment_id: str, amount: str | Decimal = "100.00", *, sandbox: bool = False
+    ) -> Purchase:
+        """Start a purchase in the app, with VTEX's paymentId as its order id."""
+        purchase = self.create(payment_id, "CREATED", sandbox=sandbox)
+        purchase.amount = Decimal(amount)
+        return purchase
+
+    def pay(self, payment_id: str) -> None:
+        """The buyer pays: the money is held."""
+        self._leave(payment_id, dict.fromkeys(UNPAID, "PAID"))
+
+    def decline(self, payment_id: str) -> None:
+        """The buyer's bank refuses."""
+        self._leave(payment_id, dict.fromkeys(UNPAID, "REJECTED"))
+
+    def expire(self, payment_id: str) -> None:
+        """Time is over: nobody paid, or nobody confirmed."""
+        self._leave(payment_id, {**dict.fromkeys(UNPAID, "EXPIRED"), "PAID": "REVERSED"})
+
+    def finish(self, payment_id: str) -> None:
+        """Nothing here takes time."""
+
+    def money(self, payment_id: str) -> tuple[Decimal, Decimal, Decimal]:
+        """Return what is held, what was taken, and what of that was returned."""
+        with self.lock:
+            purchases = self._all_of(payment_id)
+            parts = MONEY.get(purchases[-1].status, (0, 0, 0)) if purchases else (0, 0, 0)
+            held, taken, returned = (
+                (purchases[-1].amount if part else Decimal(0)) for part in parts
+            )
+            return held, taken, returned
+
+    def notification(self, payment_id: str) -> tuple[bytes, dict[str, str]]:
+        """Return what the company sends of the state now: a body and its headers."""
+        with self.lock:
+            purchase = self._all_of(payment_id)[-1]
+            change = {
+                "product_code": "cart",
+                "change_status_time": "2025-11-18T10:38:58Z",
+                "status_new": purchase.status,
+                "status_old": "EXECUTED",
+                "purchase_token": f"{purchase.invoice_id}.{APP_ID}",
+                "invoice_id": purchase.invoice_id,
+                "order_id": purchase.order_id,
+                "purchase_id": purchase.purchase_id,
+            }
+            kind = "INVOICE_STATUS_SANDBOX" if purchase.is_test else "INVOICE_STATUS"
+        return self.sealed(kind, change), {"Content-Type": "application/json"}
+
+    def sealed(self, kind: str, change: object, app_id: object = int(APP_ID)) -> bytes:
+        """Return the body of a notification, encrypted anew under a new id."""
+        plain = {"notification_type": kind, "app_id": app_id, "data": json.dumps(change)}
+        iv = os.urandom(12)
+        key = AESGCM(base64.b64decode(self.settings["notification_key"]))
+        payload = iv + key.encrypt(iv, json.dumps(plain).encode(), None)
+        notification = {
+            "id": str(uuid.uuid4()),
+            "timestamp": "2025-11-18T10:38:58.619Z",
+            "payload": base64.b64encode(payload).decode(),
+        }
+        return json.dumps(notification).encode()
+
+    def _all_of(self, payment_id: str) -> list[Purchase]:
+        """Return the purchases of an order, the latest last."""
+        every = [*self.purchases[False], *self.purchases[True]]
+        return [purchase for purchase in every if purchase.order_id == payment_id]
+
+    def _leave(self, payment_id: str, ways: dict[str, str]) -> None:
+        with self.lock:
+            purchase = self._all_of(payment_id)[-1]
+            purchase.status = ways.get(purchase.status, purchase.status)
 
     def move(self, purchase: Purchase, status: str) -> None:
         with self.lock:
@@ -151,7 +239,12 @@ class RuStore(Company):
             return self._refuse("Forbidden")
         if not purchase:
             return self._envelope(404, "NOT_FOUND", "Purchase not found")
-        act = {"look": self._show, "cancel": self._cancel, "refund": self._refund}
+        act = {
+            "look": self._show,
+            "cancel": self._cancel,
+            "settle": self._settle,
+            "refund": self._refund,
+        }
         return act[call.operation](purchase)
 
     def _show(self, purchase: Purchase) -> Respond:
@@ -175,6 +268,13 @@ class RuStore(Company):
         self.effects[f"cancel:{purchase.purchase_id}"] += 1
         return self._ok({})
 
+    def _settle(self, purchase: Purchase) -> Respond:
+        if purchase.status != "PAID":
+            return self._refuse("Purchase status must be PAID")
+        purchase.status = "CONFIRMED"
+        self.effects[f"settle:{purchase.purchase_id}"] += 1
+        return self._ok({})
+
     def _refund(self, purchase: Purchase) -> Respond:
         if purchase.status == "REFUNDED":
             return self._refuse("Invoice has already been refunded")
@@ -185,9 +285,10 @@ class RuStore(Company):
         return self._ok({})
 
     def _find(self, operation: str, name: str, *, sandbox: bool) -> Purchase | None:
-        """Only `cancel` goes by the purchase id, and nothing by the order id."""
+        """Nothing goes by the order id."""
+        by_purchase = operation in {"cancel", "settle"}
         for purchase in self.purchases[sandbox]:
-            known = purchase.purchase_id if operation == "cancel" else purchase.invoice_id
+            known = purchase.purchase_id if by_purchase else purchase.invoice_id
             if name == known:
                 return purchase
         return None

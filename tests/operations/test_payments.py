@@ -268,16 +268,6 @@ class TestSettle:
         assert (500, None, 0) == (answer.status_code, told["settleId"], told["value"])
         assert not told["code"].endswith("-manually")
 
-    def test_what_is_cancelled_is_not_settled(self, scene: Scene) -> None:
-        if not scene.kind.is_held:
-            pytest.skip("what is taken at once is not cancelled")
-        scene.pay()
-        scene.rig.cancel(P)
-        told = scene.settle().get_json()
-
-        assert (None, 0) == (told["settleId"], told["value"])
-        assert "denied" == scene.status
-
     def test_more_than_is_held_is_not_settled(self, scene: Scene) -> None:
         scene.pay()
         answer = scene.settle(101)
@@ -342,18 +332,6 @@ class TestInPart:
         assert "amount-too-large" == answers[2].get_json()["code"]
         assert (0, 100, 80) == scene.money
 
-    def test_a_part_is_settled_and_of_that_no_more_is_returned(self, scene: Scene) -> None:
-        if not scene.kind.is_held:
-            pytest.skip("what is taken at once is taken whole")
-        scene.pay()
-        settled = scene.settle(60)
-        more = scene.refund(61, "refund-1")
-        same = scene.refund(60, "refund-2")
-
-        assert (200, 60) == (settled.status_code, settled.get_json()["value"])
-        assert [500, 200] == [more.status_code, same.status_code]
-        assert (0, 60, 60) == scene.money
-
 
 @of(*[kind for kind in KINDS if not kind.in_part])
 def test_a_part_is_a_persons_where_the_company_returns_all_or_nothing(scene: Scene) -> None:
@@ -368,3 +346,25 @@ def test_a_part_is_a_persons_where_the_company_returns_all_or_nothing(scene: Sce
     )
     assert answer.data == scene.refund(40).data
     assert (0, 100, 0) == scene.money
+
+
+@of(*HELD)
+def test_what_is_cancelled_is_not_settled(scene: Scene) -> None:
+    scene.pay()
+    scene.rig.cancel(P)
+    told = scene.settle().get_json()
+
+    assert (None, 0) == (told["settleId"], told["value"])
+    assert "denied" == scene.status
+
+
+@of(*[kind for kind in HELD if kind.in_part])
+def test_a_part_is_settled_and_of_that_no_more_is_returned(scene: Scene) -> None:
+    scene.pay()
+    settled = scene.settle(60)
+    more = scene.refund(61, "refund-1")
+    same = scene.refund(60, "refund-2")
+
+    assert (200, 60) == (settled.status_code, settled.get_json()["value"])
+    assert [500, 200] == [more.status_code, same.status_code]
+    assert (0, 60, 60) == scene.money

@@ -11,6 +11,7 @@ import pytest
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     AnswerNotUnderstood,
+    ConfigurationError,
     ConnectorError,
     OutcomeUnknown,
     ProviderCredentials,
@@ -53,6 +54,15 @@ class TestCryptomusKeepsTheContract(ProviderContract):
     def answer_with_word(self, key: PaymentKey, status: str) -> bytes:
         return changed(order_id=key.payment_id, payment_status=status, status=status)
 
+    @pytest.mark.parametrize("value", [None, "", "  ", True, 1.5, [], {}, "два слова", "a b", "\0"])
+    def test_every_fault_in_the_settings_is_named_at_once(self, value: object) -> None:
+        """A setting that is not required may be absent."""
+        keys = {setting.key for setting in Cryptomus.settings if setting.is_required}
+        faulty = dict.fromkeys(keys, value) | {"appkey": "x", "colour": "x"}
+        with pytest.raises(ConfigurationError) as caught:
+            Cryptomus.check_settings(faulty)
+        assert set(faulty) == {key for key in faulty if f"{key}: " in str(caught.value)}
+
     def wrong_settings(self, company: Any) -> list[Mapping[str, str]]:
         another = {**company.settings, "merchant_uuid": "11111111-385b-4670-8d06-064591096795"}
         return [*super().wrong_settings(company), another]
@@ -82,9 +92,10 @@ def look(provider: Cryptomus, company: Company, key: PaymentKey = KEY) -> Look:
         ("process", False, Look(Standing.PAYING)),
         ("confirm_check", False, Look(Standing.PAYING)),
         ("wrong_amount_waiting", False, Look(Standing.PAYING)),
-        ("paid", True, Look(Standing.STUCK, is_final=True)),
-        ("paid_over", True, Look(Standing.STUCK, is_final=True)),
+        ("paid", True, Look(Standing.CAPTURED)),
+        ("paid_over", True, Look(Standing.CAPTURED)),
         ("paid", False, Look(Standing.STUCK)),
+        ("paid_over", False, Look(Standing.STUCK)),
         ("wrong_amount", True, Look(Standing.STUCK)),
         ("system_fail", True, Look(Standing.STUCK)),
         ("refund_fail", True, Look(Standing.STUCK)),
@@ -109,7 +120,14 @@ def test_each_documented_status_has_its_standing(
 
 def test_the_recorded_look_is_read_exactly(company: Company, provider: Cryptomus) -> None:
     company.inject("answer", "look", body=recorded("look_cancelled"))
-    expected = Look(Standing.UNDONE, amount=Decimal("15.00"), currency="USDT", word="cancel")
+    expected = Look(
+        Standing.UNDONE,
+        amount=Decimal("15.00"),
+        currency="USDT",
+        word="cancel",
+        provider_payment_id="70b8db5c-b952-406d-af26-4e1c34c27f15",
+        payment_url="https://pay.cryptomus.com/pay/70b8db5c-b952-406d-af26-4e1c34c27f15",
+    )
     assert expected == look(provider, company)
 
 
@@ -236,7 +254,7 @@ def test_the_probe_asks_after_an_order_that_cannot_exist(
     assert first != second
 
 
-def test_nothing_can_be_cancelled_or_refunded() -> None:
+def test_nothing_can_be_cancelled_nor_refunded_instead() -> None:
     assert not Cryptomus.cancellable
     assert not Cryptomus.can_refund
     assert Cryptomus.absent_is_proof
@@ -248,6 +266,6 @@ def test_a_payment_is_followed_through_its_life(company: Company, provider: Cryp
     for status in ("confirm_check", "paid", "refund_process", "refund_paid"):
         company.move(ORDER, status)
         standings.append(look(provider, company).standing)
-    expected = ["UNPAID", "PAYING", "STUCK", "WORKING", "UNDONE"]
+    expected = ["UNPAID", "PAYING", "CAPTURED", "WORKING", "UNDONE"]
     assert expected == [standing.name for standing in standings]
     assert not company.effects

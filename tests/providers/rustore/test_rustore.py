@@ -672,9 +672,18 @@ class TestSettings:
     def test_the_private_keys_fault_is_named(self, company: Company) -> None:
         cut = company.settings["private_key"][:400]
         assert "not base64" in self.faults(company, private_key="MII*")
-        assert "not an unencrypted PKCS#8" in self.faults(company, private_key=cut)
+        assert "of an unencrypted PKCS#8" in self.faults(company, private_key=cut)
         assert "not an RSA key" in self.faults(company, private_key=self.elliptic())
         assert cut not in self.faults(company, private_key=cut)
+
+    @pytest.mark.parametrize(
+        "key",
+        ["secret", base64.b64encode(b"x" * 31).decode(), base64.b64encode(b"x" * 33).decode()],
+    )
+    def test_the_notification_key_is_32_bytes_in_base64(self, company: Company, key: str) -> None:
+        message = self.faults(company, notification_key=key)
+        assert message.startswith("notification_key: ")
+        assert key not in message
 
     def test_what_is_no_secret_may_be_shown(self) -> None:
         shown = {setting.key for setting in RuStore.settings if not setting.is_secret}

@@ -1,0 +1,153 @@
+"""Tokens that a company signed: compact JWS, ES256 only (RFC 7515, 7517 and 7518)."""
+
+import base64
+import json
+import math
+import re
+import threading
+import time
+from contextlib import suppress
+from decimal import Decimal
+from http import HTTPStatus
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+
+from connector.domain.deadline import Deadline
+from connector.domain.errors import (
+    AnswerNotUnderstood,
+    InvalidRequest,
+    NotAuthenticated,
+    OutOfTime,
+)
+from connector.http_client import Answer, HttpClient
+from connector.provider import Fields
+
+# Bytes of a token, which is of some ids; seconds that two clocks may differ.
+_MAX_BYTES, _LEEWAY = 16 * 1024, 60
+# Seconds a list of keys is used; seconds before it is asked for again for a key it has not.
+_KEYS_SECONDS, _REFETCH_SECONDS = 3600.0, 60.0
+
+
+class SignedTokens:
+    """Reads the tokens of one company; its lists of keys are fetched once for all threads."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+        self._keys: dict[str, _Keys] = {}
+
+    def payload(self, body: bytes, keys_url: str, deadline: Deadline) -> Fields:
+        """Return what a token says, proven with a key of the list at `keys_url`.
+
+        Raises NotAuthenticated, InvalidRequest for a payload that cannot be read, and what
+        `HttpClient.send` does where the keys cannot be had.
+        """
+        kid, head, payload, signature = _token_from(body)
+        key = self._keys.setdefault(keys_url, _Keys(self._http, keys_url)).get(kid, deadline)
+        _check_signature(key, signature, f"{head}.{payload}")
+        try:
+            return _claims(payload)
+        except AnswerNotUnderstood as error:
+            raise InvalidRequest(evidence=error.evidence) from error
+
+
+class _Keys:
+    """The public keys of one origin, by `kid`, fetched once for all threads."""
+
+    def __init__(self, http: HttpClient, url: str) -> None:
+        self._http, self._url, self._lock = http, url, threading.Lock()
+        self._known: dict[str, ec.EllipticCurvePublicKey] = {}
+        self._at = -math.inf
+
+    def get(self, kid: str, deadline: Deadline) -> ec.EllipticCurvePublicKey | None:
+        if not self._is_due(kid):
+            return self._known.get(kid)
+        if not self._lock.acquire(timeout=deadline.left()):
+            raise OutOfTime
+        try:
+            if self._is_due(kid):
+                self._known, self._at = self._fetched(deadline), time.monotonic()
+            return self._known.get(kid)
+        finally:
+            self._lock.release()
+
+    def _is_due(self, kid: str) -> bool:
+        age = time.monotonic() - self._at
+        return age > (_KEYS_SECONDS if kid in self._known else _REFETCH_SECONDS)
+
+    def _fetched(self, deadline: Deadline) -> dict[str, ec.EllipticCurvePublicKey]:
+        url = self._url
+        return _keys_from(
+            self._http.send("GET", url, operation="keys", deadline=deadline, headers={})
+        )
+
+
+def _unproven(why: str) -> NotAuthenticated:
+    return NotAuthenticated("This notification is not proven to be the company's", evidence=why)
+
+
+def _token_from(body: bytes) -> tuple[str, str, str, str]:
+    """Return key id, header, payload and signature of a token in time.
+
+    What its signer may hold to be critical besides (RFC 7515, 4.1.11) is not understood here.
+    """
+    try:
+        head, payload, signature = body[:_MAX_BYTES].decode("latin-1").strip().split(".")
+        claims = _claims(head)
+        kind = claims.text("alg"), claims.text("typ"), claims.objects("crit")
+        kid, iat, exp = claims.text("kid"), claims.decimal("iat"), claims.decimal("exp")
+    except (ValueError, AnswerNotUnderstood) as error:
+        raise _unproven("header") from error
+    if kind != ("ES256", "JWT", []) or not (kid and iat and exp):
+        raise _unproven("header")
+    if not iat - _LEEWAY <= int(time.time()) <= exp + _LEEWAY:
+        raise _unproven("time")
+    return kid, head, payload, signature
+
+
+def _unpacked(part: str) -> bytes:
+    """Decode base64url without padding. Raises ValueError."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", part):
+        raise ValueError(part)
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def _claims(part: str) -> Fields:
+    """Read a part of a token: a JSON object that names nothing twice."""
+    try:
+        found = json.loads(_unpacked(part), parse_float=Decimal, object_pairs_hook=_once)
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise AnswerNotUnderstood(evidence="not JSON") from error
+    return Fields(found)
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("named twice")
+    return found
+
+
+def _keys_from(answer: Answer) -> dict[str, ec.EllipticCurvePublicKey]:
+    """Read {"keys": [{"kty": "EC", "crv": "P-256", "kid", "x", "y"}]}; others are left out."""
+    keys = {}
+    for one in Fields(answer.json()).objects("keys"):
+        kid, kind = one.text("kid"), (one.text("kty"), one.text("crv"))
+        with suppress(ValueError):
+            if kid and kind == ("EC", "P-256"):
+                x, y = (int.from_bytes(_unpacked(one.text(axis) or "")) for axis in "xy")
+                keys[kid] = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    if answer.status != HTTPStatus.OK or not keys:
+        raise AnswerNotUnderstood(evidence=f"HTTP {answer.status}, no keys")
+    return keys
+
+
+def _check_signature(key: ec.EllipticCurvePublicKey | None, signature: str, signed: str) -> None:
+    """Prove it: r and s of 32 bytes each (RFC 7518, 3.4). Raises NotAuthenticated."""
+    with suppress(ValueError, InvalidSignature):
+        raw = _unpacked(signature)
+        both = utils.encode_dss_signature(int.from_bytes(raw[:32]), int.from_bytes(raw[32:]))
+        if key is not None and len(raw) == 2 * 32:
+            return key.verify(both, signed.encode(), ec.ECDSA(hashes.SHA256()))
+    raise _unproven("signature")

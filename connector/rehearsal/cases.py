@@ -1,0 +1,217 @@
+"""The suite's cases by kind of payment method, and some that VTEX's papers justify beside it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from connector.rehearsal import manifest
+from connector.rehearsal.checks import done, failed, page, require
+from connector.rehearsal.forms import (
+    APPROVED_LATER,
+    BARE,
+    DENIED,
+    DENIED_LATER,
+    FULL,
+    VALUE,
+    Reading,
+)
+from connector.rehearsal.player import FAILURES, Player
+
+ANY, CARD, INVOICE, REDIRECT = "any", "card", "invoice", "redirect"
+# In units: twice this, and what is left, make up the whole.
+_PART = Decimal("30.10")
+_REST = VALUE - 2 * _PART
+_LEAST = Decimal("0.01")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of the report. `kind` is of the methods it is played with."""
+
+    name: str
+    kind: str
+    play: Callable[[Player], None]
+    is_beyond: bool = False
+    readings: tuple[Reading, ...] = (BARE, FULL)
+    has_callback: bool = False
+    is_escaped: bool = False
+
+
+def kind_of(method: str) -> str:
+    """Say how the suite treats a payment method."""
+    if method in manifest.CARDS:
+        return CARD
+    return INVOICE if method == "BankInvoice" else REDIRECT
+
+
+def _manifest(player: Player) -> None:
+    manifest.check(player.caller.get("manifest", "/manifest").body, player.method)
+
+
+def _approved(player: Player) -> None:
+    player.create("approved")
+    settle_id = player.settle()
+    player.refund(player.refund_of(settle_id))
+
+
+def _denied(player: Player) -> None:
+    player.create("denied", DENIED)
+
+
+def _cancellation(player: Player) -> None:
+    player.create("approved")
+    player.cancel()
+
+
+def _later(number: str | None, status: str, *, has_page: bool = False) -> Callable[[Player], None]:
+    def play(player: Player) -> None:
+        answer = player.create("undefined", number)
+        if has_page:
+            page(answer)
+        player.expect_callback(status)
+
+    return play
+
+
+def _cancel_repeated(player: Player) -> None:
+    """The same request gets the same bytes."""
+    player.create("approved")
+    body = player.cancellation()
+    first, again = player.cancel(body), player.cancel(body)
+    require(first.content == again.content, f"the repeat was answered otherwise: {first.body}")
+
+
+def _cancel_again(player: Player) -> None:
+    """Another request finds the payment cancelled."""
+    player.create("approved")
+    first, again = player.cancel(), player.cancel()
+    ids = [one.body["cancellationId"] for one in (first, again)]
+    require(ids[0] == ids[1], f"cancellationId is {ids[1]!r}, but was {ids[0]!r}")
+
+
+def _cancel_bare(player: Player) -> None:
+    """The two ids suffice."""
+    player.create("approved")
+    player.cancel({"paymentId": player.payment_id, "requestId": player.reading.new_id()})
+
+
+def _cancel_first(player: Player) -> None:
+    """A payment that is cancelled before it is created is not created."""
+    player.cancel()
+    player.create("denied")
+
+
+def _cancel_undecided(player: Player) -> None:
+    """A payment that is cancelled before it is decided is never approved."""
+    player.create("undefined", APPROVED_LATER)
+    player.cancel()
+    player.create_again("denied")
+    player.expect_no_approval()
+    player.create_again("denied")
+
+
+def _cancel_settled(player: Player) -> None:
+    """A success means that the money went back: then nothing is left to refund."""
+    player.create("approved")
+    settle_id = player.settle()
+    sent = player.cancellation()
+    answer = player.caller.post("cancel", player.path("cancellations"), sent, FAILURES)
+    if answer.body.get("cancellationId") is None:
+        failed(answer.body, sent, "cancellationId")
+        require(answer.body["code"], "a failure without a code")
+        player.refund(player.refund_of(settle_id))
+        return
+    done(answer.body, sent, "cancellationId")
+    player.refund_in_vain(player.refund_of(settle_id))
+
+
+def _settle_cancelled(player: Player) -> None:
+    player.create("approved")
+    player.cancel()
+    player.settle_in_vain()
+
+
+def _create_repeated(player: Player) -> None:
+    """One payment, whatever is repeated; what follows does not undo its approval."""
+    player.create("approved")
+    player.create_again("approved")
+    settle_id = player.settle()
+    player.create_again("approved")
+    player.refund(player.refund_of(settle_id))
+
+
+def _refunds(player: Player) -> None:
+    """Two equal refunds are two, the same one again is one, and never more than was settled."""
+    player.create("approved")
+    settle_id = player.settle()
+    first, second = player.refund_of(settle_id, _PART), player.refund_of(settle_id, _PART)
+    ids = [player.refund(first), player.refund(second), player.refund(second)]
+    require(ids[0] != ids[1], f"two refunds have one refundId, {ids[0]!r}")
+    require(ids[1] == ids[2], f"refundId is {ids[2]!r}, but was {ids[1]!r}")
+    player.refund(player.refund_of(settle_id, _REST))
+    player.refund_in_vain(player.refund_of(settle_id, _LEAST))
+
+
+def _headers(player: Player) -> None:
+    """Both families of headers, in any capitals."""
+    player.create("approved", family="x-provider-api")
+    player.cancel(family="X-PROVIDER-API")
+
+
+def _nobody(player: Player) -> None:
+    """Without the suite's header and without credentials nothing is done."""
+    player.caller.post_as_nobody("create", "/payments", player.order())
+
+
+def _opaque_id(player: Player) -> None:
+    """A requestId is any text."""
+    player.create("approved")
+    request_id = f"2026-02-03T04:05:06-0300 {player.reading.new_id()}"
+    player.cancel({"paymentId": player.payment_id, "requestId": request_id})
+
+
+def _two_ids(player: Player) -> None:
+    """A body of another payment than the path's changes nothing."""
+    player.create("approved")
+    body = {**player.cancellation(), "paymentId": player.reading.new_id()}
+    answer = player.caller.post("cancel", player.path("cancellations"), body, {400})
+    found = answer.body.get("cancellationId")
+    require(found is None, f"cancellationId is {found!r}: another payment was cancelled")
+    player.settle()
+
+
+SUITE = (
+    Case("manifest", ANY, _manifest, readings=(FULL,)),
+    Case("approved", CARD, _approved),
+    Case("denied", CARD, _denied),
+    Case("cancellation", CARD, _cancellation),
+    Case("async-approved", CARD, _later(APPROVED_LATER, "approved"), has_callback=True),
+    Case("async-denied", CARD, _later(DENIED_LATER, "denied"), has_callback=True),
+    Case("bank-invoice", INVOICE, _later(None, "approved", has_page=True), has_callback=True),
+    Case("redirect", REDIRECT, _later(None, "approved", has_page=True), has_callback=True),
+)
+
+
+def _beyond(name: str, play: Callable[[Player], None], **values: bool) -> Case:
+    return Case(name, CARD, play, is_beyond=True, readings=(FULL,), **values)
+
+
+BEYOND = (
+    _beyond("cancel-repeated", _cancel_repeated),
+    _beyond("cancel-again", _cancel_again),
+    _beyond("cancel-bare", _cancel_bare),
+    _beyond("cancel-first", _cancel_first),
+    _beyond("cancel-undecided", _cancel_undecided, has_callback=True),
+    _beyond("cancel-settled", _cancel_settled),
+    _beyond("settle-cancelled", _settle_cancelled),
+    _beyond("create-repeated", _create_repeated),
+    _beyond("partial-refunds", _refunds),
+    _beyond("header-families", _headers),
+    _beyond("no-credentials", _nobody),
+    _beyond("opaque-request-id", _opaque_id),
+    _beyond("two-payment-ids", _two_ids),
+    _beyond(
+        "callback-bytes", _later(APPROVED_LATER, "approved"), has_callback=True, is_escaped=True
+    ),
+)
+CASES = SUITE + BEYOND

@@ -1,0 +1,192 @@
+"""What the test suite sends: the bodies of its requests, in two readings."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+# The suite's public card numbers (VTEX's guide "Payment Provider Homologation").
+APPROVED = "4444333322221111"
+DENIED = "4444333322221112"
+APPROVED_LATER = "4222222222222224"
+DENIED_LATER = "4222222222222225"
+CARDS = (APPROVED, DENIED, APPROVED_LATER, DENIED_LATER)
+
+# In units; two pieces of one item, and the way to the shopper.
+VALUE = Decimal("100.25")
+_PRICE = Decimal("45.10")
+_SHIPPING = Decimal("10.05")
+_CENTS = 100
+
+_ADDRESS = {
+    "country": "BRA",
+    "street": "Praia de Botafogo",
+    "number": "300",
+    "complement": "",
+    "neighborhood": "Botafogo",
+    "postalCode": "22250-040",
+    "city": "Rio de Janeiro",
+    "state": "RJ",
+}
+_BUYER = {
+    "firstName": "Ana",
+    "lastName": "Souza",
+    "document": "01234567890",
+    "documentType": "CPF",
+    "email": "ana.souza@example.com",
+    "phone": "+5521999999999",
+}
+_ITEM: Mapping[str, Any] = {
+    "id": "1",
+    "name": "Coffee",
+    "price": _PRICE,
+    "quantity": 2,
+    "discount": 0,
+}
+# The OpenAPI file has these; the suite leaves them out (VTEX's PHP sample connector).
+_ITEM_IN_FULL = {
+    "deliveryType": "Normal",
+    "categoryId": "10",
+    "sellerId": "1",
+    "taxRate": 0,
+    "taxValue": 0,
+}
+_ORDER_IN_FULL = {
+    "verificationOnly": False,
+    "referenceValue": VALUE,
+    "installmentsInterestRate": 0,
+    "installmentsValue": VALUE,
+    "ipAddress": "203.0.113.7",
+    "recipients": [],
+    "merchantSettings": [],
+    "sandBoxMode": False,
+    "totalCartValue": VALUE,
+    "connectorMetadata": [],
+    "somethingNew": {"any": ["value"]},
+}
+_IN_FULL = {"merchantSettings": [], "connectorMetadata": [], "sandboxMode": False}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to read VTEX's papers, where they differ.
+
+    `is_full`: the bodies of its OpenAPI file, with ids of 32 hex digits. Else those that the suite
+    was seen to send: without whatever can be left out, with UUIDs in small letters.
+    """
+
+    name: str
+    is_full: bool
+    marker: str
+
+    def new_id(self) -> str:
+        return uuid.uuid4().hex.upper() if self.is_full else str(uuid.uuid4())
+
+
+# The suite's header was seen in another capitalisation than the papers'.
+BARE = Reading("bare", is_full=False, marker="X-Vtex-Api-Is-Testsuite")
+FULL = Reading("full", is_full=True, marker="X-VTEX-API-Is-TestSuite")
+
+
+def payment(
+    reading: Reading, payment_id: str, method: str, number: str | None, callback_url: str
+) -> dict[str, Any]:
+    """Write a create; without a card number all of its card is null, in words or as such."""
+    item = {**_ITEM, **(_ITEM_IN_FULL if reading.is_full else {})}
+    buyer = {**_BUYER, **({"id": "buyer-1", "isCorporate": False} if reading.is_full else {})}
+    return {
+        "reference": "32478982",
+        "orderId": "v32478982abc",
+        "shopperInteraction": "ecommerce",
+        "transactionId": reading.new_id(),
+        "paymentId": payment_id,
+        "paymentMethod": method,
+        "paymentMethodCustomCode": None,
+        "merchantName": "rehearsal",
+        "value": VALUE,
+        "currency": "BRL",
+        "installments": 1,
+        "deviceFingerprint": "12ade389087fe",
+        "card": _card(reading, number),
+        "miniCart": {
+            "shippingValue": _SHIPPING,
+            "taxValue": 0,
+            "buyer": buyer,
+            "shippingAddress": _ADDRESS,
+            "billingAddress": _ADDRESS,
+            "items": [item],
+        },
+        "url": "https://admin.example.com/orders/v32478982",
+        "callbackUrl": callback_url,
+        "returnUrl": "https://shop.example.com/checkout/order/v32478982",
+        **(_ORDER_IN_FULL if reading.is_full else {}),
+    }
+
+
+def _card(reading: Reading, number: str | None) -> dict[str, Any]:
+    if number is None:
+        nothing = "null" if reading.is_full else None
+        names = ("holder", "number", "csc", "document")
+        return {
+            **dict.fromkeys(names, nothing),
+            "expiration": {"month": nothing, "year": nothing},
+        }
+    document = "01234567890" if reading.is_full else None
+    return {
+        "holder": "ANA SOUZA",
+        "number": number,
+        "csc": "021",
+        "expiration": {"month": "06", "year": "2031"},
+        "document": document,
+    }
+
+
+def cancellation(reading: Reading, payment_id: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a cancellation; `told` is what the connector answered to the create."""
+    body = {"paymentId": payment_id, "requestId": reading.new_id()}
+    if not reading.is_full:
+        return body
+    # VTEX's OpenAPI file has this value in cents.
+    return {**body, **_ids(reading, told), "value": int(VALUE * _CENTS), **_IN_FULL}
+
+
+def settlement(
+    reading: Reading, payment_id: str, told: Mapping[str, Any], value: Decimal
+) -> dict[str, Any]:
+    """Write a settlement; the suite's has neither authorizationId nor requestId."""
+    body = {"paymentId": payment_id, "transactionId": reading.new_id(), "value": value}
+    if not reading.is_full:
+        return body
+    return {**body, "requestId": reading.new_id(), **_ids(reading, told), **_IN_FULL}
+
+
+def refund(
+    reading: Reading, payment_id: str, told: Mapping[str, Any], settle_id: str, value: Decimal
+) -> dict[str, Any]:
+    body = {
+        "paymentId": payment_id,
+        "requestId": reading.new_id(),
+        "transactionId": reading.new_id(),
+        "settleId": settle_id,
+        "value": value,
+    }
+    return {**body, **_ids(reading, told), **_IN_FULL} if reading.is_full else body
+
+
+def _ids(reading: Reading, told: Mapping[str, Any]) -> dict[str, Any]:
+    ids = {name: told.get(name) for name in ("authorizationId", "tid", "nsu")}
+    return {"transactionId": reading.new_id(), **{k: v for k, v in ids.items() if v is not None}}
+
+
+def written(value: object) -> str:
+    """Write JSON whose numbers are exact."""
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, Mapping):
+        members = (f"{json.dumps(name)}: {written(member)}" for name, member in value.items())
+        return "{" + ", ".join(members) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(written, value)) + "]"
+    return json.dumps(value)

@@ -1,0 +1,84 @@
+"""Prints what came of a rehearsal, without card numbers and secrets."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from connector.rehearsal.client import Keys
+from connector.rehearsal.run import Result
+
+# Anything that could be a card number, and its security code.
+_CARD = re.compile(r"(?<![\w.-])(\d{6})\d{3,9}(\d{4})(?![\w.-])")
+_CODE = re.compile(r'("csc"\s*:\s*)"[^"]*"')
+# Characters; an answer may be a whole page of HTML.
+_LONGEST = 4000
+_NAMES = (26, 16)
+
+
+def masked(text: str, keys: Keys) -> str:
+    """Leave of a card number its first six and last four digits, and nothing of a secret."""
+    for secret in filter(None, (keys.app_key, keys.app_token)):
+        text = text.replace(secret, "***")
+    return _CODE.sub(r'\1"***"', _CARD.sub(r"\1******\2", text))
+
+
+def lines(result: Result, keys: Keys) -> list[str]:
+    """Write a result as one line, and a failure with what was said."""
+    name = f"{result.case} {result.reading}".strip()
+    mark = "success" if result.is_success else "fail"
+    note = "  beyond the suite" if result.is_beyond else ""
+    widths = zip((name, result.method), _NAMES, strict=True)
+    cells = "  ".join(text.ljust(width) for text, width in widths)
+    first = f"{mark:<7}  {cells}  {result.seconds:5.2f} s{note}"
+    return [first, *(f"         {line}" for line in _reasons(result, keys))]
+
+
+def _reasons(result: Result, keys: Keys) -> list[str]:
+    if result.is_success:
+        return []
+    exchange = result.exchange
+    if exchange is None:
+        return [_shown(result.fault, keys)]
+    return [
+        _shown(f"{exchange.step}: {result.fault}", keys),
+        _shown(f"sent     {exchange.request} {exchange.sent}", keys),
+        _shown(f"received {exchange.status or ''} {exchange.answer}", keys),
+    ]
+
+
+def _shown(text: str, keys: Keys) -> str:
+    """Print what a terminal cannot misread, on one line."""
+    text = " ".join(masked(text, keys).split())[:_LONGEST]
+    return text if text.isprintable() else ascii(text)
+
+
+def row(result: Result, keys: Keys) -> dict[str, Any]:
+    """Write a result as JSON."""
+    exchange = result.exchange
+    said = exchange and {
+        "step": exchange.step,
+        "request": masked(exchange.request, keys),
+        "sent": masked(exchange.sent, keys),
+        "status": exchange.status,
+        "received": masked(exchange.answer, keys),
+    }
+    return {
+        "case": result.case,
+        "method": result.method,
+        "reading": result.reading,
+        "beyondTheSuite": result.is_beyond,
+        "success": result.is_success,
+        "seconds": round(result.seconds, 2),
+        "fault": masked(result.fault, keys),
+        "exchange": said,
+    }
+
+
+def summary(results: Iterable[Result]) -> str:
+    found = list(results)
+    failures = [result for result in found if not result.is_success]
+    of_suite = [result for result in failures if not result.is_beyond]
+    return (
+        f"{len(found) - len(failures)} of {len(found)} succeeded; "
+        f"{len(of_suite)} of the suite's own failed, {len(failures) - len(of_suite)} beyond it"
+    )

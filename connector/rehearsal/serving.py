@@ -1,0 +1,109 @@
+"""A server of our own to rehearse with, which is gone afterwards with all it wrote."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import requests
+
+from connector.domain.errors import ConfigurationError
+
+# Seconds until it must answer, and until it must have ended.
+_START, _END = 60.0, 30.0
+_COMMAND = (sys.executable, "-m", "connector.cli")
+# Characters of its log that are shown.
+_TAIL = 2000
+
+
+@contextmanager
+def served(callback_port: int) -> Iterator[str]:
+    """Serve the test suite on a free port of this machine; yield the base URL.
+
+    Callbacks may go to a port of this machine and nowhere else. Nothing of this machine's own
+    configuration is used. What the server logs of its own faults is written to standard error.
+    Raises ConfigurationError when it does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="connector-rehearsal-") as folder:
+        environment = _environment(Path(folder), callback_port)
+        bind = f"127.0.0.1:{_free_port()}"
+        log = Path(folder) / "server.log"
+        with log.open("wb") as output:
+            _migrate(environment, log, output.fileno())
+            with _running(bind, environment, output.fileno()) as process:
+                _wait_until_ready(f"http://{bind}", process, log)
+                yield f"http://{bind}"
+        sys.stderr.write(_faults(log))
+
+
+def _environment(folder: Path, callback_port: int) -> dict[str, str]:
+    own = {name: text for name, text in os.environ.items() if not name.startswith("CONNECTOR_")}
+    return {
+        **own,
+        "CONNECTOR_DATA_DIR": str(folder / "store"),
+        "CONNECTOR_TEST_SUITE": "on",
+        "CONNECTOR_CALLBACK_HOSTS": f"127.0.0.1:{callback_port}",
+        "CONNECTOR_METRICS_BIND": "off",
+        "CONNECTOR_LOG_LEVEL": "ERROR",
+    }
+
+
+def _migrate(environment: Mapping[str, str], log: Path, output: int) -> None:
+    command = [*_COMMAND, "migrate"]
+    done = subprocess.run(command, check=False, env=environment, stdout=output, stderr=output)  # noqa: S603 - ours
+    if done.returncode:
+        raise _not_started(log)
+
+
+@contextmanager
+def _running(
+    bind: str, environment: Mapping[str, str], output: int
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run the server; end it by its own process, whatever happens."""
+    command = [*_COMMAND, "serve", "--bind", bind, "--workers", "1"]
+    process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)  # noqa: S603 - ours
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(_END)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    until = time.monotonic() + _START
+    with requests.Session() as session:
+        session.trust_env = False
+        while time.monotonic() < until and process.poll() is None:
+            with suppress(requests.RequestException):
+                if session.get(f"{url}/readyz", timeout=5).ok:
+                    return
+            time.sleep(0.1)
+    raise _not_started(log)
+
+
+def _not_started(log: Path) -> ConfigurationError:
+    return ConfigurationError(f"The server to rehearse with did not start:\n{_tail(log)}")
+
+
+def _faults(log: Path) -> str:
+    lines = _tail(log).splitlines(keepends=True)
+    return "".join(line for line in lines if '"level": "INFO"' not in line and line != "migrated\n")
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-_TAIL:]
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port

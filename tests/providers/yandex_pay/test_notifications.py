@@ -1,0 +1,297 @@
+"""What Yandex Pay tells by itself, and what only seems to be from it."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from connector import jwt
+from connector.domain.deadline import Deadline
+from connector.domain.errors import (
+    AnswerNotUnderstood,
+    InvalidRequest,
+    NotAuthenticated,
+    OutcomeUnknown,
+    OutOfTime,
+    ProviderUnavailable,
+)
+from connector.domain.merchant import Account
+from connector.provider import Hosts
+from connector.providers.yandex_pay import YandexPay
+from tests.companies.yandex_pay import YandexPayCompany, packed, public, signed
+from tests.providers.yandex_pay.conftest import ORDER, Shop
+
+
+@pytest.mark.parametrize("event", ["ORDER_STATUS_UPDATED", "OPERATION_STATUS_UPDATED"])
+def test_a_notification_names_its_payment(shop: Shop, event: str) -> None:
+    shop.taken()
+    body, headers = shop.company.notification(ORDER, event)
+    read = shop.read(body)
+    assert read is not None
+    assert (read.payment_ids, len(read.id)) == ((ORDER,), 64)
+    assert read.word == {"ORDER_STATUS_UPDATED": "CAPTURED"}.get(event, "SUCCESS")
+    assert headers["Content-Type"] == "application/octet-stream"
+
+
+def test_a_repeat_with_a_new_signature_has_the_same_id_and_another_event_has_not(
+    shop: Shop,
+) -> None:
+    shop.paid()
+    first, second = (shop.company.notification(ORDER)[0] for _ in range(2))
+    assert first != second
+    assert shop.read(first) == shop.read(second)
+    shop.settle(None, shop.look())
+    third = shop.read(shop.company.notification(ORDER)[0])
+    fourth = shop.read(shop.company.notification(ORDER, "OPERATION_STATUS_UPDATED")[0])
+    ids = {one.id for one in (shop.read(first), third, fourth) if one}
+    assert len(ids) == 3
+
+
+def test_another_event_is_none_of_ours(shop: Shop) -> None:
+    shop.create()
+    body = shop.company.signed({**shop.company.event(ORDER), "event": "TOMORROWS_EVENT"})
+    assert shop.read(body) is None
+
+
+def test_the_keys_are_asked_for_once(shop: Shop) -> None:
+    shop.create()
+    shop.company.rotate_key()
+    threads = [
+        threading.Thread(target=lambda: shop.read(shop.company.notification(ORDER)[0]))
+        for _ in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(shop.company.calls_of("keys")) == 1
+    (call,) = shop.company.calls_of("keys")
+    assert (call.path, call.headers["Authorization"]) == ("/api/jwks", None)
+
+
+def test_a_new_key_is_asked_for_at_most_once_a_minute(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.create()
+    shop.read(shop.company.notification(ORDER)[0])
+    shop.company.rotate_key()
+    for _ in range(3):
+        with pytest.raises(NotAuthenticated):
+            shop.read(shop.company.notification(ORDER)[0])
+    assert len(shop.company.calls_of("keys")) == 1
+    monkeypatch.setattr(jwt, "_REFETCH_SECONDS", 0.0)
+    assert shop.read(shop.company.notification(ORDER)[0])
+    assert len(shop.company.calls_of("keys")) == 2
+
+
+def test_a_key_that_is_withdrawn_is_forgotten(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.create()
+    old = shop.company.notification(ORDER)[0]
+    assert shop.read(old)
+    shop.company.rotate_key(keep=False)
+    assert shop.read(old)
+    monkeypatch.setattr(jwt, "_KEYS_SECONDS", 0.0)
+    monkeypatch.setattr(jwt, "_REFETCH_SECONDS", 0.0)
+    with pytest.raises(NotAuthenticated):
+        shop.read(old)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "expected"),
+    [("status_before", 503, OutcomeUnknown), ("status_before", 429, ProviderUnavailable),
+     ("status_before", 404, AnswerNotUnderstood), ("answer", 200, AnswerNotUnderstood),
+     ("reset_before", 0, OutcomeUnknown), ("truncated", 0, OutcomeUnknown)],
+)  # fmt: skip
+def test_keys_that_cannot_be_had_are_no_forgery_and_are_asked_for_again(
+    shop: Shop, kind: str, status: int, expected: type[Exception]
+) -> None:
+    shop.create()
+    body = shop.company.notification(ORDER)[0]
+    shop.company.inject(kind, "keys", status=status, body=b'{"keys":[]}')
+    with pytest.raises(expected):
+        shop.read(body)
+    assert shop.read(body)
+
+
+def test_who_waits_for_the_keys_waits_no_longer_than_it_may(shop: Shop) -> None:
+    shop.create()
+    body = shop.company.notification(ORDER)[0]
+    shop.company.inject("slow_before", "keys", seconds=2)
+    first = threading.Thread(target=shop.read, args=(body,))
+    first.start()
+    while not shop.company.calls_of("keys"):
+        time.sleep(0.01)
+    started = time.monotonic()
+    with pytest.raises(OutOfTime):
+        shop.read(body, seconds=0.3)
+    assert time.monotonic() - started < 1
+    first.join()
+
+
+def test_only_the_p_256_keys_of_the_list_count(shop: Shop) -> None:
+    shop.create()
+    good = shop.company.notification(ORDER)[0]
+    body = shop.company.event(ORDER)
+    other = ec.generate_private_key(ec.SECP384R1())
+    (kid,) = shop.company.keys
+    shown = [
+        public(other, "large"),
+        {"kty": "RSA", "kid": "rsa", "n": "AQAB", "e": "AQAB"},
+        {**public(shop.company.keys[kid], "off"), "x": packed(bytes(32))},
+        {**public(shop.company.keys[kid], "bad"), "y": "!"},
+        public(shop.company.keys[kid], kid),
+    ]
+    shop.company.inject("answer", "keys", body=json.dumps({"keys": shown}).encode())
+    assert shop.read(good)
+    now = int(time.time())
+    header = {"alg": "ES256", "typ": "JWT", "kid": "large", "iat": now, "exp": now + 9}
+    for name in ("large", "rsa", "off", "bad"):
+        with pytest.raises(NotAuthenticated):
+            shop.read(signed({**header, "kid": name}, body, other))
+    assert len(shop.company.calls_of("keys")) == 1
+
+
+NOW = int(time.time())
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"alg": "none"},
+        {"alg": "HS256"},
+        {"alg": "es256"},
+        {"alg": None},
+        {"alg": ["ES256"]},
+        {"typ": "JWE"},
+        {"typ": None},
+        {"kid": None},
+        {"kid": "another"},
+        {"kid": {}},
+        {"iat": None},
+        {"exp": None},
+        {"exp": NOW - 61},
+        {"iat": NOW + 500, "exp": NOW + 900},
+        {"exp": 1e400},
+        {"exp": "soon"},
+        {"exp": True},
+        {"crit": ["b64"], "b64": False},
+        {"crit": "exp"},
+        {"crit": [{}]},
+    ],
+)
+def test_a_header_that_is_not_exactly_right_is_refused(shop: Shop, header: dict[str, Any]) -> None:
+    shop.create()
+    body = shop.company.signed(shop.company.event(ORDER), **header)
+    with pytest.raises(NotAuthenticated):
+        shop.read(body)
+
+
+def test_times_may_be_texts_and_clocks_may_differ_a_little(shop: Shop) -> None:
+    shop.create()
+    now = int(time.time())
+    body = shop.company.signed(shop.company.event(ORDER), iat=str(now + 50), exp=str(now - 50))
+    assert shop.read(body)
+    assert shop.read(b" " + body + b"\r\n")
+
+
+def tampered(shop: Shop) -> Iterator[bytes]:
+    """Whatever is nearly a token."""
+    body = shop.company.notification(ORDER)[0]
+    head, payload, signature = body.split(b".")
+    event = shop.company.event(ORDER)
+    yield from (b"", b"..", b"a.b", body + b".", b"." + body, body[:-2], body[:40])
+    yield from (head + b"." + payload + b".", head + b".." + signature, b"{}." + payload + b".x")
+    yield from (body + b"A", body.replace(b".", b"=."), b"\xff" + body, body + b"A" * 20_000)
+    yield head + b"." + packed({**event, "order": {"orderId": "x"}}).encode() + b"." + signature
+    yield packed({"alg": "none", "typ": "JWT"}).encode() + b"." + payload + b"."
+    twice = b'{"alg":"none","alg":"ES256","typ":"JWT","kid":"k","iat":1,"exp":9999999999}'
+    yield packed(twice).encode() + b"." + payload + b"." + signature
+    for raw in (bytes(64), b"\xff" * 64, b"\1" * 63, b"\1" * 65, b"0" * 132):
+        yield head + b"." + payload + b"." + packed(raw).encode()
+    yield packed(b"[" * 9000).encode() + b"." + payload + b"." + signature
+    (kid,) = shop.company.keys
+    now = int(time.time())
+    header = {"alg": "ES256", "typ": "JWT", "kid": kid, "iat": now, "exp": now + 9}
+    yield signed(header, event, ec.generate_private_key(ec.SECP256R1()))
+    yield signed(header, event, ec.generate_private_key(ec.SECP384R1()))
+    yield shop.company.signed({**event, "merchantId": "another"})
+    yield shop.company.signed({name: one for name, one in event.items() if name != "merchantId"})
+
+
+def test_whatever_is_nearly_a_notification_is_refused(shop: Shop) -> None:
+    shop.create()
+    assert shop.read(shop.company.notification(ORDER)[0])
+    for number, body in enumerate(tampered(shop)):
+        with pytest.raises(NotAuthenticated):
+            pytest.fail(f"{number}: {shop.read(body)}")
+
+
+def test_a_signed_notification_that_cannot_be_read_is_unreadable(shop: Shop) -> None:
+    shop.create()
+    event = shop.company.event(ORDER)
+    plain = json.dumps(event).encode()
+    for payload in (
+        {**event, "order": None},
+        {**event, "order": {"orderId": ""}},
+        {**event, "order": []},
+        {**event, "event": 1.5},
+        {**event, "merchantId": []},
+        b"not JSON",
+        plain.replace(b"{", b'{"event": "X", ', 1),
+        b"[]",
+    ):
+        with pytest.raises(InvalidRequest):
+            shop.read(shop.company.signed(payload))
+
+
+def test_a_notification_is_of_the_merchant_it_is_told_to(shop: Shop) -> None:
+    shop.create()
+    other = Account({**shop.account.settings, "merchant_id": "another"})
+    with pytest.raises(NotAuthenticated):
+        shop.read(shop.company.notification(ORDER)[0], account=other)
+
+
+def test_the_sandbox_has_keys_of_its_own_host(shop: Shop) -> None:
+    with YandexPayCompany() as sandbox:
+        hosts = Hosts(shop.company.url, sandbox.url)
+        provider = YandexPay(shop.http, hosts)
+        sandbox.create(ORDER)
+        body, headers = sandbox.notification(ORDER)
+        deadline = Deadline.after(10)
+        account = Account(sandbox.settings, sandbox=True)
+        assert provider.read_notification(body, headers, account, deadline)
+        with pytest.raises(AnswerNotUnderstood):
+            provider.read_notification(body, headers, Account(sandbox.settings), deadline)
+        assert len(sandbox.calls_of("keys")) == 1
+
+
+def test_events_of_one_moment_are_told_apart(shop: Shop) -> None:
+    shop.taken()
+    order = shop.company.event(ORDER)
+    operation = shop.company.event(ORDER, "OPERATION_STATUS_UPDATED")
+    changed = [
+        order,
+        {**order, "order": {**order["order"], "paymentStatus": "AUTHORIZED"}},
+        {**order, "order": {**order["order"], "orderId": "another"}},
+        {**order, "eventTime": "2023-11-26T08:11:09.359370+00:00"},
+        {**operation, "eventTime": order["eventTime"]},
+        {**operation, "operation": {**operation["operation"], "operationId": "another"}},
+        {**operation, "operation": {**operation["operation"], "status": "FAIL"}},
+        {**operation, "operation": {"orderId": ORDER, "status": "CAPTURED"}},
+    ]
+    read = [shop.read(shop.company.signed(one)) for one in changed]
+    assert len({one.id for one in read if one}) == len(changed)
+
+
+def test_a_list_of_keys_with_an_error_status_is_none(shop: Shop) -> None:
+    shop.create()
+    body = shop.company.notification(ORDER)[0]
+    shown = [public(key, kid) for kid, key in shop.company.keys.items()]
+    listed = json.dumps({"keys": shown}).encode()
+    shop.company.inject("status_before", "keys", status=404, body=listed)
+    with pytest.raises(AnswerNotUnderstood):
+        shop.read(body)

@@ -1,0 +1,266 @@
+"""Companies' notifications: forged, repeated, early, late, in any order."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.companies.rustore import RuStore
+from tests.companies.yandex_pay import YandexPayCompany
+from tests.operations.sink import Sink, sink
+from tests.operations.test_payments import HELD, KINDS, Kind, P, Scene, of
+from tests.rig import Rig, provider_of
+
+WITH_PAGE = [kind for kind in KINDS if kind.has_page]
+RUSTORE = next(kind for kind in KINDS if kind.stand_in is RuStore)
+YANDEX = next(kind for kind in KINDS if kind.stand_in is YandexPayCompany)
+
+
+@pytest.fixture
+def a_sink() -> Iterator[Sink]:
+    with sink() as opened:
+        yield opened
+
+
+@pytest.fixture
+def scene(request: pytest.FixtureRequest, rig: Rig, a_sink: Sink) -> Iterator[Scene]:
+    kind: Kind = request.param
+    with kind.stand_in() as company:
+        rig.add(company, **kind.settings)
+        rig.configure(CONNECTOR_CALLBACK_HOSTS=a_sink.host)
+        yield Scene(kind, rig, company, a_sink)
+
+
+def notifications(scene: Scene) -> list[Any]:
+    return [row for row in scene.rig.connector.requests.rows() if row.operation == "notification"]
+
+
+def forged(message: tuple[bytes, dict[str, str]], place: int) -> tuple[bytes, dict[str, str]]:
+    """Change one letter of a message."""
+    body, headers = message
+    other = b"A" if body[place : place + 1] != b"A" else b"B"
+    return body[:place] + other + body[place + 1 :], headers
+
+
+@of(*KINDS)
+def test_a_forged_message_is_refused_and_leaves_no_trace(scene: Scene) -> None:
+    scene.begin()
+    scene.company.pay(P)
+    before = scene.rig.execute("SELECT * FROM payments")
+    message = scene.company.notification(P)
+    calls = len(scene.company.calls_of("look"))
+    length = len(message[0])
+
+    for place in (length // 3, length // 2, 2 * length // 3):
+        answer = scene.rig.send_notification(scene.company, forged(message, place))
+        assert answer.status_code in {400, 401}, answer.data
+        assert answer.get_json()["code"] in {"unauthorized", "invalid-request"}
+
+    assert [] == notifications(scene)
+    assert before == scene.rig.execute("SELECT * FROM payments")
+    assert calls == len(scene.company.calls_of("look"))
+
+
+@of(*KINDS)
+def test_nobody_elses_address_takes_a_message(scene: Scene) -> None:
+    scene.begin()
+    scene.company.pay(P)
+    body, headers = scene.company.notification(P)
+    provider = provider_of(scene.company)
+
+    for path in (f"/webhooks/{provider}/nobody", "/webhooks/sandbox/shop", "/webhooks/x/shop"):
+        answer = scene.rig.client.post(path, data=body, headers=headers)
+        assert (404, "not-found") == (answer.status_code, answer.get_json()["code"])
+    assert [] == notifications(scene)
+
+
+@of(*KINDS)
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"null", b"[]", b"\xff\xfe", b"data=&signature=", b"a" * 100]
+)
+def test_what_is_no_message_is_refused(scene: Scene, body: bytes) -> None:
+    path = f"/webhooks/{provider_of(scene.company)}/shop"
+    answer = scene.rig.client.post(path, data=body)
+
+    assert answer.status_code in {400, 401}
+    assert set(answer.get_json()) == {"code", "message"}
+
+
+@of(*KINDS)
+def test_what_is_too_large_is_refused(scene: Scene) -> None:
+    path = f"/webhooks/{provider_of(scene.company)}/shop"
+
+    assert 413 == scene.rig.client.post(path, data=b"a" * (256 * 1024 + 1)).status_code
+
+
+@of(*WITH_PAGE)
+def test_a_payment_of_another_shop_is_none_of_ours(scene: Scene) -> None:
+    scene.begin()
+    scene.company.pay(P)
+    scene.rig.execute("DELETE FROM events")
+    scene.rig.execute("DELETE FROM requests")
+    scene.rig.execute("DELETE FROM payments")
+
+    assert 200 == scene.notify().status_code
+    assert [] == notifications(scene)
+    assert [] == scene.rig.execute("SELECT * FROM payments")
+
+
+@of(RUSTORE)
+def test_a_purchase_told_of_before_vtex_asks_for_it_is_approved_at_once(scene: Scene) -> None:
+    scene.company.start(P, amount=100)
+    scene.company.pay(P)
+    scene.notify()
+
+    told = scene.create().get_json()
+
+    assert "approved" == told["status"]
+    assert [] == scene.sink.bodies
+
+
+@of(*WITH_PAGE)
+def test_a_message_that_comes_before_our_create_has_returned_is_not_lost(scene: Scene) -> None:
+    answers = []
+
+    def hook(operation: str, moment: str) -> None:
+        if (operation, moment) == ("create", "after"):
+            scene.company.hook = None
+            scene.company.pay(P)
+            answers.append(scene.notify())
+
+    scene.company.hook = hook
+    first = scene.create().get_json()
+    assert [200] == [answer.status_code for answer in answers]
+    assert "undefined" == first["status"]
+
+    scene.rig.reconcile()
+
+    assert ["approved"] == [body["status"] for body in scene.sink.bodies]
+    assert "approved" == scene.status
+
+
+@of(*KINDS)
+def test_messages_in_the_wrong_order_change_nothing(scene: Scene) -> None:
+    scene.begin()
+    early = scene.company.notification(P)
+    scene.company.pay(P)
+    late = scene.company.notification(P)
+
+    for message in (late, early, late, early):
+        assert 200 == scene.rig.send_notification(scene.company, message).status_code
+
+    assert ["approved"] == [body["status"] for body in scene.sink.bodies]
+    assert "approved" == scene.status
+    assert {"done"} == {row.state.value for row in notifications(scene)}
+
+
+@of(*KINDS)
+@pytest.mark.parametrize("kind", ["reset_before", "status_before", "truncated", "answer"])
+def test_news_that_cannot_be_looked_at_now_is_not_lost(scene: Scene, kind: str) -> None:
+    scene.begin()
+    scene.company.pay(P)
+    scene.company.inject(kind, "look")
+
+    assert 200 == scene.notify().status_code
+    assert [] == scene.sink.bodies
+    assert ["unknown"] == [row.state.value for row in notifications(scene)]
+    scene.rig.reconcile()
+
+    assert ["approved"] == [body["status"] for body in scene.sink.bodies]
+    assert ["done"] == [row.state.value for row in notifications(scene)]
+
+
+@of(*KINDS)
+def test_a_disabled_merchants_payment_is_still_finished(scene: Scene) -> None:
+    scene.begin()
+    scene.company.pay(P)
+    scene.rig.connector.merchants.disable("shop")
+
+    assert 200 == scene.notify().status_code
+    assert ["approved"] == [body["status"] for body in scene.sink.bodies]
+
+
+@of(*HELD)
+def test_a_hold_that_turns_up_after_the_cancellation_is_released(scene: Scene) -> None:
+    """The company lost our cancellation, or the buyer paid all the same."""
+    scene.begin()
+    scene.rig.execute("UPDATE payments SET status = 'CANCELLED', cancellation_id = 'c'")
+    scene.company.pay(P)
+    scene.notify()
+
+    assert (0, 0, 0) == scene.money
+    assert "denied" == scene.status
+    assert [] == scene.sink.bodies
+
+
+@of(*[kind for kind in KINDS if not kind.is_held])
+def test_money_taken_after_the_cancellation_is_on_the_operators_list(scene: Scene) -> None:
+    scene.begin()
+    scene.rig.execute("UPDATE payments SET status = 'CANCELLED', cancellation_id = 'c'")
+    scene.company.pay(P)
+    scene.notify()
+
+    (row,) = scene.rig.connector.requests.rows(state="manual")
+    assert ("notification", "cancel-manually", P) == (row.operation, row.code, row.payment_id)
+    assert (0, 100, 0) == scene.money
+    assert "denied" == scene.status
+
+
+@of(YANDEX)
+class TestYandexPay:
+    def test_its_own_ending_of_the_address_is_taken(self, scene: Scene) -> None:
+        scene.begin()
+        scene.company.pay(P)
+        body, headers = scene.company.notification(P)
+        path = "/webhooks/yandex_pay/shop/v1/webhook"
+
+        answer = scene.rig.client.post(path, data=body, headers=headers)
+
+        assert (200, {"status": "success"}) == (answer.status_code, answer.get_json())
+        assert "approved" == scene.status
+
+    def test_keys_that_cannot_be_fetched_are_no_forgery(self, scene: Scene) -> None:
+        scene.begin()
+        scene.company.pay(P)
+        scene.company.inject("status_before", "keys", status=503)
+
+        first, again = scene.notify(), scene.notify()
+
+        assert [500, 200] == [first.status_code, again.status_code]
+        assert "approved" == scene.status
+
+
+@of(RUSTORE)
+class TestRuStore:
+    def test_a_second_purchase_takes_the_place_of_one_that_was_declined(self, scene: Scene) -> None:
+        scene.begin()
+        scene.company.decline(P)
+        first = scene.company.notification(P)
+        scene.company.start(P, amount=100)
+        scene.company.pay(P)
+        second = scene.company.notification(P)
+
+        scene.rig.execute("UPDATE payments SET status = 'PENDING'")
+        scene.rig.send_notification(scene.company, second)
+        scene.rig.send_notification(scene.company, first)
+
+        assert "approved" == scene.status
+
+    def test_a_second_paid_purchase_is_a_persons(self, scene: Scene) -> None:
+        scene.pay()
+        scene.company.start(P, amount=100)
+        scene.company.pay(P)
+
+        assert 200 == scene.notify().status_code
+        (row,) = scene.rig.connector.requests.rows(state="manual")
+        assert "notification" == row.operation
+        assert "approved" == scene.status
+
+
+def test_the_answer_to_a_company_is_json(rig: Rig) -> None:
+    rig.add(name="shop")
+    answer = rig.client.post("/webhooks/sandbox/shop", data=b"x")
+
+    assert 404 == answer.status_code
+    assert {"code", "message"} == set(json.loads(answer.data))
