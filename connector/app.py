@@ -1,25 +1,34 @@
 """The one place where the parts meet."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask, Response
 
-from connector import http_client, metrics, providers
+from connector import http_client, metrics, providers, webhooks
 from connector.config import Settings
 from connector.domain.errors import ConfigurationError, ProviderUnavailable
+from connector.domain.operation import Operation
 from connector.idempotency import Once
 from connector.operations.cancel import Cancel
+from connector.operations.create import Create
+from connector.operations.notify import Notify
 from connector.operations.reconcile import Reconciler
+from connector.operations.refund import Refund
+from connector.operations.settle import Settle
 from connector.provider import Hosts, Provider
 from connector.storage.database import Database
 from connector.storage.merchants import Merchants
+from connector.storage.payments import Payments
 from connector.storage.requests import Requests
 from connector.storage.vault import open_vault
-from connector.vtex import routes
-from connector.vtex.auth import Directory
+from connector.vtex import answers, routes
+from connector.vtex.auth import SUITE_PROVIDER, Directory
+from connector.vtex.callbacks import Callbacks
+from connector.vtex.manifest import manifest
+from connector.vtex.provider_fields import ProviderFields
 
 DEFAULT_THREADS = 64
 # Threads beyond those that one company's operations may take, as a share: they answer for the
@@ -34,10 +43,29 @@ def all_threads(threads: int) -> int:
 
 
 class Enabled(dict[str, Provider]):
-    """The providers of CONNECTOR_PROVIDERS, by name."""
+    """The providers that are switched on, by name; those `sold` are in CONNECTOR_PROVIDERS."""
+
+    def __init__(self, sold: Sequence[str]) -> None:
+        super().__init__()
+        self._sold = sold
+
+    @property
+    def sold(self) -> dict[str, Provider]:
+        return {name: self[name] for name in self._sold}
 
     def __missing__(self, name: str) -> Provider:
         raise ProviderUnavailable("The provider is switched off in this connector")
+
+
+@dataclass(frozen=True)
+class Operations:
+    """What VTEX and the companies can ask for."""
+
+    create: Create
+    cancel: Cancel
+    settle: Settle
+    refund: Refund
+    notify: Notify
 
 
 @dataclass(frozen=True)
@@ -47,52 +75,103 @@ class Connector:
     settings: Settings
     database: Database
     merchants: Merchants
+    payments: Payments
     requests: Requests
     directory: Directory
-    providers: Mapping[str, Provider]
-    cancel: Cancel
+    providers: Enabled
+    operations: Operations
+    callbacks: Callbacks
     reconciler: Reconciler
 
 
 def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
     """Put the parts together; `threads` is how many operations at one company run at once."""
     database = Database(settings.database_url)
-    merchants = Merchants(database, open_vault(settings.secret_keys, settings.data_dir))
-    requests = Requests(database)
-    directory = Directory(merchants)
-    enabled = build_providers(settings, slots=threads)
-    cancel = Cancel(
-        Once(requests, lease=settings.lease_seconds),
-        enabled,
-        routes.render_cancellation(settings.manual_status),
-        settings.cancel_value_unit,
+    vault = open_vault(settings.secret_keys, settings.data_dir)
+    merchants, payments, requests = (
+        Merchants(database, vault),
+        Payments(database),
+        Requests(database),
     )
+    directory = Directory(merchants, suite=settings.test_suite)
+    enabled = build_providers(settings, slots=threads)
+    callbacks = Callbacks(
+        payments,
+        _http("vtex", settings, threads),
+        directory.merchant,
+        enabled,
+        vault.unseal,
+        settings.callback_hosts,
+        settings.vtex_app_key,
+        settings.vtex_app_token,
+    )
+    operations = _operations(settings, requests, payments, enabled, callbacks, vault.seal)
     return Connector(
         settings=settings,
         database=database,
         merchants=merchants,
+        payments=payments,
         requests=requests,
         directory=directory,
         providers=enabled,
-        cancel=cancel,
-        reconciler=Reconciler(requests, cancel, directory.merchant, settings.answer_seconds),
+        operations=operations,
+        callbacks=callbacks,
+        reconciler=Reconciler(
+            requests,
+            {
+                Operation.CREATE: operations.create.reconcile,
+                Operation.CANCEL: operations.cancel.reconcile,
+                Operation.SETTLE: operations.settle.reconcile,
+                Operation.REFUND: operations.refund.reconcile,
+                Operation.NOTIFICATION: operations.notify.reconcile,
+            },
+            directory.merchant,
+            settings.answer_seconds,
+            callbacks.deliver_due,
+        ),
+    )
+
+
+def _operations(
+    settings: Settings,
+    requests: Requests,
+    payments: Payments,
+    enabled: Enabled,
+    callbacks: Callbacks,
+    seal: Callable[[str], str],
+) -> Operations:
+    once = Once(requests, lease=settings.lease_seconds)
+    render_creation = answers.render_creation(enabled)
+    return Operations(
+        create=Create(once, enabled, payments, render_creation, seal, settings.public_url),
+        cancel=Cancel(
+            once,
+            enabled,
+            answers.render_cancellation(settings.manual_status),
+            settings.cancel_value_unit,
+        ),
+        settle=Settle(once, enabled, answers.render_settlement()),
+        refund=Refund(once, enabled, answers.render_refund(settings.manual_status)),
+        notify=Notify(once, enabled, payments, requests, callbacks.deliver),
     )
 
 
 def build_providers(settings: Settings, *, slots: int) -> Enabled:
     found = providers.discover()
     _check_paths(settings, found)
-    enabled = Enabled()
-    for name in settings.providers:
+    enabled = Enabled(sold=settings.providers)
+    # The test suite is played by the sandbox, whether or not that is sold.
+    suite = {SUITE_PROVIDER} if settings.test_suite else set()
+    for name in (*settings.providers, *(suite - set(settings.providers))):
         kind = found[name]
-        http = http_client.HttpClient(
-            name,
-            seconds=settings.provider_seconds,
-            slots=slots,
-            measure=metrics.measure_call,
-        )
-        enabled[name] = kind(http, _hosts(kind, settings))
+        enabled[name] = kind(_http(name, settings, slots), _hosts(kind, settings))
     return enabled
+
+
+def _http(name: str, settings: Settings, slots: int) -> http_client.HttpClient:
+    return http_client.HttpClient(
+        name, seconds=settings.provider_seconds, slots=slots, measure=metrics.measure_call
+    )
 
 
 def _check_paths(settings: Settings, found: Mapping[str, type[Provider]]) -> None:
@@ -130,10 +209,34 @@ def create_app(connector: Connector) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     routes.answer_errors(app)
-    endpoints = routes.Endpoints(
-        connector.directory, connector.cancel, connector.settings.answer_seconds
+    operations, settings = connector.operations, connector.settings
+    app.register_blueprint(
+        routes.blueprint(
+            routes.Endpoints(
+                directory=connector.directory,
+                fields=ProviderFields(
+                    connector.directory, connector.merchants, connector.providers
+                ),
+                payments=connector.payments,
+                manifest=manifest(connector.providers.sold.values()),
+                create=operations.create,
+                cancel=operations.cancel,
+                settle=operations.settle,
+                refund=operations.refund,
+                answer_seconds=settings.answer_seconds,
+            )
+        )
     )
-    app.register_blueprint(routes.blueprint(endpoints))
+    app.register_blueprint(
+        webhooks.blueprint(
+            webhooks.Webhooks(
+                lambda name: connector.merchants.entry(name).merchant,
+                connector.providers,
+                operations.notify,
+                settings.answer_seconds,
+            )
+        )
+    )
     _add_open_routes(app, connector)
     return app
 

@@ -6,6 +6,7 @@ happened.
 """
 
 import logging
+import re
 import ssl
 import threading
 import time
@@ -54,11 +55,13 @@ HEADERS = {"User-Agent": "vtex-connector", "Accept-Encoding": "identity"}
 class _Call(threading.local):
     """The call this thread is making: when it must end, and whether it is still connecting.
 
-    While it is, nothing was sent: a failure then is certainly not done.
+    While it is, nothing was sent: a failure then is certainly not done. `target` is the path and
+    query as they were given.
     """
 
     deadline: Deadline
     connecting = False
+    target = "/"
 
 
 _call = _Call()
@@ -93,7 +96,14 @@ class _TLSSocket(_Bounded, ssl.SSLSocket):
     """A bounded TLS socket."""
 
 
-class _HTTPConnection(HTTPConnection):
+class _Exact:
+    """A connection that sends path and query byte for byte: urllib3 would write them anew."""
+
+    def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+        super().putrequest(method, _call.target, *args, **kwargs)  # type: ignore[misc]
+
+
+class _HTTPConnection(_Exact, HTTPConnection):
     def connect(self) -> None:
         _call.connecting = True
         super().connect()
@@ -102,7 +112,7 @@ class _HTTPConnection(HTTPConnection):
         _call.connecting = False
 
 
-class _HTTPSConnection(HTTPSConnection):
+class _HTTPSConnection(_Exact, HTTPSConnection):
     def connect(self) -> None:
         _call.connecting = True
         super().connect()
@@ -269,6 +279,7 @@ class HttpClient:
     ) -> Answer:
         _call.deadline = self.bounded(deadline)
         _call.connecting = False
+        _call.target = "/" + re.sub(r"\A[^/?]*//[^/?]*/?", "", url)
         left = _call.deadline.left()
         if not left:
             raise OutOfTime

@@ -21,8 +21,8 @@ from connector.app import all_threads, build, create_app
 from connector.config import Settings
 from connector.domain.deadline import now
 from connector.domain.errors import ConfigurationError, ConnectorError
-from connector.vtex.routes import ARRIVED
-from connector.vtex.schemas import dump_failure
+from connector.http_server import ARRIVED
+from connector.vtex.answers import dump_failure
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             log.warning("unreadable request", extra={"http_status": status})
         else:
             log.error("request failed", exc_info=exc)
-        body = dump_failure(fault, None, None)
+        body = dump_failure(fault, "", None, None)
         head = (
             f"HTTP/1.1 {status} {REASONS.get(status, 'Internal Server Error')}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Blueprint, Response, request
 
@@ -11,7 +12,7 @@ from connector import http_server
 from connector.domain.deadline import Deadline
 from connector.domain.errors import ConnectorError, NotAuthenticated, NotFound, UnknownMerchant
 from connector.domain.merchant import Merchant
-from connector.domain.operation import Operation, Reply
+from connector.domain.operation import NotificationRequest, Operation, Reply
 from connector.domain.payment import Notification
 from connector.metrics import count_answer
 from connector.operations.notify import Notify
@@ -32,22 +33,32 @@ class Webhooks:
     answer_seconds: float
 
     def receive(self, provider_name: str, merchant_name: str) -> Response:
-        """POST /webhooks/<provider>/<merchant>: nothing is believed before it is proven."""
+        """POST /webhooks/<provider>/<merchant>: nothing is believed before it is proven.
+
+        The company is answered once the news are kept, as some wait for seconds only (RuStore 3,
+        its page "enable-notifications"); they are acted on when the answer has been sent.
+        """
         started = time.monotonic()
         deadline = Deadline.after(self.answer_seconds, http_server.ARRIVED.get())
-        provider, payment_id = "", None
+        provider, kept = "", None
+        reply = _TAKEN
         try:
             merchant = self._merchant(provider_name, merchant_name)
             provider = merchant.provider
             news = self._read(merchant, deadline)
-            payment_id = news.payment_ids[0] if news and news.payment_ids else None
-            word = self.notify.receive(merchant, news, deadline) if news else "unknown"
-            reply = Reply(_TAKEN.status, _TAKEN.body, word)
+            kept = self.notify.keep(merchant, news) if news else None
         except ConnectorError as error:
             reply = _failure(error)
         count_answer(Operation.NOTIFICATION, provider, reply.status)
+        payment_id = kept.payment.payment_id if kept else None
         http_server.log_answer(Operation.NOTIFICATION, payment_id, reply, provider, started)
-        return http_server.respond(reply)
+        response = http_server.respond(reply)
+        if kept:
+            response.call_on_close(partial(self._act, merchant, kept))
+        return response
+
+    def _act(self, merchant: Merchant, kept: NotificationRequest) -> None:
+        self.notify.act(merchant, kept, Deadline.after(self.answer_seconds))
 
     def _merchant(self, provider_name: str, merchant_name: str) -> Merchant:
         """Raises NotFound for an address that no company was given."""

@@ -202,7 +202,8 @@ class Rig(Vtex):
     ) -> TestResponse:
         body, its_headers = message
         path = f"/webhooks/{provider_of(company)}/{merchant}"
-        return self.client.post(path, data=body, headers=its_headers)
+        # Buffered, so that what follows the answer has been done, too.
+        return self.client.post(path, data=body, headers=its_headers, buffered=True)
 
     def cancel(
         self,

@@ -1,6 +1,7 @@
 """Companies' notifications: forged, repeated, early, late, in any order."""
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from tests.companies.rustore import RuStore
 from tests.companies.yandex_pay import YandexPayCompany
 from tests.operations.sink import Sink, sink
 from tests.operations.test_payments import HELD, KINDS, Kind, P, Scene, of
-from tests.rig import Rig, provider_of
+from tests.rig import Rig, Served, provider_of
 
 WITH_PAGE = [kind for kind in KINDS if kind.has_page]
 RUSTORE = next(kind for kind in KINDS if kind.stand_in is RuStore)
@@ -70,7 +71,7 @@ def test_nobody_elses_address_takes_a_message(scene: Scene) -> None:
     provider = provider_of(scene.company)
 
     for path in (f"/webhooks/{provider}/nobody", "/webhooks/sandbox/shop", "/webhooks/x/shop"):
-        answer = scene.rig.client.post(path, data=body, headers=headers)
+        answer = scene.rig.client.post(path, data=body, headers=headers, buffered=True)
         assert (404, "not-found") == (answer.status_code, answer.get_json()["code"])
     assert [] == notifications(scene)
 
@@ -215,7 +216,7 @@ class TestYandexPay:
         body, headers = scene.company.notification(P)
         path = "/webhooks/yandex_pay/shop/v1/webhook"
 
-        answer = scene.rig.client.post(path, data=body, headers=headers)
+        answer = scene.rig.client.post(path, data=body, headers=headers, buffered=True)
 
         assert (200, {"status": "success"}) == (answer.status_code, answer.get_json())
         assert "approved" == scene.status
@@ -264,3 +265,23 @@ def test_the_answer_to_a_company_is_json(rig: Rig) -> None:
 
     assert 404 == answer.status_code
     assert {"code", "message"} == set(json.loads(answer.data))
+
+
+@pytest.mark.slow
+@of(RUSTORE)
+def test_the_company_is_answered_before_the_payment_is_looked_at(scene: Scene) -> None:
+    """RuStore waits for three seconds only."""
+    scene.begin()
+    scene.company.pay(P)
+    answered, looked = threading.Event(), threading.Event()
+
+    def hook(operation: str, moment: str) -> None:
+        if (operation, moment) == ("look", "before"):
+            looked.set()
+            assert answered.wait(20)
+
+    scene.company.hook = hook
+    with Served(scene.rig) as server:
+        assert 200 == server.notify(scene.company, P).status_code
+        answered.set()
+        assert looked.wait(20)

@@ -1,5 +1,6 @@
 """Create a payment, and say how it stands whenever VTEX asks again."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
@@ -8,7 +9,9 @@ from connector.attempt import Attempt
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     InvalidRequest,
+    LeaseLost,
     NoSandbox,
+    NotDone,
     OutcomeUnknown,
     OutOfTime,
     ProviderRefused,
@@ -25,6 +28,8 @@ from connector.operations.ending import EndJob
 from connector.operations.job import CREATE, approve
 from connector.provider import Provider
 from connector.storage.payments import Payments
+
+log = logging.getLogger(__name__)
 
 Render = Callable[[Merchant, CreateRequest, Outcome, Payment | None], Reply]
 
@@ -128,8 +133,20 @@ class _CreateJob(EndJob):
         """Do what is still to be done, in a slot unless it is nothing."""
         if attempt.payment.status is not PaymentStatus.PENDING:
             return self._tombstone(attempt)
-        with self.provider.slot():
-            return self.work_in_a_slot(attempt)
+        try:
+            with self.provider.slot():
+                return self.work_in_a_slot(attempt)
+        except (NotDone, OutcomeUnknown) as error:
+            if isinstance(error, LeaseLost) or not self._is_there(attempt):
+                raise
+            # The payment is there, only the company cannot be asked: it is as undecided as before.
+            named = {"payment_id": self.request.payment.payment_id, "code": error.code}
+            log.warning("a payment could not be looked at", extra=named)
+            return _waiting(None)
+
+    def _is_there(self, attempt: Attempt) -> bool:
+        created = [send.state for send in attempt.sends if send.action == CREATE]
+        return "done" in created or (self.provider.is_adopting and attempt.payment.is_created)
 
     def work_in_a_slot(self, attempt: Attempt) -> Outcome:
         return self.redacted(self._work, attempt)
@@ -227,7 +244,10 @@ class _CreateJob(EndJob):
         if attempt.is_new:
             attempt.end_send(Effect.REFUSED)
         look = self.look(attempt)
-        if look.standing is Standing.ABSENT:
+        is_another = look.amount not in {None, attempt.payment.amount}
+        if look.standing is Standing.ABSENT or is_another:
+            # Nobody is shown the page of another amount.
+            attempt.payment = replace(attempt.payment, payment_url=None)
             return self._denied(attempt, self.told(str(error)))
         if approve(attempt, look):
             return _ended()

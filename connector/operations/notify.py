@@ -66,25 +66,32 @@ class Notify:
     deliver: Callable[[int, str], object]
     value_unit: ValueUnit = ValueUnit.AUTO
 
-    def receive(self, merchant: Merchant, news: Notification, deadline: Deadline) -> str:
-        """Keep the news and act on them; return "unknown", "repeated" or "taken".
+    def keep(self, merchant: Merchant, news: Notification) -> NotificationRequest | None:
+        """Keep the news, for `act` or for reconcile; return what is new of them.
 
-        After that the company need not repeat them: what cannot be done now is reconcile's.
-        Raises what the storage raises, when they could not be kept.
+        After that the company need not repeat them. Raises what the storage raises.
         """
         payment_id = self._payment_id(merchant, news)
         if payment_id is None:
-            return "unknown"
+            return None
         request = NotificationRequest(
             merchant_id=merchant.id,
             payment=PaymentKey(payment_id),
             request_id=news.id,
             purchase=self._purchase(merchant, payment_id, news),
         )
-        if not self.requests.remember(request):
-            return "repeated"
-        self._act(merchant, request, deadline)
-        return "taken"
+        return request if self.requests.remember(request) else None
+
+    def act(self, merchant: Merchant, request: NotificationRequest, deadline: Deadline) -> None:
+        """Act on news that were kept. Never raises: what cannot be done now is reconcile's."""
+        named = {"payment_id": request.payment.payment_id}
+        try:
+            self.reconcile(merchant, Due(request, 0, State.WAITING, 0.0), deadline)
+        except ConnectorError as error:
+            named["code"] = error.code
+            log.warning("a notification is left to reconcile", extra=named)
+        except Exception:
+            log.exception("a notification is left to reconcile", extra=named)
 
     def reconcile(self, merchant: Merchant, due: Due, deadline: Deadline) -> bool:
         """Act on news; say whether it was this call's turn. Raises ProviderBusy."""
@@ -94,15 +101,6 @@ class Notify:
             is_taken = self.once.reconcile(due, deadline, job.work, lambda _: Reply(200, b""))
         self.deliver(merchant.id, request.payment.payment_id)
         return is_taken
-
-    def _act(self, merchant: Merchant, request: NotificationRequest, deadline: Deadline) -> None:
-        try:
-            self.reconcile(merchant, Due(request, 0, State.WAITING, 0.0), deadline)
-        except ConnectorError as error:
-            log.warning(
-                "a notification is left to reconcile",
-                extra={"payment_id": request.payment.payment_id, "code": error.code},
-            )
 
     def _payment_id(self, merchant: Merchant, news: Notification) -> str | None:
         """Return what VTEX calls the payment, None for one that is no payment of ours.
@@ -163,7 +161,7 @@ class _NotifyJob(EndJob):
             return None
         if self._look_at(purchase, attempt).standing not in _PAID:
             return _taken("Another purchase of this payment is not paid")
-        is_free = attempt.payment.status is PaymentStatus.PENDING
+        is_free = attempt.payment.status is PaymentStatus.PENDING or _is_unwanted(attempt.payment)
         if is_free and self._look_at(key, attempt).standing in _UNPAID:
             self._rebind(attempt, purchase)
             return None

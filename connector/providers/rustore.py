@@ -131,8 +131,8 @@ class RuStore(Provider):
     )
     payment_methods = ("RuStore",)
     currencies = frozenset({"RUB"})
-    # The buyer is in the app and pays at once or never; up to 1 hour VTEX asks every 5 minutes.
-    delays = Delays(cancel=3600)
+    # The buyer pays at once or never. How long a hold lasts is not documented: settle it soon.
+    delays = Delays(3600, 3600, cancel=3600)
     is_adopting = True
     cancellable = frozenset({Standing.HELD, Standing.UNSEEN})
     passing = frozenset({Standing.PAYING})

@@ -3,102 +3,162 @@
 import logging
 import re
 import time
-from collections.abc import Callable
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
 
-from flask import Blueprint, Flask, Request, Response, g, request
+from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from connector.domain.deadline import Deadline
-from connector.domain.errors import (
-    BodyTooLarge,
-    ConnectorError,
-    InvalidRequest,
-    NotAuthenticated,
-    NotFound,
-    NotJson,
-    RequestMismatch,
+from connector.domain.errors import ConnectorError, InvalidRequest, NotFound
+from connector.domain.merchant import Merchant
+from connector.domain.operation import (
+    CancelRequest,
+    CreateRequest,
+    RefundRequest,
+    Reply,
+    SettleRequest,
 )
-from connector.domain.operation import CancelRequest, Outcome, Reply, State
+from connector.domain.payment import Payment
+from connector.http_server import ARRIVED, body, json_body, log_answer, respond, status_of
 from connector.metrics import count_answer
-from connector.operations.cancel import Cancel
-from connector.vtex import schemas
+from connector.vtex import answers, schemas
 from connector.vtex.auth import Directory
+from connector.vtex.orders import load_creation
+from connector.vtex.provider_fields import ProviderFields
+from connector.vtex.schemas import PAYMENT_ID, InboundRequest
 
 log = logging.getLogger(__name__)
 
-# When the request of this thread arrived, by the deadline's clock; set by a server that knows.
-ARRIVED: ContextVar[float | None] = ContextVar("ARRIVED", default=None)
-
-# Bytes of a body. VTEX's largest, a payment with a long cart, is some tens of kilobytes.
-MAX_BODY_BYTES = 256 * 1024
-
-# HTTP status of each failure; what is not named here is 500, which VTEX repeats.
-_STATUSES: tuple[tuple[type[ConnectorError], int], ...] = (
-    (NotAuthenticated, 401),
-    (BodyTooLarge, 413),
-    (NotJson, 415),
-    (NotFound, 404),
-    (InvalidRequest, 400),
-    (RequestMismatch, 422),
-)
-_PAYMENT_PATH = re.compile(r"/payments/([A-Za-z0-9_-]{1,128})/cancellations/?")
+# Seconds of an answer to VTEX's test suite, which waits for 5.
+SUITE_SECONDS = 4.5
+_PAYMENT_PATH = re.compile(rf"/payments/({PAYMENT_ID.pattern})(/.*)?")
 
 
-def render_cancellation(manual_status: int) -> Callable[[CancelRequest, Outcome], Reply]:
-    """Make VTEX's answer to a cancellation; `manual_status` is 501 or 200."""
-    statuses = {State.DONE: 200, State.MANUAL: manual_status}
+class Creates(Protocol):
+    def answer(self, merchant: Merchant, request: CreateRequest, deadline: Deadline) -> Reply: ...
 
-    def render(asked: CancelRequest, outcome: Outcome) -> Reply:
-        body = schemas.dump_cancellation(asked, outcome)
-        return Reply(statuses.get(outcome.state, 500), body, outcome.code)
 
-    return render
+class Cancels(Protocol):
+    def answer(self, merchant: Merchant, request: CancelRequest, deadline: Deadline) -> Reply: ...
+
+
+class Settles(Protocol):
+    def answer(self, merchant: Merchant, request: SettleRequest, deadline: Deadline) -> Reply: ...
+
+
+class Refunds(Protocol):
+    def answer(self, merchant: Merchant, request: RefundRequest, deadline: Deadline) -> Reply: ...
+
+
+class Known(Protocol):
+    """What is recorded of payments."""
+
+    def known(self, merchant_id: int, payment_id: str) -> Payment | None: ...
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One kind of request: its word in logs and metrics, its reader, and who answers it."""
+
+    name: str
+    load: Callable[[int, Mapping[str, Any]], Any]
+    answer: Callable[[Merchant, Any, Deadline], Reply]
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """What the endpoints need. `answer_seconds` is counted from a request's arrival."""
+    """What the endpoints need. The seconds of an answer are counted from a request's arrival."""
 
     directory: Directory
-    cancel: Cancel
+    fields: ProviderFields
+    create: Creates
+    cancel: Cancels
+    settle: Settles
+    refund: Refunds
+    payments: Known
+    manifest: bytes
     answer_seconds: float
+    suite_seconds: float = SUITE_SECONDS
+
+    def create_payment(self) -> Response:
+        """POST /payments."""
+        return self._answer(Endpoint("create", load_creation, self.create.answer), None)
 
     def cancel_payment(self, payment_id: str) -> Response:
         """POST /payments/{paymentId}/cancellations."""
+        load = partial(schemas.load_cancellation, payment_id)
+        return self._answer(Endpoint("cancel", load, self.cancel.answer), payment_id)
+
+    def settle_payment(self, payment_id: str) -> Response:
+        """POST /payments/{paymentId}/settlements."""
+        load = partial(schemas.load_settlement, payment_id)
+        return self._answer(Endpoint("settle", load, self.settle.answer), payment_id)
+
+    def refund_payment(self, payment_id: str) -> Response:
+        """POST /payments/{paymentId}/refunds."""
+        load = partial(schemas.load_refund, payment_id)
+        return self._answer(Endpoint("refund", load, self.refund.answer), payment_id)
+
+    def pass_inbound(self, payment_id: str, action: str) -> Response:
+        """POST /payments/{paymentId}/inbound/{action}, in both of its spellings."""
+        load = partial(schemas.load_inbound, payment_id, action)
+        return self._answer(Endpoint("inbound", load, self._tell), payment_id)
+
+    def show_manifest(self) -> Response:
+        """GET /manifest, which VTEX asks for without credentials."""
+        return respond(Reply(200, self.manifest))
+
+    def _tell(self, merchant: Merchant, asked: InboundRequest, _: Deadline) -> Reply:
+        return answers.render_inbound(asked, self.payments.known(merchant.id, asked.payment_id))
+
+    def _answer(self, endpoint: Endpoint, payment_id: str | None) -> Response:
         started = time.monotonic()
-        deadline = Deadline.after(self.answer_seconds, ARRIVED.get())
         provider = ""
         try:
+            deadline = Deadline.after(self._seconds(), ARRIVED.get())
             merchant = self.directory.authenticate(request.headers)
             provider = merchant.provider
-            body = schemas.read_json(_json_body(request))
-            asked = schemas.load_cancellation(payment_id, merchant.id, body)
-            reply = self.cancel.answer(merchant, asked, deadline)
+            asked_body = schemas.read_json(json_body())
+            asked = endpoint.load(merchant.id, asked_body)
+            merchant = self.fields.applied(merchant, asked_body)
+            reply = endpoint.answer(merchant, asked, deadline)
         except ConnectorError as error:
             reply = failure(error, payment_id)
-        count_answer("cancel", provider, reply.status)
-        _log_answer(payment_id, reply, provider, started)
-        return _response(reply)
+        count_answer(endpoint.name, provider, reply.status)
+        log_answer(endpoint.name, _readable_id(payment_id), reply, provider, started)
+        return respond(reply)
+
+    def _seconds(self) -> float:
+        if self.directory.is_suite(request.headers):
+            return min(self.suite_seconds, self.answer_seconds)
+        return self.answer_seconds
 
 
 def blueprint(endpoints: Endpoints) -> Blueprint:
-    """Mount the endpoints that a merchant's AppKey and AppToken open."""
+    """Mount the endpoints: all but the manifest are opened by a merchant's AppKey and AppToken."""
     routes = Blueprint("vtex", __name__)
-    # The second takes ids with slashes, so that they are refused as ids, by name.
-    for kind in ("string", "path"):
-        routes.add_url_rule(
-            f"/payments/<{kind}:payment_id>/cancellations",
-            view_func=endpoints.cancel_payment,
-            methods=["POST"],
-            provide_automatic_options=False,
-        )
+    add = partial(routes.add_url_rule, provide_automatic_options=False)
+    add("/manifest", view_func=endpoints.show_manifest, methods=["GET"])
+    add("/payments", view_func=endpoints.create_payment, methods=["POST"])
+    views: dict[str, Callable[..., Response]] = {
+        "cancellations": endpoints.cancel_payment,
+        "settlements": endpoints.settle_payment,
+        "refunds": endpoints.refund_payment,
+        "inbound/<action>": endpoints.pass_inbound,
+        "inbound-request/<action>": endpoints.pass_inbound,
+    }
+    for path, view in views.items():
+        # The second takes ids with slashes, so that they are refused as ids, by name.
+        for kind in ("string", "path"):
+            add(f"/payments/<{kind}:payment_id>/{path}", view_func=view, methods=["POST"])
     return routes
 
 
 def answer_errors(app: Flask) -> None:
-    """Give every failure outside an endpoint the same JSON shape."""
+    """Give every failure outside an endpoint the shape that its path's answers have."""
     app.register_error_handler(HTTPException, _http_failure)
     app.register_error_handler(Exception, _fault)
 
@@ -106,7 +166,7 @@ def answer_errors(app: Flask) -> None:
 def _http_failure(error: HTTPException) -> Response:
     """An address or a method that is not there, or a request Flask could not read."""
     fault = NotFound(f"{error.name}: see /openapi.yaml")
-    response = _response(Reply(error.code or 500, failure(fault, None).body))
+    response = respond(Reply(error.code or 500, failure(fault, None).body))
     if isinstance(error, MethodNotAllowed):
         response.allow.update(error.valid_methods or ())
     return response
@@ -114,64 +174,24 @@ def _http_failure(error: HTTPException) -> Response:
 
 def _fault(error: Exception) -> Response:
     log.error("request failed", exc_info=error)
-    return _response(failure(ConnectorError(), None))
+    return respond(failure(ConnectorError(), None))
 
 
 def failure(error: ConnectorError, payment_id: str | None) -> Reply:
     """Answer a request that came to no outcome, echoing what of it can be read."""
-    status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
-    if payment_id is None or not schemas.PAYMENT_ID.fullmatch(payment_id):
-        match = _PAYMENT_PATH.fullmatch(request.path)
-        payment_id = match.group(1) if match else None
     try:
-        request_id = schemas.readable_request_id(_body(request))
+        given = body()
     except InvalidRequest:
-        request_id = None
-    return Reply(status, schemas.dump_failure(error, payment_id, request_id), error.code)
+        given = b""
+    its_id = _readable_id(payment_id, given)
+    request_id = schemas.readable(given, "requestId")
+    shaped = answers.dump_failure(error, request.path, its_id, request_id)
+    return Reply(status_of(error), shaped, error.code)
 
 
-def _json_body(incoming: Request) -> bytes:
-    body = _body(incoming)
-    if incoming.mimetype not in {"", "application/json"}:
-        raise NotJson
-    return body
-
-
-def _body(incoming: Request) -> bytes:
-    """Read the body, once. Raises BodyTooLarge and InvalidRequest, each time the same."""
-    if "body" not in g:
-        g.body = _read(incoming)
-    if isinstance(g.body, InvalidRequest):
-        raise g.body
-    body: bytes = g.body
-    return body
-
-
-def _read(incoming: Request) -> bytes | InvalidRequest:
-    if (incoming.content_length or 0) > MAX_BODY_BYTES:
-        return BodyTooLarge()
-    try:
-        # A chunked body tells its length only at its end.
-        body = incoming.stream.read(MAX_BODY_BYTES + 1)
-    except Exception:  # noqa: BLE001 - the server has its own errors for a broken body
-        return InvalidRequest("The body could not be read to its end")
-    return BodyTooLarge() if len(body) > MAX_BODY_BYTES else body
-
-
-def _response(reply: Reply) -> Response:
-    return Response(reply.body, reply.status, mimetype="application/json")
-
-
-def _log_answer(payment_id: str, reply: Reply, provider: str, started: float) -> None:
-    is_id = schemas.PAYMENT_ID.fullmatch(payment_id)
-    log.info(
-        "answer",
-        extra={
-            "operation": "cancel",
-            "payment_id": payment_id if is_id else None,
-            "provider": provider or None,
-            "http_status": reply.status,
-            "code": reply.code,
-            "ms": round((time.monotonic() - started) * 1000, 1),
-        },
-    )
+def _readable_id(payment_id: str | None, given: bytes = b"") -> str | None:
+    """Find the payment's id in the path, or in the body of one to be created."""
+    if payment_id is None:
+        match = _PAYMENT_PATH.fullmatch(request.path)
+        payment_id = match.group(1) if match else schemas.readable(given, "paymentId")
+    return payment_id if payment_id and PAYMENT_ID.fullmatch(payment_id) else None

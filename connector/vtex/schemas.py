@@ -1,17 +1,22 @@
-"""VTEX's JSON, in and out. VTEX's words `tid`, `nsu` and `acquirer` live only here."""
+"""VTEX's JSON, coming in. VTEX's word `tid` is read only here.
 
-import json
+Only what an operation cannot do without is required: VTEX's own guides and test suite leave out
+much of what its OpenAPI file calls required.
+"""
+
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
 
 from connector.domain import exact
-from connector.domain.errors import ConnectorError, InvalidRequest
-from connector.domain.operation import CancelRequest, Outcome
+from connector.domain.errors import InvalidRequest
+from connector.domain.operation import CancelRequest, RefundRequest, SettleRequest
 from connector.domain.payment import PaymentKey
+from connector.vtex.cart import MOST_DIGITS, has_few_digits
 
 PAYMENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 REQUIRED: dict[str, Any] = {"required": "required"}
@@ -40,17 +45,20 @@ class Number(fields.Decimal):
         return number
 
 
-class CancelSchema(Schema):
-    """The body of a cancellation (VTEX's OpenAPI file, CancelPaymentRequest).
+class Amount(Number):
+    """An amount in units that is to be moved: above zero, and of a size that can be one."""
 
-    Only paymentId and requestId can be relied on: VTEX's own guides and test suite leave out
-    the rest.
-    """
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
+        number = super()._deserialize(value, attr, data, **kwargs)
+        if not number > 0:
+            raise ValidationError("must be above zero")
+        if not has_few_digits(number):
+            raise ValidationError(f"must have at most {MOST_DIGITS} digits on a side of its point")
+        return number
 
-    class Meta:  # noqa: D106 - marshmallow's own
-        unknown = EXCLUDE
 
-    payment_id = fields.String(
+def payment_id_field() -> fields.String:
+    return fields.String(
         data_key="paymentId",
         required=True,
         error_messages=REQUIRED,
@@ -58,24 +66,83 @@ class CancelSchema(Schema):
             rf"^{PAYMENT_ID.pattern}\Z", error="must be 1 to 128 characters of A-Z a-z 0-9 - _"
         ),
     )
-    request_id = fields.String(
+
+
+def _request_id_field(*, required: bool) -> fields.String:
+    return fields.String(
         data_key="requestId",
-        required=True,
+        required=required,
         error_messages=REQUIRED,
         validate=validate.Length(max=256, error="must be 1 to 256 characters"),
     )
-    authorization_id = Identifier(data_key="authorizationId")
-    provider_payment_id = Identifier(data_key="tid")
-    value = Number(validate=validate.Range(min=0, error="must not be negative"))
-    sandbox = fields.Boolean(data_key="sandboxMode")
+
+
+class Tolerant(Schema):
+    """A body whose unknown fields are ignored; an empty string, like null, counts as absent."""
+
+    class Meta:  # noqa: D106 - marshmallow's own
+        unknown = EXCLUDE
 
     @pre_load
     def drop_empty(self, body: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """An empty string, like null, counts as absent."""
         return {name: value for name, value in body.items() if value not in ("", None)}
 
 
-_CANCEL = CancelSchema()
+class OperationSchema(Tolerant):
+    """What every operation on a payment has (VTEX's OpenAPI file, CancelPaymentRequest).
+
+    `sandboxMode` is a boolean or, in older pages, a text.
+    """
+
+    payment_id = payment_id_field()
+    request_id = _request_id_field(required=True)
+    authorization_id = Identifier(data_key="authorizationId")
+    provider_payment_id = Identifier(data_key="tid")
+    sandbox = fields.Boolean(data_key="sandboxMode")
+
+
+class CancelSchema(OperationSchema):
+    """The body of a cancellation; the unit of `value` is not known here."""
+
+    value = Number(validate=validate.Range(min=0, error="must not be negative"))
+
+
+class SettleSchema(OperationSchema):
+    """The body of a settlement (SettlePayment). The test suite sends no requestId."""
+
+    request_id = _request_id_field(required=False)
+    value = Amount()
+
+
+class RefundSchema(OperationSchema):
+    """The body of a refund (RefundPayment)."""
+
+    value = Amount(required=True, error_messages=REQUIRED)
+
+
+class InboundSchema(Tolerant):
+    """The body of an inbound request (InboundRequest_BETA_Request)."""
+
+    payment_id = payment_id_field()
+    request_id = _request_id_field(required=True)
+
+
+@dataclass(frozen=True)
+class InboundRequest:
+    """A message that the gateway passes on from someone; `action` is from the path."""
+
+    merchant_id: int
+    payment_id: str
+    request_id: str
+    action: str
+
+
+_CANCEL, _SETTLE, _REFUND, _INBOUND = (
+    CancelSchema(),
+    SettleSchema(),
+    RefundSchema(),
+    InboundSchema(),
+)
 
 
 def read_json(body: bytes) -> dict[str, Any]:
@@ -90,69 +157,69 @@ def read_json(body: bytes) -> dict[str, Any]:
 
 
 def load_cancellation(payment_id: str, merchant_id: int, body: Mapping[str, Any]) -> CancelRequest:
-    """Read a cancellation. Raises InvalidRequest that names every wrong field."""
-    if not PAYMENT_ID.fullmatch(payment_id):
-        raise InvalidRequest("paymentId in the path must be 1 to 128 characters of A-Z a-z 0-9 - _")
+    """Read a cancellation. Raises InvalidRequest that names every wrong field, as all of these."""
+    return CancelRequest(merchant_id, **_operation(_CANCEL, payment_id, body))
+
+
+def load_settlement(payment_id: str, merchant_id: int, body: Mapping[str, Any]) -> SettleRequest:
+    return SettleRequest(merchant_id, **_operation(_SETTLE, payment_id, body))
+
+
+def load_refund(payment_id: str, merchant_id: int, body: Mapping[str, Any]) -> RefundRequest:
+    return RefundRequest(merchant_id, **_operation(_REFUND, payment_id, body))
+
+
+def load_inbound(
+    payment_id: str, action: str, merchant_id: int, body: Mapping[str, Any]
+) -> InboundRequest:
+    found = _loaded_of(_INBOUND, payment_id, body)
+    return InboundRequest(merchant_id, payment_id, found["request_id"], action)
+
+
+def loaded(schema: Schema, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a body. Raises InvalidRequest that names every wrong field."""
     try:
-        found = _CANCEL.load(dict(body))
+        found: dict[str, Any] = schema.load(dict(body))
     except ValidationError as error:
         raise InvalidRequest(_named(error)) from error
-    if found["payment_id"] != payment_id:
-        raise InvalidRequest("paymentId in the body differs from the one in the path")
-    return CancelRequest(
-        merchant_id=merchant_id,
-        payment=PaymentKey(
-            payment_id, found.get("authorization_id"), found.get("provider_payment_id")
-        ),
-        request_id=found["request_id"],
-        value=found.get("value"),
-        sandbox=found.get("sandbox", False),
-    )
+    return found
 
 
-def _named(error: ValidationError) -> str:
-    faults: dict[str, list[str]] = error.normalized_messages()  # type: ignore[no-untyped-call]
-    return "; ".join(f"{name}: {' '.join(map(str, texts))}" for name, texts in faults.items())
-
-
-def dump_cancellation(request: CancelRequest, outcome: Outcome) -> bytes:
-    """Write the answer to a cancellation (VTEX's OpenAPI file, Success1 and Fail-GenericError1)."""
-    return _body(
-        request.payment.payment_id,
-        outcome.cancellation_id,
-        outcome.code,
-        outcome.message,
-        request.request_id,
-    )
-
-
-def dump_failure(error: ConnectorError, payment_id: str | None, request_id: str | None) -> bytes:
-    """Write the answer to a request that came to no outcome."""
-    return _body(payment_id, None, error.code, str(error), request_id)
-
-
-def readable_request_id(body: bytes) -> str | None:
-    """Find the requestId of a body that may be wrong in any other way, to echo it."""
+def readable(body: bytes, field: str) -> str | None:
+    """Find a text in a body that may be wrong in any other way, to echo it."""
     try:
-        found = read_json(body).get("requestId")
+        found = read_json(body).get(field)
     except InvalidRequest:
         return None
     return found if isinstance(found, str) else None
 
 
-def _body(
-    payment_id: str | None,
-    cancellation_id: str | None,
-    code: str | None,
-    message: str,
-    request_id: str | None,
-) -> bytes:
-    return json.dumps(
-        {
-            "paymentId": payment_id,
-            "cancellationId": cancellation_id,
-            "code": code,
-            "message": message,
-            "requestId": request_id,
-        }
-    ).encode()
+def _loaded_of(schema: Schema, payment_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    if not PAYMENT_ID.fullmatch(payment_id):
+        raise InvalidRequest("paymentId in the path must be 1 to 128 characters of A-Z a-z 0-9 - _")
+    found = loaded(schema, body)
+    if found["payment_id"] != payment_id:
+        raise InvalidRequest("paymentId in the body differs from the one in the path")
+    return found
+
+
+def _operation(schema: Schema, payment_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    found = _loaded_of(schema, payment_id, body)
+    return {
+        "payment": _key(payment_id, found),
+        "request_id": found.get("request_id", ""),
+        "value": found.get("value"),
+        "sandbox": found.get("sandbox", False),
+    }
+
+
+def _key(payment_id: str, found: Mapping[str, Any]) -> PaymentKey:
+    """VTEX's own id, told as the company's while there was no other, proves nothing."""
+    names = ("authorization_id", "provider_payment_id")
+    ids = {name: found[name] for name in names if found.get(name) not in (None, payment_id)}
+    return PaymentKey(payment_id, **ids)
+
+
+def _named(error: ValidationError) -> str:
+    faults: dict[str, list[str]] = error.normalized_messages()  # type: ignore[no-untyped-call]
+    return "; ".join(f"{name}: {' '.join(map(str, texts))}" for name, texts in faults.items())

@@ -166,6 +166,17 @@ def test_a_payment_nobody_pays_is_never_the_operators(store: Store) -> None:
     assert State.WAITING is given_up(store, Operation.CREATE, WAITING)
 
 
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_not_even_one_that_cannot_be_cancelled_is_the_operators(
+    store: Store, is_asked: bool
+) -> None:
+    manual = Outcome(State.MANUAL, "cancel-manually", "It expires by itself")
+    answered(store, asked(Operation.CREATE), lambda _: manual if is_asked else WAITING)
+    if not is_asked:
+        reconciled(store, lambda _: manual)
+    assert [] == store.requests.rows(state="manual")
+
+
 @pytest.mark.parametrize("operation", [Operation.CREATE, Operation.SETTLE, Operation.REFUND])
 def test_what_reconcile_finds_certainly_not_done_is_failed_and_vtexs_to_ask_again(
     store: Store, operation: Operation

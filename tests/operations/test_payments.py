@@ -26,6 +26,7 @@ class Kind:
     is_held: bool = True
     has_page: bool = True
     in_part: bool = True
+    currency: str = "RUB"
 
     def __str__(self) -> str:
         return self.name
@@ -43,6 +44,7 @@ KINDS = [
         {"refund_address": "TDD97yguPESTpcrJMqU6h2ozZbibv4Vaqm"},
         is_held=False,
         in_part=False,
+        currency="USD",
     ),
 ]
 HELD = [kind for kind in KINDS if kind.is_held]
@@ -59,7 +61,9 @@ class Scene:
     sink: Sink
 
     def create(self, value: Any = 100, **fields: Any) -> Any:
-        return self.rig.create(P, value, callbackUrl=self.sink.url, **fields)
+        currency = self.kind.currency
+        url = self.sink.url
+        return self.rig.create(P, value, currency=currency, callbackUrl=url, **fields)
 
     def begin(self, value: Any = 100) -> dict[str, Any]:
         """Create a payment; the buyer comes to where it is paid."""
@@ -368,3 +372,19 @@ def test_a_part_is_settled_and_of_that_no_more_is_returned(scene: Scene) -> None
     assert (200, 60) == (settled.status_code, settled.get_json()["value"])
     assert [500, 200] == [more.status_code, same.status_code]
     assert (0, 60, 60) == scene.money
+
+
+@of(*KINDS)
+@pytest.mark.parametrize("fault", ["reset_before", "status_before", "truncated", "answer"])
+def test_a_payment_that_cannot_be_looked_at_is_as_undecided_as_before(
+    scene: Scene, fault: str
+) -> None:
+    first = scene.begin()
+    if not scene.kind.has_page:
+        scene.notify()
+    before = scene.create().get_json()
+    scene.company.inject(fault, "look")
+    blind = scene.create()
+
+    assert (200, before) == (blind.status_code, blind.get_json())
+    assert first["status"] == before["status"] == "undefined"

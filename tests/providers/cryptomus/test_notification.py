@@ -21,7 +21,7 @@ SIGNED = (
     '{"type":"payment","uuid":"62f88b36","order_id":"' + PAYMENT + '","amount":"3.00000000",'
     '"commission":1.10,"rate":1e-7,"big":123456789012345678901234567890,"is_final":true,'
     '"status":"paid_over","from":"a\\/b","additional_data":"Заказ \\"7\\" \\n é 😀","txid":null,'
-    '"convert":{"to_currency":"USDT","rate":0.90,"list":[1,-2.50,[]],"url":"https:\\/\\/x"}}'
+    '"convert":{"to_currency":"USDT","rate":0.90,"list":[1,-0,-2.50,[]],"url":"https:\\/\\/x"}}'
 )
 SIGNED_ESCAPED = SIGNED.replace("Заказ", "\\u0417\\u0430\\u043a\\u0430\\u0437").replace(
     "é 😀", "\\u00e9 \\ud83d\\ude00"

@@ -1,0 +1,91 @@
+"""What every incoming call shares: its body, its answer, its log line."""
+
+import logging
+import time
+from contextvars import ContextVar
+
+from flask import Response, g, request
+
+from connector.domain.errors import (
+    BodyTooLarge,
+    ConnectorError,
+    InvalidRequest,
+    NotAuthenticated,
+    NotFound,
+    NotJson,
+    RequestMismatch,
+)
+from connector.domain.operation import Reply
+
+log = logging.getLogger(__name__)
+
+# When the request of this thread arrived, by the deadline's clock; set by a server that knows.
+ARRIVED: ContextVar[float | None] = ContextVar("ARRIVED", default=None)
+
+# Bytes of a body. VTEX's largest, a payment with a long cart, is some tens of kilobytes.
+MAX_BODY_BYTES = 256 * 1024
+
+# HTTP status of each failure; what is not named here is 500, which VTEX and the companies repeat.
+_STATUSES: tuple[tuple[type[ConnectorError], int], ...] = (
+    (NotAuthenticated, 401),
+    (BodyTooLarge, 413),
+    (NotJson, 415),
+    (NotFound, 404),
+    (InvalidRequest, 400),
+    (RequestMismatch, 422),
+)
+
+
+def status_of(error: ConnectorError) -> int:
+    """The HTTP status of a failure."""
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+
+
+def json_body() -> bytes:
+    """Return a body that is called JSON, or nothing at all. Raises NotJson, and as `body`."""
+    read = body()
+    if request.mimetype not in {"", "application/json"}:
+        raise NotJson
+    return read
+
+
+def body() -> bytes:
+    """Return the body, read once. Raises BodyTooLarge and InvalidRequest, each time the same."""
+    if "body" not in g:
+        g.body = _read()
+    if isinstance(g.body, InvalidRequest):
+        raise g.body
+    read: bytes = g.body
+    return read
+
+
+def _read() -> bytes | InvalidRequest:
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        return BodyTooLarge()
+    try:
+        # A chunked body tells its length only at its end.
+        read = request.stream.read(MAX_BODY_BYTES + 1)
+    except Exception:  # noqa: BLE001 - the server has its own errors for a broken body
+        return InvalidRequest("The body could not be read to its end")
+    return BodyTooLarge() if len(read) > MAX_BODY_BYTES else read
+
+
+def respond(reply: Reply) -> Response:
+    return Response(reply.body, reply.status, mimetype="application/json")
+
+
+def log_answer(
+    operation: str, payment_id: str | None, reply: Reply, provider: str, started: float
+) -> None:
+    """Write the line of an answer; `started` is a reading of `time.monotonic`."""
+    log.info(
+        "answer",
+        extra={
+            "operation": operation,
+            "payment_id": payment_id,
+            "provider": provider or None,
+            "http_status": reply.status,
+            "code": reply.code,
+            "ms": round((time.monotonic() - started) * 1000, 1),
+        },
+    )

@@ -1,0 +1,246 @@
+"""VTEX's JSON, going out. Its words `tid`, `nsu` and `acquirer` stand only here.
+
+Every answer has all of its operation's fields, and never a status it does not know.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from connector.domain import exact
+from connector.domain.errors import ConnectorError, ProviderRefused
+from connector.domain.merchant import Merchant
+from connector.domain.operation import (
+    CancelRequest,
+    CreateRequest,
+    Outcome,
+    RefundRequest,
+    Reply,
+    Request,
+    SettleRequest,
+    State,
+)
+from connector.domain.payment import Payment, PaymentStatus
+from connector.provider import Provider
+from connector.vtex.schemas import InboundRequest
+
+PENDING, APPROVED, DENIED = "undefined", "approved", "denied"
+WORDS: Mapping[PaymentStatus, str] = {
+    PaymentStatus.PENDING: PENDING,
+    PaymentStatus.APPROVED: APPROVED,
+    PaymentStatus.SETTLED: APPROVED,
+    PaymentStatus.REFUNDED: APPROVED,
+    PaymentStatus.DENIED: DENIED,
+    PaymentStatus.CANCELLED: DENIED,
+}
+# VTEX's reserved codes end so. In the answer to a settlement one makes it refund twice.
+_MANUALLY = "-manually"
+BANK_INVOICE = "BankInvoice"
+JSON = "application/json"
+
+Fields = dict[str, Any]
+
+
+def render_cancellation(manual_status: int) -> Callable[[CancelRequest, Outcome], Reply]:
+    """Make VTEX's answer to a cancellation; `manual_status` is 501 or 200."""
+    statuses = {State.DONE: 200, State.MANUAL: manual_status}
+
+    def render(asked: CancelRequest, outcome: Outcome) -> Reply:
+        cancellation_id = outcome.id if outcome.state is State.DONE else None
+        body = _answered(asked, {"cancellationId": cancellation_id}, outcome.code, outcome.message)
+        return Reply(statuses.get(outcome.state, 500), body, outcome.code)
+
+    return render
+
+
+def render_settlement() -> Callable[[SettleRequest, Outcome], Reply]:
+    """Make VTEX's answer to a settlement. It never holds a code that asks for a person."""
+
+    def render(asked: SettleRequest, outcome: Outcome) -> Reply:
+        code = outcome.code
+        if code and code.endswith(_MANUALLY):
+            code = ProviderRefused.code
+        is_done = outcome.state is State.DONE
+        body = _answered(asked, _moved("settleId", outcome), code, outcome.message)
+        return Reply(200 if is_done else 500, body, code)
+
+    return render
+
+
+def render_refund(manual_status: int) -> Callable[[RefundRequest, Outcome], Reply]:
+    """Make VTEX's answer to a refund; `manual_status` is 501 or 200."""
+    statuses = {State.DONE: 200, State.MANUAL: manual_status}
+
+    def render(asked: RefundRequest, outcome: Outcome) -> Reply:
+        body = _answered(asked, _moved("refundId", outcome), outcome.code, outcome.message)
+        return Reply(statuses.get(outcome.state, 500), body, outcome.code)
+
+    return render
+
+
+def render_creation(
+    providers: Mapping[str, Provider],
+) -> Callable[[Merchant, CreateRequest, Outcome, Payment | None], Reply]:
+    """Make VTEX's answer to a create: how the payment stands by now, or why there is none."""
+
+    def render(
+        merchant: Merchant, asked: CreateRequest, outcome: Outcome, payment: Payment | None
+    ) -> Reply:
+        if payment is None or outcome.state not in {State.DONE, State.WAITING}:
+            payment_id = asked.payment.payment_id
+            body = _no_payment(payment_id, outcome.code or ConnectorError.code, outcome.message)
+            return Reply(500, body, outcome.code)
+        method = asked.order.method if asked.order else ""
+        body = dump_payment(payment, providers[merchant.provider], method)
+        return Reply(200, body, payment.code)
+
+    return render
+
+
+def render_inbound(asked: InboundRequest, payment: Payment | None) -> Reply:
+    """Make VTEX's answer to an inbound request; the message for its sender is within."""
+    if asked.action != "status":
+        return _inbound(asked, 404, "unsupported-action", "The only action is status", {})
+    if payment is None:
+        return _inbound(asked, 404, "not-found", "There is no such payment here", {})
+    content = {"paymentId": asked.payment_id, "status": WORDS[payment.status]}
+    return _inbound(asked, 200, "ok", "How the payment stands, as it is recorded", content)
+
+
+def dump_payment(payment: Payment, provider: Provider, method: str = "") -> bytes:
+    """Write a payment (VTEX's OpenAPI file, Success-Approved), in an answer or a callback."""
+    key, status = payment.key, WORDS[payment.status]
+    its_id = key.provider_payment_id or key.payment_id
+    authorization_id = key.authorization_id or its_id
+    delays = provider.delays
+    body: Fields = {
+        "paymentId": key.payment_id,
+        "status": status,
+        "authorizationId": authorization_id if status == APPROVED else None,
+        "tid": its_id,
+        "nsu": its_id,
+        "acquirer": provider.title,
+        "code": payment.code,
+        "message": payment.message,
+        "delayToAutoSettle": delays.auto_settle,
+        "delayToAutoSettleAfterAntifraud": delays.auto_settle_after_antifraud,
+        "delayToCancel": delays.cancel,
+    }
+    return _bytes(body | _pages(payment.payment_url if status == PENDING else None, method))
+
+
+def dump_failure(
+    error: ConnectorError, path: str, payment_id: str | None, request_id: str | None
+) -> bytes:
+    """Write the answer to a request that came to no outcome, in the shape of its path's."""
+    shape = next((make for pattern, make in _SHAPES if pattern.fullmatch(path)), _no_cancellation)
+    return shape(error, payment_id, request_id)
+
+
+def _pages(url: str | None, method: str) -> Fields:
+    """Where the buyer pays, in all its names: VTEX's test suite still reads the older ones."""
+    if url is None:
+        return {"paymentUrl": None}
+    older = {"redirectUrl": url}
+    if method == BANK_INVOICE:
+        older |= {"bankIssueInvoiceUrl": url, "bankIssueInvoiceId": url}
+    return {"paymentUrl": url, **older}
+
+
+def _moved(name: str, outcome: Outcome) -> Fields:
+    """The id of a settlement or refund, and what was moved, in units."""
+    if outcome.state is not State.DONE:
+        return {name: None, "value": 0}
+    return {name: outcome.id, "value": 0 if outcome.value is None else outcome.value}
+
+
+def _answered(asked: Request, own: Fields, code: str | None, message: str) -> bytes:
+    # Without a requestId, which the test suite leaves out of settlements, there is none to echo.
+    return _operation(asked.payment.payment_id, own, code, message, asked.request_id or None)
+
+
+def _operation(
+    payment_id: str | None, own: Fields, code: str | None, message: str, request_id: str | None
+) -> bytes:
+    return _bytes(
+        {
+            "paymentId": payment_id,
+            **own,
+            "code": code,
+            "message": message,
+            "requestId": request_id,
+        }
+    )
+
+
+def _no_cancellation(
+    error: ConnectorError, payment_id: str | None, request_id: str | None
+) -> bytes:
+    return _operation(payment_id, {"cancellationId": None}, error.code, str(error), request_id)
+
+
+def _no_settlement(error: ConnectorError, payment_id: str | None, request_id: str | None) -> bytes:
+    own = {"settleId": None, "value": 0}
+    return _operation(payment_id, own, error.code, str(error), request_id)
+
+
+def _no_refund(error: ConnectorError, payment_id: str | None, request_id: str | None) -> bytes:
+    own = {"refundId": None, "value": 0}
+    return _operation(payment_id, own, error.code, str(error), request_id)
+
+
+def _no_creation(error: ConnectorError, payment_id: str | None, _: str | None) -> bytes:
+    return _no_payment(payment_id, error.code, str(error))
+
+
+def _no_payment(payment_id: str | None, code: str, message: str) -> bytes:
+    fields = {"status": "error", "code": code, "message": message, "paymentId": payment_id}
+    return _bytes(fields)
+
+
+def _no_inbound(error: ConnectorError, payment_id: str | None, request_id: str | None) -> bytes:
+    return _inbound_body(payment_id, request_id, 500, error.code, str(error), {})
+
+
+# How a failure is written, by path. Elsewhere it is as a cancellation's.
+_SHAPES = tuple(
+    (re.compile(path), shape)
+    for path, shape in (
+        (r"/payments/?", _no_creation),
+        (r"/payments/[^/]+/settlements/?", _no_settlement),
+        (r"/payments/[^/]+/refunds/?", _no_refund),
+        (r"/payments/[^/]+/inbound(-request)?/[^/]+/?", _no_inbound),
+    )
+)
+
+
+def _inbound(asked: InboundRequest, status: int, code: str, message: str, content: Fields) -> Reply:
+    body = _inbound_body(asked.payment_id, asked.request_id, status, code, message, content)
+    return Reply(200, body, code)
+
+
+def _inbound_body(
+    payment_id: str | None,
+    request_id: str | None,
+    status: int,
+    code: str,
+    message: str,
+    content: Fields,
+) -> bytes:
+    return _bytes(
+        {
+            "requestId": request_id,
+            "paymentId": payment_id,
+            "code": code,
+            "message": message,
+            "responseData": {
+                "statusCode": status,
+                "contentType": JSON,
+                "content": exact.dumps(content),
+            },
+        }
+    )
+
+
+def _bytes(fields: Fields) -> bytes:
+    return exact.dumps(fields).encode()

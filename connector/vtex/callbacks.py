@@ -1,0 +1,128 @@
+"""Callbacks: news of a payment, sent to the address that VTEX gave for it.
+
+VTEX's help centre, "Payment Provider Protocol", "callbackUrl": a POST of the whole create answer
+to exactly the address that came, with the keys of our own VTEX account. Which answer counts as
+taken is not documented: any 2xx does.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from connector.domain.deadline import Deadline
+from connector.domain.errors import ConnectorError
+from connector.domain.merchant import Merchant
+from connector.domain.payment import Payment, PaymentStatus
+from connector.http_client import HttpClient
+from connector.provider import Provider
+from connector.storage.payments import Payments
+from connector.vtex.addresses import is_allowed
+from connector.vtex.answers import dump_payment
+
+log = logging.getLogger(__name__)
+
+# Where VTEX's own addresses lead; one that a request alone names gets none of our keys.
+HOSTS = ("*.vtexpayments.com.br", "*.vtexpayments.com", "*.myvtex.com")
+# Seconds a sender has for a callback before another may take it up, and the most of these that
+# one call has: the outcome must be written within them, too.
+LEASE_SECONDS = 30.0
+CALL_SECONDS = 15.0
+# Seconds from one try to the next; then hourly until a day is over.
+_FIRST_PAUSES = (10.0, 30.0, 60.0, 300.0, 900.0)
+_HOUR, _HOURS = 3600.0, 24
+PAUSES = (*_FIRST_PAUSES, *(_HOUR,) * _HOURS)
+# Callbacks of one round: what is left is due in the next.
+MOST = 50
+SUCCESSES = range(200, 300)
+
+
+class Callbacks:
+    """Tells VTEX how payments stand, each by one sender at a time, until VTEX takes it.
+
+    `open_url` unseals a payment's address, `hosts` are the allowed ones. `app_key` and `app_token`
+    are of our own VTEX account, empty where there is none.
+    """
+
+    def __init__(
+        self,
+        payments: Payments,
+        http: HttpClient,
+        merchant_of: Callable[[int], Merchant],
+        providers: Mapping[str, Provider],
+        open_url: Callable[[str], str],
+        hosts: Sequence[str],
+        app_key: str,
+        app_token: str,
+    ) -> None:
+        self._payments = payments
+        self._http = http
+        self._merchant_of = merchant_of
+        self._providers = providers
+        self._open_url = open_url
+        self._hosts = tuple(hosts) or HOSTS
+        keys = {"X-VTEX-API-AppKey": app_key, "X-VTEX-API-AppToken": app_token}
+        self._headers = {name: value for name, value in keys.items() if value}
+
+    def deliver_due(self) -> int:
+        """Send what is due, the longest due first; return how many VTEX took. Never raises."""
+        try:
+            due = self._payments.due_callbacks(MOST)
+        except ConnectorError as error:
+            log.warning("callbacks cannot be read", extra={"code": error.code})
+            return 0
+        return sum(self.deliver(merchant_id, payment_id) for merchant_id, payment_id in due)
+
+    def deliver(self, merchant_id: int, payment_id: str) -> bool:
+        """Send a payment's callback, if it is due and nobody else's; say whether VTEX took it.
+
+        Never raises: what fails is due again.
+        """
+        try:
+            taken = self._payments.take_callback(merchant_id, payment_id, LEASE_SECONDS)
+            if taken is None:
+                return False
+            payment, tries = taken
+            is_taken, again = self._sent(merchant_id, payment, tries)
+            self._payments.end_callback(merchant_id, payment_id, again)
+        except ConnectorError as error:
+            _warn("callback put off", payment_id, error.code)
+            return False
+        except Exception:
+            log.exception("callback failed", extra={"payment_id": payment_id})
+            return False
+        return is_taken
+
+    def _sent(self, merchant_id: int, payment: Payment, tries: int) -> tuple[bool, float | None]:
+        """Send once; say whether it was taken, and in how many seconds it is due again."""
+        again = PAUSES[tries - 1] if tries <= len(PAUSES) else None
+        payment_id = payment.key.payment_id
+        if payment.callback is None or payment.status is PaymentStatus.PENDING:
+            # VTEX asks again by itself while there is nothing to tell.
+            return False, None
+        try:
+            url = self._open_url(payment.callback)
+            if not is_allowed(url, self._hosts):
+                # Never the address itself: it carries a signature.
+                _warn("callback not sent: its host is not allowed", payment_id, None)
+                return False, None
+            self._post(url, self._body(merchant_id, payment))
+        except ConnectorError as error:
+            _warn("callback not taken", payment_id, error.code)
+            return False, again
+        return True, None
+
+    def _body(self, merchant_id: int, payment: Payment) -> bytes:
+        return dump_payment(payment, self._providers[self._merchant_of(merchant_id).provider])
+
+    def _post(self, url: str, body: bytes) -> None:
+        """Raises ConnectorError when VTEX did not take it."""
+        deadline = Deadline.after(CALL_SECONDS)
+        headers = {**self._headers, "Content-Type": "application/json"}
+        answer = self._http.send(
+            "POST", url, operation="callback", deadline=deadline, headers=headers, body=body
+        )
+        if answer.status not in SUCCESSES:
+            raise ConnectorError(evidence=f"HTTP {answer.status}")
+
+
+def _warn(event: str, payment_id: str, code: str | None) -> None:
+    log.warning(event, extra={"payment_id": payment_id, "code": code, "operation": "callback"})

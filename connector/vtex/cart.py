@@ -1,0 +1,114 @@
+"""The lines of an order, made of VTEX's cart so that they sum exactly to what is paid.
+
+A company that wants lines refuses a payment whose lines sum to something else. VTEX does not say
+whether an item's price has its discount in it, nor that the sum is the payment's value (a gift
+card pays a part, interest adds to it). So the cart is only a wish: whatever cannot be read in it
+is left out, and the rest is made to fit.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
+from typing import Any
+
+from connector.domain.order import Line
+
+# Digits before the point, and after it, that an amount may have.
+MOST_DIGITS = 15
+# Twice both, for a product of two, and room for the sum of a long cart.
+_PRECISION = 4 * MOST_DIGITS + 10
+# Decimals of a line, unless the payment itself has more.
+_CENTS = 2
+_NOTHING = Decimal(0)
+
+# How an item's total may be meant: the discount is still to be taken off, or is off already.
+_READINGS: tuple[Callable[[Decimal, Decimal], Decimal], ...] = (
+    lambda price, discount: price - abs(discount),
+    lambda price, _: price,
+)
+# Charges beside the items: the cart's field, the line's id and its title.
+_CHARGES = (("shippingValue", "shipping", "Shipping"), ("taxValue", "tax", "Tax"))
+
+
+def lines_of(amount: Decimal, cart: Mapping[str, Any]) -> tuple[Line, ...]:
+    """Return at least one line, each above zero, whose totals sum to `amount`."""
+    with localcontext(Context(prec=_PRECISION)):
+        unit = Decimal(1).scaleb(-max(_CENTS, _decimals(amount)))
+        readings = [_read(cart, reading, unit) for reading in _READINGS]
+        exact = [lines for lines in readings if _sum(lines) == amount]
+        return tuple(_fitted(exact[0] if exact else readings[0], amount))
+
+
+def number(value: object) -> Decimal | None:
+    """Read a number, or a text that is one; None for any other and for one of too many digits."""
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        return None
+    try:
+        found = Decimal(value.replace(",", ".") if isinstance(value, str) else value)
+    except InvalidOperation:
+        return None
+    return found if has_few_digits(found) else None
+
+
+def has_few_digits(value: Decimal) -> bool:
+    """Whether an amount can be calculated with and written without an exponent."""
+    return value.is_finite() and value.adjusted() < MOST_DIGITS and _decimals(value) <= MOST_DIGITS
+
+
+def _decimals(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def _read(
+    cart: Mapping[str, Any], reading: Callable[[Decimal, Decimal], Decimal], unit: Decimal
+) -> list[Line]:
+    lines = [*_items(cart, reading), *_charges(cart)]
+    rounded = (
+        replace(line, total=line.total.quantize(unit, rounding=ROUND_HALF_UP)) for line in lines
+    )
+    return [line for line in rounded if line.total > 0]
+
+
+def _items(
+    cart: Mapping[str, Any], reading: Callable[[Decimal, Decimal], Decimal]
+) -> Iterator[Line]:
+    items = cart.get("items")
+    for place, item in enumerate(items if isinstance(items, list) else [], start=1):
+        if not isinstance(item, dict):
+            continue
+        price, quantity = number(item.get("price")), number(item.get("quantity", 1))
+        if price is None or quantity is None or quantity <= 0:
+            continue
+        own = _text(item.get("id")) or str(place)
+        total = reading(price * quantity, number(item.get("discount")) or _NOTHING)
+        # Half a kilogram is one piece of its own.
+        pieces = int(quantity) if quantity == int(quantity) else 1
+        yield Line(own, _text(item.get("name")) or own, pieces, total)
+
+
+def _charges(cart: Mapping[str, Any]) -> Iterator[Line]:
+    for field, own, title in _CHARGES:
+        yield Line(own, title, 1, number(cart.get(field)) or _NOTHING)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    return str(value).strip()
+
+
+def _sum(lines: Sequence[Line]) -> Decimal:
+    return sum((line.total for line in lines), _NOTHING)
+
+
+def _fitted(lines: list[Line], amount: Decimal) -> list[Line]:
+    """Make lines sum to `amount`: the last ones give way, or one more is added."""
+    if not lines:
+        return [Line("order", "Order", 1, amount)]
+    excess = _sum(lines) - amount
+    if excess < 0:
+        return [*lines, Line("other", "Other charges", 1, -excess)]
+    while excess >= lines[-1].total:
+        excess -= lines.pop().total
+    return [*lines[:-1], replace(lines[-1], total=lines[-1].total - excess)]

@@ -1,0 +1,42 @@
+"""GET /manifest: what shops can be offered, and the Provider Fields that VTEX's Admin asks for.
+
+VTEX's OpenAPI file, Success-Manifest. `version` is left out: the default is what is spoken here.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from connector.provider import Provider, Setting
+
+
+def manifest(providers: Iterable[Provider]) -> bytes:
+    """Write the manifest of the enabled providers."""
+    enabled = list(providers)
+    names = dict.fromkeys(name for provider in enabled for name in provider.payment_methods)
+    return json.dumps(
+        {
+            "paymentMethods": [{"name": name, "allowsSplit": "disabled"} for name in names],
+            "customFields": [
+                _field(provider, setting) for provider in enabled for setting in provider.settings
+            ],
+        }
+    ).encode()
+
+
+def field_name(provider: Provider, setting: Setting) -> str:
+    """The Provider Field of a setting. A changed name loses what merchants gave under it."""
+    return f"{provider.title} {setting.title}"
+
+
+def _field(provider: Provider, setting: Setting) -> dict[str, Any]:
+    field: dict[str, Any] = {"name": field_name(provider, setting), "type": _type(setting)}
+    if setting.options:
+        field["options"] = [{"text": option, "value": option} for option in setting.options]
+    return field
+
+
+def _type(setting: Setting) -> str:
+    if setting.is_secret:
+        return "password"
+    return "select" if setting.options else "text"

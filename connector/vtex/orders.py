@@ -1,0 +1,118 @@
+"""VTEX's create-payment body: an order to be paid (VTEX's OpenAPI file, POST /payments).
+
+Four fields are required. All else is a wish: whatever is missing, null or of another type there
+loses a line of a cart or a name, never a payment.
+"""
+
+import logging
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from marshmallow import fields, validate
+
+from connector.domain.operation import CreateRequest
+from connector.domain.order import Buyer, Order
+from connector.domain.payment import PaymentKey
+from connector.vtex import addresses
+from connector.vtex.cart import lines_of
+from connector.vtex.schemas import REQUIRED, Amount, Tolerant, loaded, payment_id_field
+
+log = logging.getLogger(__name__)
+
+# What a card number is where there is no card; the text is in some of VTEX's examples.
+_NO_CARD = {"", "null"}
+
+
+class CreateSchema(Tolerant):
+    """What of a payment must be there. VTEX writes currencies as in ISO 4217."""
+
+    payment_id = payment_id_field()
+    value = Amount(required=True, error_messages=REQUIRED)
+    currency = fields.String(
+        required=True,
+        error_messages=REQUIRED,
+        validate=validate.Regexp(r"^[A-Za-z0-9]{2,10}\Z", error="must be a currency's code"),
+    )
+    method = fields.String(data_key="paymentMethod", required=True, error_messages=REQUIRED)
+
+
+_CREATE = CreateSchema()
+
+
+def load_creation(merchant_id: int, body: Mapping[str, Any]) -> CreateRequest:
+    """Read a payment to be created. Raises InvalidRequest that names every wrong field."""
+    found = loaded(_CREATE, body)
+    payment_id, amount = found["payment_id"], found["value"]
+    return CreateRequest(
+        merchant_id,
+        PaymentKey(payment_id),
+        value=amount,
+        sandbox=_is_true(body.get("sandBoxMode")) or _is_true(body.get("sandboxMode")),
+        order=_order(payment_id, amount, found, body),
+        callback_url=_callback_url(body),
+    )
+
+
+def _order(
+    payment_id: str, amount: Decimal, found: Mapping[str, Any], body: Mapping[str, Any]
+) -> Order:
+    cart = _object(body, "miniCart")
+    return Order(
+        payment_id=payment_id,
+        amount=amount,
+        currency=found["currency"].upper(),
+        reference=_text(body, "reference") or _text(body, "orderId") or "",
+        method=found["method"],
+        lines=lines_of(amount, cart),
+        buyer=_buyer(_object(cart, "buyer")),
+        return_url=_page(body),
+        card_number=_card_number(_object(body, "card")),
+    )
+
+
+def _buyer(fields_: Mapping[str, Any]) -> Buyer:
+    return Buyer(
+        email=_text(fields_, "email"),
+        phone=_text(fields_, "phone"),
+        first_name=_text(fields_, "firstName"),
+        last_name=_text(fields_, "lastName"),
+    )
+
+
+def _card_number(card: Mapping[str, Any]) -> str | None:
+    number = _text(card, "number") or ""
+    return None if number.lower() in _NO_CARD else number
+
+
+def _page(body: Mapping[str, Any]) -> str:
+    """Where the buyer's browser goes: of a script there it would make a hole."""
+    url = _text(body, "returnUrl") or ""
+    return url if re.match(r"https?://[^\s/]", url) else ""
+
+
+def _callback_url(body: Mapping[str, Any]) -> str | None:
+    """Take VTEX's address for news. Without one VTEX still asks again."""
+    url = _text(body, "callbackUrl")
+    if url and addresses.read(url) is None:
+        # Never the address itself: it carries a signature.
+        log.warning("callbackUrl is no https URL; no callback will be sent")
+        return None
+    return url
+
+
+def _object(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = body.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _text(body: Mapping[str, Any], name: str) -> str | None:
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return str(value).strip() or None
+
+
+def _is_true(value: object) -> bool:
+    return str(value).strip().lower() in {"true", "1"}

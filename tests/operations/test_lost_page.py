@@ -1,0 +1,100 @@
+"""A payment whose page was lost with the company's answer is ended, and VTEX is told so."""
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from connector.domain.deadline import Deadline
+from connector.domain.errors import OutcomeUnknown, ProviderRefused
+from connector.domain.merchant import Merchant
+from connector.domain.operation import CreateRequest, Reply
+from connector.domain.order import Order
+from connector.domain.payment import (
+    Created,
+    Effect,
+    Look,
+    PaymentKey,
+    PaymentStatus,
+    Sent,
+    Standing,
+)
+from connector.http_client import HttpClient
+from connector.idempotency import Once
+from connector.operations.create import Create
+from connector.provider import Hosts
+from connector.providers.sandbox import Sandbox
+from connector.vtex import answers
+from tests.storage.store import Store
+
+
+class LosesPages(Sandbox):
+    """A company in this process: it creates every payment and never says where to pay it."""
+
+    create_is_idempotent = False
+    cancellable = frozenset({Standing.UNPAID})
+
+    def __init__(self, failure: Exception) -> None:
+        super().__init__(HttpClient("sandbox"), Hosts(Sandbox.url, Sandbox.url))
+        self.failure = failure
+        self.orders: dict[str, Standing] = {}
+
+    def look(self, payment: PaymentKey, *_: Any) -> Look:
+        return Look(self.orders.get(payment.payment_id, Standing.ABSENT))
+
+    def create(self, order: Order, *_: Any) -> Created:
+        self.orders[order.payment_id] = Standing.UNPAID
+        raise self.failure
+
+    def cancel(self, payment: PaymentKey, *_: Any) -> Sent:
+        self.orders[payment.payment_id] = Standing.UNDONE
+        return Sent(Effect.DONE)
+
+
+@pytest.fixture
+def store(sqlite_url: str) -> Iterator[Store]:
+    store = Store(sqlite_url)
+    yield store
+    store.database.close()
+
+
+def created(store: Store, company: Sandbox) -> Reply:
+    providers = {"sandbox": company}
+    once = Once(store.requests, lease=23)
+    create = Create(once, providers, store.payments, answers.render_creation(providers), str)
+    request = CreateRequest(
+        1, PaymentKey("P1"), order=Order("P1", Decimal(10), "EUR"), callback_url="https://any"
+    )
+    return create.answer(Merchant(1, "shop", "sandbox", {}), request, Deadline.after(10))
+
+
+def status(reply: Reply) -> str:
+    told: str = json.loads(reply.body)["status"]
+    return told
+
+
+def test_a_payment_ended_after_a_lost_answer_is_denied_by_the_same_answer(store: Store) -> None:
+    company = LosesPages(OutcomeUnknown())
+    assert 500 == created(store, company).status
+
+    replies = [created(store, company) for _ in range(3)]
+
+    assert (PaymentStatus.CANCELLED, Standing.UNDONE) == (
+        store.known().status,
+        company.orders["P1"],
+    )
+    assert ["denied"] * 3 == [status(reply) for reply in replies]
+
+
+def test_a_payment_ended_after_a_refusal_is_denied_by_the_same_answer(store: Store) -> None:
+    company = LosesPages(ProviderRefused())
+
+    replies = [created(store, company) for _ in range(3)]
+
+    assert (PaymentStatus.CANCELLED, Standing.UNDONE) == (
+        store.known().status,
+        company.orders["P1"],
+    )
+    assert ["denied"] * 3 == [status(reply) for reply in replies]
