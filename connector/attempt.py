@@ -94,6 +94,7 @@ class Attempt:
         another request has the turn: then nothing may be sent.
         """
         send = self.open_send(action)
+        self.is_new = send is None or is_new
         if send and is_new:
             self.close(send, _ENDS[Effect.FAILED])
         if send is None or is_new:
@@ -108,7 +109,6 @@ class Attempt:
                 refunded_before=refunded,
             )
             self.sends.append(send)
-            self.is_new = True
         self._storage.start_send(self.turn, send, self.payment, self.closed)
         self._sent = send
         return send.reference

@@ -65,8 +65,6 @@ _LOOKED_AT: Mapping[Operation, frozenset[State]] = {
 }
 # VTEX gives an unpaid payment up by itself, with a cancellation.
 _NEVER_THE_OPERATORS = {Operation.CREATE}
-# The answers after which VTEX knows how an authorization ended.
-_TELLING = {Operation.CREATE, Operation.CANCEL, Operation.SETTLE, Operation.REFUND}
 
 
 class Requests(Protocol):
@@ -111,8 +109,7 @@ class Once:
         """Answer a request: with what is kept for it, or by doing `work` in its turn.
 
         Raises RequestMismatch, RequestInProgress, PaymentBusy, OutOfTime when the request
-        waited too long to be begun, InvalidRequest when `work` does, and whatever the storage
-        raises.
+        waited too long to be begun, and whatever the storage raises.
         """
         if kept := self.requests.kept(request):
             return _same(kept, request)
@@ -218,13 +215,16 @@ def _state(error: ConnectorError) -> State:
 def _callback(operation: Operation, attempt: Attempt) -> str:
     """Say whether VTEX is to be called back: "due", "dropped" because it knows, or "" as it was."""
     before, after = attempt.turn.payment.status, attempt.payment.status
-    if attempt.is_asked and operation in _TELLING:
-        return "" if after is PaymentStatus.PENDING else "dropped"
+    is_answered = attempt.is_asked and operation is Operation.CREATE
+    if after in _KNOWN or (is_answered and after is not PaymentStatus.PENDING):
+        return "dropped"
     is_news = before is PaymentStatus.PENDING and after in _NEWS
-    return "due" if is_news else ""
+    return "due" if is_news and not attempt.is_asked else ""
 
 
 _NEWS = {PaymentStatus.APPROVED, PaymentStatus.DENIED}
+# Statuses that only come of what VTEX asked for after it knew.
+_KNOWN = {PaymentStatus.CANCELLED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
 
 
 def _same(kept: Kept, request: Request) -> Reply:

@@ -5,13 +5,23 @@ from typing import Any
 
 import pytest
 
-from connector.domain import errors
+from connector.domain import errors, exact
 from connector.domain.deadline import Deadline
 from connector.domain.errors import ConnectorError
 from connector.domain.merchant import Account, CapturedPolicy, Merchant
 from connector.domain.money import ValueUnit, is_whole
-from connector.domain.operation import CancelRequest, own_cancellation_id, send_reference
-from connector.domain.payment import PaymentKey
+from connector.domain.operation import (
+    REQUESTS,
+    CancelRequest,
+    CreateRequest,
+    Operation,
+    RefundRequest,
+    own_cancellation_id,
+    own_refund_id,
+    own_settle_id,
+    send_reference,
+)
+from connector.domain.payment import Look, Payment, PaymentKey, PaymentStatus, Standing
 
 AUTO, CENTS, UNITS = ValueUnit.AUTO, ValueUnit.CENTS, ValueUnit.UNITS
 
@@ -62,6 +72,42 @@ def test_what_cannot_be_compared_is_the_whole(
     assert is_whole(value, amount, unit)
 
 
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        ("0.10", "0.10"),
+        ("29.90", "29.90"),
+        ("10.00", "10"),
+        ("10", "10"),
+        ("1E+3", "1000"),
+        ("1E-7", "0.0000001"),
+        ("-0.50", "-0.50"),
+        ("0", "0"),
+        ("12345678901234.123456", "12345678901234.123456"),
+        ("123456789012345678901234567890.12", "123456789012345678901234567890.12"),
+    ],
+)
+def test_a_number_is_written_with_its_digits_and_no_exponent(number: str, written: str) -> None:
+    assert written == exact.dumps(Decimal(number))
+    assert Decimal(number) == exact.loads(exact.dumps({"value": [Decimal(number)]}))["value"][0]  # type: ignore[index,call-overload]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_number_is_not_written(number: str) -> None:
+    with pytest.raises(ValueError, match="not a number"):
+        exact.dumps({"value": Decimal(number)})
+
+
+def test_a_float_is_not_written() -> None:
+    with pytest.raises(TypeError, match="not exact"):
+        exact.dumps([{"value": 0.1}])
+
+
+def test_anything_else_is_written_as_json() -> None:
+    value = {"a": [1, True, None, "é\0"], "b": {"c": ()}}
+    assert {"a": [1, True, None, "é\0"], "b": {"c": []}} == exact.loads(exact.dumps(value))
+
+
 # Time.
 
 
@@ -107,6 +153,33 @@ def test_a_claim_id_never_changes() -> None:
     assert expected == asked().claim_id
 
 
+def test_our_ids_of_a_settlement_and_a_refund_never_change() -> None:
+    assert "bfc31f2093fa5e24a178cae3da4015ad" == own_settle_id(
+        7, "F5C1A4E20D3B4E07B7E871F5B5BC9F91"
+    )
+    refund = RefundRequest(7, PaymentKey("P1"), "request-1")
+    assert "8d17f83130475b6c87dc16c103f66e84" == own_refund_id(refund.claim_id)
+
+
+def test_a_payment_is_settled_under_one_id_and_refunded_under_one_for_each_request() -> None:
+    refunds = [RefundRequest(7, PaymentKey("P1"), f"request-{number}") for number in (1, 2)]
+    ids = {own_refund_id(request.claim_id) for request in refunds}
+    ids |= {own_settle_id(7, "P1"), own_settle_id(7, "P2"), own_settle_id(1, "P1")}
+    ids |= {own_cancellation_id(7, "P1")}
+    assert 6 == len(ids)
+
+
+def test_a_claim_is_of_its_operation_only() -> None:
+    claims = {kind(7, PaymentKey("P1"), "request-1").claim_id for kind in REQUESTS.values()}
+    assert len(Operation) == len(claims)
+    assert asked().claim_id in claims
+
+
+def test_every_operation_has_its_request() -> None:
+    assert list(Operation) == list(REQUESTS)
+    assert list(Operation) == [kind.operation for kind in REQUESTS.values()]
+
+
 def test_a_reference_never_changes() -> None:
     claim_id = asked().claim_id
     assert "c181064b-bcd5-50da-8ae3-7d27d3da2b2b" == send_reference(claim_id, "release", 1)
@@ -129,6 +202,8 @@ def test_claim_ids_are_distinct() -> None:
                 "11",
                 "r",
                 "R",
+                " ",
+                "r ",
                 "\0",
                 "\0\0",
                 "1\0",
@@ -136,8 +211,6 @@ def test_claim_ids_are_distinct() -> None:
                 "\ud800",
                 "é",
                 "e\u0301",
-                " ",
-                "r ",
             ],
         )
     ]
@@ -181,6 +254,35 @@ def test_an_id_of_the_company_proves_an_authorization(
     key: PaymentKey, was_authorized: bool
 ) -> None:
     assert was_authorized is key.was_authorized
+
+
+# Payments.
+
+
+@pytest.mark.parametrize("standing", list(Standing))
+def test_a_payment_is_approved_or_denied_only_where_its_standing_is_clear(
+    standing: Standing,
+) -> None:
+    clear = {
+        Standing.HELD: PaymentStatus.APPROVED,
+        Standing.CAPTURED: PaymentStatus.APPROVED,
+        Standing.PARTLY_REFUNDED: PaymentStatus.APPROVED,
+        Standing.UNDONE: PaymentStatus.DENIED,
+    }
+    assert clear.get(standing, PaymentStatus.PENDING) is Look(standing).verdict
+
+
+def test_a_payment_without_an_amount_was_not_created_here() -> None:
+    payment = Payment(PaymentKey("P1"))
+    assert not payment.is_created
+    assert Payment(PaymentKey("P1"), amount=Decimal(0)).is_created
+
+
+def test_vtexs_address_for_news_is_not_shown() -> None:
+    address = "https://shop.vtexpayments.com.br/callback?X-VTEX-signature=any"
+    payment = Payment(PaymentKey("P1"), callback=address)
+    request = CreateRequest(1, PaymentKey("P1"), callback_url=address)
+    assert "signature" not in repr(payment) + repr(request)
 
 
 # Merchants and errors.

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Protocol, cast
 
 from connector.attempt import Attempt
 from connector.domain.deadline import Deadline
@@ -27,11 +27,16 @@ from connector.idempotency import Once
 from connector.operations.ending import EndJob
 from connector.operations.job import CREATE, approve
 from connector.provider import Provider
-from connector.storage.payments import Payments
 
 log = logging.getLogger(__name__)
 
 Render = Callable[[Merchant, CreateRequest, Outcome, Payment | None], Reply]
+
+
+class Payments(Protocol):
+    """What the storage offers for it."""
+
+    def known(self, merchant_id: int, payment_id: str) -> Payment | None: ...
 
 
 @dataclass(frozen=True)
@@ -213,7 +218,12 @@ class _CreateJob(EndJob):
             return _waiting(None)
         if self.provider.create_is_idempotent and not attempt.payment.is_cancel_asked:
             return self._create(attempt)
-        return self.end(attempt)
+        return self._ended(attempt)
+
+    def _ended(self, attempt: Attempt) -> Outcome:
+        """End a payment that nobody can pay; where that cannot be done it stays undecided."""
+        is_ended = self.end(attempt).state is State.DONE
+        return _ended() if is_ended else _waiting(None)
 
     def _create(self, attempt: Attempt, *, is_new: bool = False) -> Outcome:
         order = self._order
@@ -252,7 +262,7 @@ class _CreateJob(EndJob):
         if approve(attempt, look):
             return _ended()
         if look.standing is Standing.UNPAID and not attempt.payment.payment_url:
-            return self.end(attempt)
+            return self._ended(attempt)
         return _waiting(look.again)
 
     def _denied(self, attempt: Attempt, message: str) -> Outcome:

@@ -118,7 +118,8 @@ class Notify:
     def _purchase(
         self, merchant: Merchant, payment_id: str, news: Notification
     ) -> PaymentKey | None:
-        if not self.providers[merchant.provider].is_adopting:
+        is_told = news.authorization_id or news.provider_payment_id
+        if not (is_told and self.providers[merchant.provider].is_adopting):
             return None
         return PaymentKey(payment_id, news.authorization_id, news.provider_payment_id)
 

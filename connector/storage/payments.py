@@ -55,7 +55,7 @@ def payment_from(payment_id: str, row: Sequence[Any]) -> Payment:
     """Read the columns of `sql.PAYMENT`."""
     authorization_id, provider_payment_id, memo, status, sandbox, amount, currency = row[:7]
     payment_url, code, message, cancellation_id, settled, is_cancel_asked = row[7:13]
-    callback, is_callback_due = row[13:]
+    callback, callback_at = row[13:]
     return Payment(
         key=PaymentKey(
             payment_id, plain(authorization_id), plain(provider_payment_id), plain(memo)
@@ -71,7 +71,7 @@ def payment_from(payment_id: str, row: Sequence[Any]) -> Payment:
         settled=decimal(settled),
         is_cancel_asked=bool(is_cancel_asked),
         callback=callback,
-        is_callback_due=bool(is_callback_due),
+        is_callback_due=callback_at is not None,
     )
 
 
@@ -109,4 +109,8 @@ def escaped(value: str | None) -> str | None:
 
 
 def plain(value: str | None) -> str | None:
-    return None if value is None else str(json.loads(f'"{value}"'))
+    """Read what `escaped` wrote; the first version wrote cancellationIds as they came."""
+    try:
+        return None if value is None else str(json.loads(f'"{value}"'))
+    except ValueError:
+        return value

@@ -6,7 +6,7 @@
 PAYMENT = """
     authorization_id, provider_payment_id, memo, status, sandbox, amount, currency, payment_url,
     code, message, cancellation_id, settled, is_cancel_asked, callback,
-    callback_at IS NOT NULL"""
+    callback_at"""
 
 KEPT = """
     SELECT reply_status, reply_body, code, value FROM requests

@@ -105,19 +105,35 @@ def test_what_vtex_is_told_in_an_answer_is_no_news(created: Store, operation: Op
     assert not is_due(created)
 
 
-@pytest.mark.parametrize("operation", BY_VTEX)
-def test_news_that_vtex_is_told_in_an_answer_is_dropped(
-    created: Store, operation: Operation
+@pytest.mark.parametrize(
+    ("operation", "becoming"),
+    [
+        (Operation.CREATE, PaymentStatus.APPROVED),
+        (Operation.CANCEL, PaymentStatus.CANCELLED),
+        (Operation.SETTLE, PaymentStatus.SETTLED),
+    ],
+)
+def test_news_that_vtex_knows_by_now_is_dropped(
+    created: Store, operation: Operation, becoming: PaymentStatus
 ) -> None:
     reconciled(created, becomes(PaymentStatus.APPROVED))
     assert is_due(created)
-    answered(created, asked(operation, "request-2"), lambda _: DONE)
+    answered(created, asked(operation, "request-2"), becomes(becoming))
     assert not is_due(created)
+
+
+@pytest.mark.parametrize("operation", [Operation.CANCEL, Operation.SETTLE, Operation.REFUND])
+def test_an_operation_that_came_to_nothing_tells_vtex_nothing(
+    created: Store, operation: Operation
+) -> None:
+    reconciled(created, becomes(PaymentStatus.APPROVED))
+    answered(created, asked(operation, "request-2"), lambda _: FAILED)
+    assert is_due(created)
 
 
 def test_news_stays_due_whatever_reconcile_does_next(created: Store) -> None:
     reconciled(created, becomes(PaymentStatus.APPROVED, WAITING))
-    reconciled(created, becomes(PaymentStatus.SETTLED, WAITING))
+    reconciled(created, lambda _: WAITING)
     reconciled(created, lambda _: DONE)
     assert is_due(created)
 
@@ -164,17 +180,6 @@ def test_what_reconcile_cannot_find_out_is_the_operators(
 
 def test_a_payment_nobody_pays_is_never_the_operators(store: Store) -> None:
     assert State.WAITING is given_up(store, Operation.CREATE, WAITING)
-
-
-@pytest.mark.parametrize("is_asked", [True, False])
-def test_not_even_one_that_cannot_be_cancelled_is_the_operators(
-    store: Store, is_asked: bool
-) -> None:
-    manual = Outcome(State.MANUAL, "cancel-manually", "It expires by itself")
-    answered(store, asked(Operation.CREATE), lambda _: manual if is_asked else WAITING)
-    if not is_asked:
-        reconciled(store, lambda _: manual)
-    assert [] == store.requests.rows(state="manual")
 
 
 @pytest.mark.parametrize("operation", [Operation.CREATE, Operation.SETTLE, Operation.REFUND])

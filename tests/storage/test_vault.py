@@ -40,6 +40,34 @@ def test_the_encrypted_text_shows_nothing() -> None:
     assert text != Vault([OLD]).encrypt(SETTINGS)
 
 
+@pytest.mark.parametrize("text", ["", "https://shop.vtexpayments.com.br/callback?a=1&b=é", "\0"])
+def test_a_text_that_was_sealed_is_unsealed(text: str) -> None:
+    vault = Vault([OLD])
+    sealed = vault.seal(text)
+    assert text == vault.unseal(sealed)
+    assert sealed.isascii()
+    assert "vtexpayments" not in sealed
+    assert sealed != vault.seal(text)
+
+
+def test_a_new_key_seals_and_the_old_one_still_unseals() -> None:
+    sealed = Vault([OLD]).seal("address")
+    both = Vault([NEW, OLD])
+    assert "address" == both.unseal(sealed)
+    assert "address" == Vault([NEW]).unseal(both.seal("address"))
+
+
+BROKEN = ["", "no token", "gAAAAA", "\u00e9"]
+
+
+@pytest.mark.parametrize("text", [*BROKEN, pytest.param(Vault([NEW]).seal("a"), id="another")])
+def test_what_no_key_unseals_is_a_matter_of_the_configuration(text: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Vault([OLD]).unseal(text)
+    assert "CONNECTOR_SECRET_KEYS" in str(caught.value)
+    assert OLD not in str(caught.value)
+
+
 def test_a_new_key_comes_first_and_the_old_one_still_reads() -> None:
     kept = Vault([OLD]).encrypt(SETTINGS)
     both = Vault([NEW, OLD])
@@ -47,7 +75,10 @@ def test_a_new_key_comes_first_and_the_old_one_still_reads() -> None:
     assert SETTINGS == Vault([NEW]).decrypt(both.encrypt(SETTINGS))
 
 
-@pytest.mark.parametrize("text", ["", "no token", "gAAAAA", Vault([NEW]).encrypt(SETTINGS)])
+ANOTHERS = pytest.param(Vault([NEW]).encrypt(SETTINGS), id="another")
+
+
+@pytest.mark.parametrize("text", [*BROKEN[:3], ANOTHERS])
 def test_what_no_key_reads_is_a_matter_of_the_configuration(text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Vault([OLD]).decrypt(text)

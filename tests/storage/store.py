@@ -1,0 +1,151 @@
+"""A database with two merchants, and what one process may see of it."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from cryptography.fernet import Fernet
+
+from connector.domain.merchant import CapturedPolicy
+from connector.domain.operation import (
+    CancelRequest,
+    Kept,
+    NotificationRequest,
+    Outcome,
+    Reply,
+    Request,
+    Send,
+    State,
+    Turn,
+)
+from connector.domain.payment import Payment, PaymentKey, PaymentStatus
+from connector.storage.database import Database
+from connector.storage.merchants import Merchants
+from connector.storage.payments import Payments
+from connector.storage.requests import Requests
+from connector.storage.vault import Vault
+
+DONE = Outcome(State.DONE, None, "Cancelled", "cancellation-1", is_final=True)
+FAILED = Outcome(State.FAILED, "provider-unavailable", "Not now")
+REPLY = Reply(200, b'{"any": "bytes", \xff\x00}')
+SEND = Send("release", 1, "reference-1")
+TABLES = ("requests", "payments", "sends", "events")
+
+
+def as_cancelled(turn: Turn, sandbox: bool | None = None) -> Payment:
+    return replace(
+        turn.payment.moved(PaymentStatus.CANCELLED),
+        cancellation_id="cancellation-1",
+        sandbox=sandbox,
+    )
+
+
+class Store:
+    """Requests and payments of the merchants 1 and 2."""
+
+    def __init__(self, url: str) -> None:
+        url = url.replace("postgresql://", "postgresql+psycopg://")
+        self.database = Database(url, pool_size=60)
+        self.requests = Requests(self.database)
+        self.payments = Payments(self.database)
+        merchants = Merchants(self.database, Vault([Fernet.generate_key().decode()]))
+        for name in ("shop", "other"):
+            merchants.add(name, "sandbox", {}, sandbox=False, captured=CapturedPolicy.MANUAL)
+
+    def claim(
+        self, request: Request, *, lease: float = 60, first_look: float = 60
+    ) -> Turn | Kept | None:
+        return self.requests.claim(request, lease=lease, first_look=first_look)
+
+    def turn(self, request: Request, **values: Any) -> Turn:
+        turn = self.claim(request, **values)
+        assert isinstance(turn, Turn)
+        return turn
+
+    def end(
+        self,
+        turn: Turn,
+        outcome: Outcome = FAILED,
+        reply: Reply | None = None,
+        *,
+        payment: Payment | None = None,
+        closed: dict[tuple[str, int], str] | None = None,
+        looks: int = 0,
+        next_look: float | None = None,
+        callback: str = "",
+    ) -> None:
+        """End a turn; `payment` is as it was unless given."""
+        self.requests.end_turn(
+            turn,
+            outcome,
+            reply,
+            payment=payment or turn.payment,
+            closed=closed or {},
+            looks=looks,
+            next_look=next_look,
+            callback=callback,
+        )
+
+    def finish(self, turn: Turn, sandbox: bool | None = None, **values: Any) -> None:
+        """End a turn with the payment cancelled and the reply kept."""
+        self.end(turn, DONE, REPLY, payment=as_cancelled(turn, sandbox), **values)
+
+    def start(self, turn: Turn, send: Send = SEND, payment: Payment | None = None) -> None:
+        self.requests.start_send(turn, send, payment or turn.payment, {})
+
+    def record(self, payment_id: str = "P1", *, callback: str = "", **known: Any) -> Payment:
+        """Let a payment be known as `known`; return it as it was recorded."""
+        turn = self.turn(asked(f"record-{payment_id}", payment_id))
+        payment = replace(turn.payment, **known)
+        self.end(turn, payment=payment, callback=callback)
+        return payment
+
+    def known(self, payment_id: str = "P1", merchant_id: int = 1) -> Payment:
+        payment = self.payments.known(merchant_id, payment_id)
+        assert payment
+        return payment
+
+    def run(self, sql: str, **values: Any) -> None:
+        with self.database.write() as connection:
+            connection.run(sql, **values)
+
+    def all(self, sql: str, **values: Any) -> list[Any]:
+        with self.database.read() as connection:
+            return connection.all(sql, **values)
+
+    def contents(self) -> dict[str, list[Any]]:
+        return {table: self.all(f"SELECT * FROM {table}") for table in TABLES}  # noqa: S608
+
+    def let_the_lease_end(self) -> None:
+        self.run("UPDATE payments SET lease_until = 1 WHERE lease_until IS NOT NULL")
+
+
+def asked(
+    request_id: str = "request-1", payment_id: str = "P1", *, merchant_id: int = 1, **values: Any
+) -> CancelRequest:
+    return CancelRequest(merchant_id, PaymentKey(payment_id), request_id, **values)
+
+
+def told(request_id: str = "message-1", payment_id: str = "P1", **values: Any) -> Any:
+    return NotificationRequest(1, PaymentKey(payment_id), request_id, **values)
+
+
+def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """Do work in threads that begin at once; return what came of it, failures too."""
+    found: list[Any] = []
+    ready = threading.Barrier(count)
+
+    def run(number: int) -> None:
+        ready.wait()
+        try:
+            found.append(work(number))
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            found.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
