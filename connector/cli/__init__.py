@@ -113,7 +113,7 @@ def add(
     connector = _connector()
     if not NAME.fullmatch(name):
         raise ConfigurationError("NAME: use 1 to 64 letters, digits, - and _")
-    settings = _checked(connector, provider, _read(source), is_given=source is not None)
+    settings = _checked(connector, provider, _read(source))
     # With another key than the others' this one would be the only one that can be read.
     connector.merchants.check_keys()
     made = connector.merchants.add(
@@ -211,10 +211,10 @@ def check(merchant: str | None, *, is_json: bool) -> None:
     The credentials are tried with a call that changes nothing. Exit status 1 when anything fails.
     """
     connector = _connector(migrated=False)
-    for warning in [] if is_json else warnings(connector.settings):
-        click.echo(f"warning: {warning}", err=True)
     rows = results(connector, merchant)
     print_rows(rows, is_json=is_json)
+    for warning in [] if is_json else warnings(connector.settings):
+        click.echo(f"warning: {warning}", err=True)
     if any(row["result"] != "ok" for row in rows):
         raise SystemExit(1)
 
@@ -277,17 +277,11 @@ def _read(source: Any) -> Mapping[str, Any]:
     return values
 
 
-def _checked(
-    connector: "Connector", name: str, values: Mapping[str, Any], *, is_given: bool = True
-) -> dict[str, str]:
-    """Check the settings. Without any they are VTEX's to send, as Provider Fields."""
+def _checked(connector: "Connector", name: str, values: Mapping[str, Any]) -> dict[str, str]:
     provider: Provider | None = dict(connector.providers).get(name)
     if provider is None:
         known = ", ".join(sorted(connector.providers))
         raise ConfigurationError(f"--provider {name}: there are {known}")
-    if not is_given and provider.missing({}):
-        click.echo("warning: no settings; VTEX must send them, as Provider Fields", err=True)
-        return {}
     try:
         return provider.check_settings(values)
     except ConfigurationError as error:
