@@ -1,0 +1,116 @@
+"""Every secret through a payment's whole life; then all that was shown is searched for it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.operations.sink import Sink, sink
+from tests.operations.test_payments import KINDS, Kind, P, Scene, of
+from tests.rig import Rig
+from tests.test_secrets import CARD, CVV, FAULTS, STATUSES, Shown, dump, log, secrets_of, shown
+
+__all__ = ["log", "shown"]  # fixtures
+
+OUR_KEY, OUR_TOKEN = "our-own-app-key", "our-own-app-token"
+SIGNATURE = "callback-signature-8d1f"
+BUYER = {"email": "buyer-7f@example.com", "phone": "+79990001122"}
+CARD_FIELDS = {"holder": "Holder Of Card", "number": CARD, "csc": CVV, "document": None}
+
+
+@pytest.fixture
+def a_sink() -> Iterator[Sink]:
+    with sink() as opened:
+        opened.path = f"/callback?X-VTEX-signature={SIGNATURE}"
+        yield opened
+
+
+@pytest.fixture
+def scene(request: pytest.FixtureRequest, rig: Rig, a_sink: Sink) -> Iterator[Scene]:
+    kind: Kind = request.param
+    with kind.stand_in() as company:
+        rig.add(company, **kind.settings)
+        rig.configure(
+            CONNECTOR_CALLBACK_HOSTS=a_sink.host,
+            CONNECTOR_VTEX_APP_KEY=OUR_KEY,
+            CONNECTOR_VTEX_APP_TOKEN=OUR_TOKEN,
+            CONNECTOR_PUBLIC_URL="https://pay.example.com",
+            CONNECTOR_ANSWER_SECONDS="2",
+            CONNECTOR_PROVIDER_SECONDS="0.4",
+        )
+        yield Scene(kind, rig, company, a_sink)
+
+
+def live(scene: Scene, shown: Shown, payment_id: str = P) -> None:
+    """A payment from its creation to its refund, with all that VTEX sends."""
+    mini_cart = {"buyer": BUYER, "items": [{"id": "1", "name": "A", "price": 100, "quantity": 1}]}
+    settings = [
+        {"name": f"{name} field", "value": value} for name, value in scene.company.settings.items()
+    ]
+    asked: dict[str, Any] = {
+        "currency": scene.kind.currency,
+        "callbackUrl": scene.sink.url,
+        "card": CARD_FIELDS,
+        "miniCart": mini_cart,
+        "merchantSettings": settings,
+    }
+    shown.add(scene.rig.create(payment_id, **asked))
+    if not scene.kind.has_page:
+        scene.company.start(payment_id, amount=100)
+    scene.company.pay(payment_id)
+    message = scene.company.notification(payment_id)
+    shown.add(scene.rig.send_notification(scene.company, (message[0][:-1] + b"A", message[1])))
+    shown.add(scene.rig.send_notification(scene.company, message))
+    shown.add(scene.rig.settle(payment_id, merchantSettings=settings))
+    shown.add(scene.rig.refund(payment_id, merchantSettings=settings))
+    shown.add(scene.rig.cancel(payment_id))
+
+
+def secrets(scene: Scene) -> list[str]:
+    hidden = [one for one in secrets_of(scene.company) if one not in scene.kind.settings.values()]
+    return [*hidden, OUR_KEY, OUR_TOKEN, SIGNATURE, CARD, CVV, *BUYER.values()]
+
+
+@of(*KINDS)
+def test_a_payments_whole_life_shows_no_secret(scene: Scene, shown: Shown) -> None:
+    live(scene, shown)
+    scene.rig.reconcile()
+
+    assert "approved" == scene.sink.bodies[0]["status"]
+    assert set() == shown.found(secrets(scene))
+    assert "answer" in shown.log.getvalue()
+
+
+@of(*KINDS)
+def test_nothing_secret_is_stored_in_the_clear(scene: Scene, shown: Shown) -> None:
+    live(scene, shown)
+    stored = dump(scene.rig)
+
+    assert P in stored
+    assert [] == [secret for secret in secrets(scene) if secret in stored]
+
+
+@of(*KINDS)
+@pytest.mark.parametrize("operation", ["create", "look", "capture", "refund", "callback"])
+def test_no_fault_shows_a_secret(scene: Scene, shown: Shown, operation: str) -> None:
+    """Whatever goes wrong, and whatever the other side repeats of what it was sent."""
+    company = scene.sink if operation == "callback" else scene.company
+    mirror = " ".join(secrets(scene)).encode()
+    for number, fault in enumerate(FAULTS):
+        company.inject(fault, operation, seconds=0.6, body=mirror)
+        live_or_not(scene, shown, f"F{number}")
+    for status in STATUSES:
+        company.inject("status_before", operation, status=status, body=mirror)
+        live_or_not(scene, shown, f"S{status}")
+    scene.rig.let_callbacks_be_due()
+    scene.rig.reconcile()
+
+    assert set() == shown.found(secrets(scene))
+
+
+def live_or_not(scene: Scene, shown: Shown, payment_id: str) -> None:
+    try:
+        live(scene, shown, payment_id)
+    except KeyError:
+        # A create that failed left the stand-in without a payment to pay.
+        assert "500" in shown.texts[-1] or "denied" in shown.texts[-1]
