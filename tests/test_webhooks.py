@@ -248,6 +248,28 @@ class TestRuStore:
 
         assert "approved" == scene.status
 
+    def test_a_purchase_declined_before_vtex_asked_denies_nothing(self, scene: Scene) -> None:
+        scene.company.start(P, amount=100)
+        scene.company.decline(P)
+        scene.notify()
+        scene.company.start(P, amount=100)
+        scene.company.pay(P)
+        scene.notify()
+
+        assert "approved" == scene.status
+
+    def test_a_purchase_paid_after_another_was_denied_is_released(self, scene: Scene) -> None:
+        scene.begin()
+        scene.company.decline(P)
+        scene.notify()
+        assert "denied" == scene.status
+        scene.company.start(P, amount=100)
+        scene.company.pay(P)
+        scene.notify()
+
+        assert (0, 0, 0) == scene.money
+        assert "denied" == scene.status
+
     def test_a_second_paid_purchase_is_a_persons(self, scene: Scene) -> None:
         scene.pay()
         scene.company.start(P, amount=100)

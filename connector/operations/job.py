@@ -128,13 +128,13 @@ def learn(attempt: Attempt, seen: Look | Created | Sent) -> None:
 def approve(attempt: Attempt, look: Look) -> bool:
     """Take the company's verdict over for a payment that is PENDING; say whether there is one.
 
-    What VTEX wants gone is not approved any more, nor what was paid with another amount than
-    VTEX asked for.
+    A payment that VTEX has not asked for yet has no verdict. What VTEX wants gone is not approved
+    any more, nor what was paid with another amount than VTEX asked for.
     """
     payment = attempt.payment
     if payment.status is not PaymentStatus.PENDING:
         return True
-    if look.verdict is PaymentStatus.PENDING:
+    if look.verdict is PaymentStatus.PENDING or not payment.is_created:
         return False
     if look.verdict is PaymentStatus.APPROVED and not _may_approve(attempt, look):
         return False
@@ -145,7 +145,7 @@ def approve(attempt: Attempt, look: Look) -> bool:
 def _may_approve(attempt: Attempt, look: Look) -> bool:
     payment = attempt.payment
     is_same = look.amount in {None, payment.amount} and look.currency in {None, payment.currency}
-    return payment.is_created and is_same and not payment.is_cancel_asked
+    return is_same and not payment.is_cancel_asked
 
 
 # Standings in which money was taken.
