@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ class Kind:
     has_page: bool = True
     in_part: bool = True
     currency: str = "RUB"
+    database: str = "sqlite_url"
 
     def __str__(self) -> str:
         return self.name
@@ -34,6 +36,7 @@ class Kind:
 
 KINDS = [
     Kind("tranzzo-auth", TranzzoCompany),
+    Kind("tranzzo-on-postgresql", TranzzoCompany, database="fresh_postgres_url"),
     Kind("tranzzo-purchase", TranzzoCompany, {"stage": "purchase"}, is_held=False),
     Kind("yandex-two-stages", YandexPayCompany),
     Kind("yandex-one-stage", lambda: YandexPayCompany(one_stage=True), is_held=False),
@@ -113,9 +116,10 @@ def a_sink() -> Iterator[Sink]:
 
 
 @pytest.fixture
-def scene(request: pytest.FixtureRequest, rig: Rig, a_sink: Sink) -> Iterator[Scene]:
+def scene(request: pytest.FixtureRequest, tmp_path: Path, a_sink: Sink) -> Iterator[Scene]:
     kind: Kind = request.param
-    with kind.stand_in() as company:
+    url = request.getfixturevalue(kind.database)
+    with kind.stand_in() as company, Rig(url, tmp_path) as rig:
         rig.add(company, **kind.settings)
         rig.configure(
             CONNECTOR_CALLBACK_HOSTS=a_sink.host,
