@@ -10,9 +10,9 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from socket import socket
 from typing import Any
 
@@ -23,6 +23,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
+from connector.bulkhead import Bulkhead
 from connector.domain import exact
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
@@ -30,7 +31,6 @@ from connector.domain.errors import (
     ConnectorError,
     OutcomeUnknown,
     OutOfTime,
-    ProviderBusy,
     ProviderCredentials,
     ProviderUnavailable,
 )
@@ -45,9 +45,6 @@ CONNECT_SECONDS = 3.0
 # What an HTTP status, or a class of them, says of the call (RFC 9110, section 15).
 _REFUSALS = {401: ProviderCredentials, 403: ProviderCredentials, 429: ProviderUnavailable}
 _REFUSED_CLASSES = {3: AnswerNotUnderstood, 5: OutcomeUnknown}
-# Seconds without any operation ended after which a company with no place left counts as hung,
-# and the most a place is waited for before that.
-PATIENCE_SECONDS = 0.5
 # An answer that is not compressed cannot grow when it is read.
 HEADERS = {"User-Agent": "vtex-connector", "Accept-Encoding": "identity"}
 
@@ -128,6 +125,15 @@ class _HTTPSPool(HTTPSConnectionPool):
     ConnectionCls = _HTTPSConnection
 
 
+@cache
+def _tls_context() -> ssl.SSLContext:
+    """Trust what the system trusts. Reading that takes as long as a call, so it is done once."""
+    context = create_urllib3_context()
+    context.load_default_certs()
+    context.sslsocket_class = _TLSSocket
+    return context
+
+
 class _Adapter(HTTPAdapter):
     """Connections that keep the call's deadline; `max_retries` stays 0.
 
@@ -137,10 +143,7 @@ class _Adapter(HTTPAdapter):
     def init_poolmanager(
         self, connections: int, maxsize: int, block: bool = DEFAULT_POOLBLOCK, **kwargs: Any
     ) -> None:
-        context = create_urllib3_context()
-        context.load_default_certs()
-        context.sslsocket_class = _TLSSocket
-        super().init_poolmanager(connections, maxsize, block, ssl_context=context, **kwargs)
+        super().init_poolmanager(connections, maxsize, block, ssl_context=_tls_context(), **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
 
 
@@ -157,44 +160,6 @@ class Answer:
             return exact.loads(self.body)
         except ValueError as error:
             raise AnswerNotUnderstood(evidence=f"HTTP {self.status}, not JSON") from error
-
-
-class Bulkhead:
-    """At most so many operations at one company at a time.
-
-    While the company answers, a place is waited for a moment; when it hangs the refusal is
-    immediate, so that a hung company costs only its own calls.
-    """
-
-    def __init__(self, slots: int) -> None:
-        self._free = slots
-        self._changed = threading.Condition()
-        self._changed_at = time.monotonic()
-
-    @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Hold a place. Raises ProviderBusy when there is none."""
-        self._take()
-        try:
-            yield
-        finally:
-            self._give_back()
-
-    def _take(self) -> None:
-        with self._changed:
-            if not self._free:
-                is_moving = time.monotonic() - self._changed_at < PATIENCE_SECONDS
-                patience = PATIENCE_SECONDS if is_moving else 0
-                if not self._changed.wait_for(lambda: self._free, patience):
-                    raise ProviderBusy
-            self._free -= 1
-            self._changed_at = time.monotonic()
-
-    def _give_back(self) -> None:
-        with self._changed:
-            self._free += 1
-            self._changed_at = time.monotonic()
-            self._changed.notify()
 
 
 class HttpClient:

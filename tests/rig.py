@@ -15,6 +15,7 @@ from typing import Any, Self
 import psutil
 import requests
 from cryptography.fernet import Fernet
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 from werkzeug.test import TestResponse
@@ -131,6 +132,7 @@ class Rig(Vtex):
         }
         self.merchants: dict[str, Credentials] = {}
         self._connector: Connector | None = None
+        self._app: Flask | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -151,7 +153,7 @@ class Rig(Vtex):
         self.environment |= variables
         if self._connector:
             self._connector.database.close()
-        self._connector = None
+        self._connector = self._app = None
 
     def add(
         self,
@@ -183,7 +185,9 @@ class Rig(Vtex):
 
     @property
     def client(self) -> FlaskClient:
-        return create_app(self.connector).test_client()
+        if self._app is None:
+            self._app = create_app(self.connector)
+        return self._app.test_client()
 
     def post(self, path: str, body: Any, merchant: str = "shop", **options: Any) -> TestResponse:
         return self.client.post(

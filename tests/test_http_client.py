@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from connector.bulkhead import Bulkhead
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     AnswerNotUnderstood,
@@ -32,7 +33,7 @@ from connector.domain.errors import (
     ProviderCredentials,
     ProviderUnavailable,
 )
-from connector.http_client import MAX_ANSWER_BYTES, Answer, Bulkhead, HttpClient
+from connector.http_client import MAX_ANSWER_BYTES, Answer, HttpClient, _tls_context
 from tests.companies.base import Call, Company, Respond
 
 RESET = struct.pack("ii", 1, 0)
@@ -729,7 +730,9 @@ def trusting(certificate: Path) -> HttpClient:
     """A client that trusts the certificate, as it trusts the machine's authorities."""
     client = HttpClient("acme")
     adapter: Any = client._adapter
-    adapter.poolmanager.connection_pool_kw["ssl_context"].load_verify_locations(certificate)
+    context = _tls_context.__wrapped__()
+    context.load_verify_locations(certificate)
+    adapter.poolmanager.connection_pool_kw["ssl_context"] = context
     return client
 
 
