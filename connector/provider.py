@@ -82,6 +82,8 @@ class Provider(ABC):
     passing: ClassVar[frozenset["Standing"]] = frozenset()
     # What a cancellation may do with captured money, and whether a part can be settled or refunded.
     can_refund: ClassVar[bool] = False
+    # Whether a cancellation's value says that only a part is meant.
+    checks_cancel_value: ClassVar[bool] = True
     can_settle_partly: ClassVar[bool] = False
     can_refund_partly: ClassVar[bool] = False
     # Whether the company takes a repeated refund of one reference, or of one payment, for one.

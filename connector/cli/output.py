@@ -1,6 +1,7 @@
 """What the command prints: tables for people, JSON for programs."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from connector.domain.operation import Row
 
 if TYPE_CHECKING:
     from connector.storage.merchants import Credentials
+
+as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 
 
 def credentials(made: "Credentials") -> dict[str, str]:
@@ -45,6 +48,14 @@ def operation(row: Row) -> dict[str, Any]:
     }
 
 
+def print_operations(rows: Sequence[Row], *, is_json: bool) -> None:
+    """People are shown the message too; the keys of the JSON are fixed."""
+    if is_json:
+        print_rows([operation(row) for row in rows], is_json=True)
+    else:
+        print_rows([{**operation(row), "message": row.message} for row in rows], is_json=False)
+
+
 def _instant(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
@@ -57,7 +68,7 @@ def print_rows(rows: list[dict[str, Any]], *, is_json: bool) -> None:
     if not rows:
         click.echo("none")
         return
-    texts = [[_cell(value) for value in row.values()] for row in rows]
+    texts = [[cell(value) for value in row.values()] for row in rows]
     lines = [list(rows[0]), *texts]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
@@ -65,7 +76,7 @@ def print_rows(rows: list[dict[str, Any]], *, is_json: bool) -> None:
         click.echo("  ".join(cells).rstrip())
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     """Print what a terminal cannot misread: control characters are shown, not obeyed."""
     text = "-" if value is None else str(value)
     return text if text.isprintable() else ascii(text)

@@ -227,6 +227,7 @@ class Row:
     attempts: int
     created_at: float
     updated_at: float
+    message: str | None = None
 
 
 def own_cancellation_id(merchant_id: int, payment_id: str) -> str:

@@ -35,6 +35,7 @@ _MANUAL: Mapping[Standing, tuple[str, bool]] = {
     Standing.UNPAID: ("the provider cannot cancel an unpaid payment; it expires by itself", False),
 }
 _UNSUPPORTED = ("the provider cannot cancel a payment in this state", False)
+_REFUNDED = PaymentStatus.REFUNDED
 # Statuses that a payment has only after the company showed it.
 _SEEN = {PaymentStatus.APPROVED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
 
@@ -55,8 +56,12 @@ class EndJob(Job):
         payment = attempt.payment
         own = own_cancellation_id(self.merchant.id, payment.key.payment_id)
         told = payment.cancellation_id or cancellation_id or own
-        if PaymentStatus.CANCELLED in TRANSITIONS[payment.status]:
-            payment = payment.moved(PaymentStatus.CANCELLED)
+        # Money that went back because VTEX asked for a refund was not cancelled.
+        is_refunded = any(send.action == job.ASKED_REFUND for send in attempt.sends)
+        is_settled = payment.status is PaymentStatus.SETTLED
+        status = _REFUNDED if is_refunded and is_settled else PaymentStatus.CANCELLED
+        if status in TRANSITIONS[payment.status]:
+            payment = payment.moved(status)
         attempt.payment = replace(payment, cancellation_id=told)
         return _done(told)
 
@@ -67,7 +72,9 @@ class EndJob(Job):
             return self.cancelled(attempt, look.cancellation_id)
         if standing is Standing.ABSENT:
             return self._absent(attempt)
-        if not is_whole(self.request.value, look.amount, self.value_unit):
+        amount = attempt.payment.amount if look.amount is None else look.amount
+        is_checked = self.provider.checks_cancel_value
+        if is_checked and not is_whole(self.request.value, amount, self.value_unit):
             _unask(attempt)
             return _manual("only the whole payment can be cancelled", is_final=True)
         if standing is Standing.STUCK:

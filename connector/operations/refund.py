@@ -81,14 +81,16 @@ class _RefundJob(Job):
     def _work(self, attempt: Attempt) -> Outcome:
         if _own(attempt, "done"):
             return self._done(attempt)
-        if attempt.payment.status in _OVER:
-            raise IllegalTransition(f"A payment that is {attempt.payment.status} is not refunded")
-        send = attempt.open_send(ASKED_REFUND)
+        send, status = attempt.open_send(ASKED_REFUND), attempt.payment.status
+        if status in _OVER and not send:
+            raise IllegalTransition(f"A payment that is {status} is not refunded")
         look = self.look(attempt, send)
         if send:
             self._find_out(send, look, attempt)
         if _own(attempt, "done"):
             return self._done(attempt)
+        if status in _OVER:
+            raise IllegalTransition(f"A payment that is {status} is not refunded")
         return self._without_a_write(look, attempt) or self._write(look, attempt)
 
     def _find_out(self, send: Send, look: Look, attempt: Attempt) -> None:

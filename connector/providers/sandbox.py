@@ -72,6 +72,7 @@ class Sandbox(Provider):
     create_is_idempotent = True
     cancellable = frozenset({Standing.PAYING, Standing.HELD})
     can_refund = True
+    checks_cancel_value = False
     can_settle_partly = True
     can_refund_partly = True
     refund_is_idempotent = True

@@ -42,7 +42,11 @@ _NAMED = f"SELECT {_COLUMNS} FROM merchants WHERE name = :name"  # noqa: S608 - 
 _TOKENS = "SELECT merchant_id, digest FROM merchant_tokens"
 # The sum, because two changes at once may get the same revision.
 _REVISION = "SELECT coalesce(sum(revision), -1), count(*) FROM merchants"
-_UPDATE = "UPDATE merchants SET settings = :settings WHERE id = :id"
+_UPDATE = """
+    UPDATE merchants SET
+        settings = coalesce(:settings, settings), sandbox = coalesce(:sandbox, sandbox),
+        captured = coalesce(:captured, captured)
+    WHERE id = :id"""
 _DISABLE = "UPDATE merchants SET disabled = :disabled WHERE id = :id"
 
 
@@ -110,11 +114,24 @@ class Merchants:
             connection.run(_TOUCH, id=row[0])
         return credentials
 
-    def update(self, name: str, settings: Mapping[str, str]) -> None:
-        """Replace the settings. Raises UnknownMerchant."""
+    def update(
+        self,
+        name: str,
+        settings: Mapping[str, str] | None = None,
+        *,
+        sandbox: bool | None = None,
+        captured: CapturedPolicy | None = None,
+    ) -> None:
+        """Replace what is given; what is None stays. Raises UnknownMerchant."""
         with self._database.write() as connection:
             merchant_id = _named(connection, name)[0]
-            connection.run(_UPDATE, id=merchant_id, settings=self._vault.encrypt(settings))
+            connection.run(
+                _UPDATE,
+                id=merchant_id,
+                settings=None if settings is None else self._vault.encrypt(settings),
+                sandbox=sandbox,
+                captured=captured and captured.value,
+            )
             connection.run(_TOUCH, id=merchant_id)
 
     def rotate_token(self, name: str) -> Credentials:
@@ -129,10 +146,11 @@ class Merchants:
 
     def disable(self, name: str) -> None:
         """Refuse the merchant's requests from now on. Raises UnknownMerchant."""
-        with self._database.write() as connection:
-            merchant_id = _named(connection, name)[0]
-            connection.run(_DISABLE, id=merchant_id, disabled=True)
-            connection.run(_TOUCH, id=merchant_id)
+        self._set_disabled(name, disabled=True)
+
+    def enable(self, name: str) -> None:
+        """Take the merchant's requests again. Raises UnknownMerchant."""
+        self._set_disabled(name, disabled=False)
 
     def entry(self, name: str) -> Entry:
         """Raises UnknownMerchant."""
@@ -164,6 +182,12 @@ class Merchants:
         with self._database.read() as connection:
             revision, count = connection.one(_REVISION) or (-1, 0)
         return int(revision), count
+
+    def _set_disabled(self, name: str, *, disabled: bool) -> None:
+        with self._database.write() as connection:
+            merchant_id = _named(connection, name)[0]
+            connection.run(_DISABLE, id=merchant_id, disabled=disabled)
+            connection.run(_TOUCH, id=merchant_id)
 
     def _entry(self, row: tuple[Any, ...], digests: tuple[str, ...] = ()) -> Entry:
         merchant_id, name, provider, settings, sandbox, captured, app_key, disabled = row

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from connector.domain.errors import LeaseLost
+from connector.domain.errors import LeaseLost, PaymentBusy
 from connector.domain.operation import (
     REQUESTS,
     Due,
@@ -31,6 +31,9 @@ from connector.storage.payments import (
     plain,
     text,
 )
+
+# What an event says of a row that a person closed.
+CLOSED = "An operator closed it"
 
 
 class _Undone(Exception):
@@ -171,11 +174,23 @@ class Requests:
         with self._database.read() as connection:
             return [_due(row) for row in connection.all(sql.DUE, most=most, at=at, id=claim_id)]
 
-    def rows(self, *, state: str = "", merchant: str = "") -> list[Row]:
+    def close(self, request: Request) -> None:
+        """Say that a person did it, for a request on the operator's list.
+
+        Raises PaymentBusy while another has the turn, or when it is not on the list any more.
+        """
+        with self._database.write() as connection:
+            is_free = connection.run(sql.FREE, **_payment(request))
+            if not (is_free and connection.run(sql.CLOSE, id=request.claim_id)):
+                raise PaymentBusy("The payment is being worked on; try again in a minute")
+            words = {"state": State.DONE.value, "code": None, "message": CLOSED}
+            connection.run(sql.EVENT, id=request.claim_id, **words)
+
+    def rows(self, *, state: str = "", merchant: str = "", payment_id: str = "") -> list[Row]:
         """Return what `connector operations list` shows, oldest first."""
+        named = {"state": state, "merchant": merchant, "payment_id": payment_id}
         with self._database.read() as connection:
-            found = connection.all(sql.LIST, state=state, merchant=merchant)
-        return [_row(row) for row in found]
+            return [_row(row) for row in connection.all(sql.LIST, **named)]
 
 
 def _kept(connection: Connection, request: Request) -> Kept | None:
@@ -246,21 +261,9 @@ def _send(row: tuple[Any, ...]) -> Send:
 
 
 def _row(row: tuple[Any, ...]) -> Row:
-    merchant, provider, operation, payment_id, request_id, state, code = row[:7]
-    reference, attempts, created_at, updated_at = row[7:]
-    return Row(
-        merchant=merchant,
-        provider=provider,
-        operation=operation,
-        payment_id=payment_id,
-        request_id=plain(request_id) or "",
-        state=State(state),
-        code=code,
-        reference=reference,
-        attempts=attempts,
-        created_at=created_at,
-        updated_at=updated_at,
-    )
+    """The columns of `sql.LIST` are in a row's own order."""
+    values = [*row[:4], plain(row[4]) or "", State(row[5]), *row[6:]]
+    return Row(*values)
 
 
 def _columns(request: Request) -> dict[str, Any]:

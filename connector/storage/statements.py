@@ -133,6 +133,19 @@ EVENT = """
     INSERT INTO events (request, at, state, code, message)
     VALUES (:id, NOW, :state, :code, :message)"""
 
+# A lease that ended is taken away: who still thinks to have the turn can record nothing.
+FREE = """
+    UPDATE payments SET lease_claim = NULL, lease_token = NULL, lease_until = NULL
+    WHERE merchant_id = :merchant_id AND payment_id = :payment_id
+        AND (lease_until IS NULL OR lease_until < NOW)"""
+
+# It counts as an attempt: a repeat that waits for the attempt before takes only that one's end
+# for its answer, and must not tell VTEX an operator's.
+CLOSE = """
+    UPDATE requests SET
+        state = 'done', attempts = attempts + 1, next_look_at = NULL, updated_at = NOW
+    WHERE id = :id AND state = 'manual'"""
+
 DUE = """
     SELECT operation, merchant_id, payment_id, request_id, sandbox, value, authorization_id,
         provider_payment_id, looks, state, next_look_at
@@ -141,9 +154,10 @@ DUE = """
 
 LIST = """
     SELECT merchants.name, merchants.provider, operation, payment_id, request_id, state, code,
-        reference, attempts, requests.created_at, requests.updated_at
+        reference, attempts, requests.created_at, requests.updated_at, message
     FROM requests JOIN merchants ON merchants.id = requests.merchant_id
     WHERE (:state = '' OR state = :state) AND (:merchant = '' OR merchants.name = :merchant)
+        AND (:payment_id = '' OR payment_id = :payment_id)
     ORDER BY requests.created_at, requests.id"""
 
 CALLBACKS_DUE = """

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from connector.domain.deadline import Deadline
+from connector.domain.operation import Due
 from tests.companies.cryptomus import Cryptomus
 from tests.companies.rustore import RuStore
 from tests.companies.tranzzo import TranzzoCompany
@@ -107,6 +109,12 @@ class Scene:
 
     def finish(self) -> None:
         self.company.finish(P)
+
+    def due(self, operation: str) -> Due:
+        """Let reconcile's time come; return what it is to look at."""
+        self.rig.make_due()
+        found = self.rig.connector.requests.due(100)
+        return next(due for due in found if due.request.operation == operation)
 
 
 @pytest.fixture
@@ -392,3 +400,29 @@ def test_a_payment_that_cannot_be_looked_at_is_as_undecided_as_before(
 
     assert (200, before) == (blind.status_code, blind.get_json())
     assert first["status"] == before["status"] == "undefined"
+
+
+@of(*HELD)
+def test_a_part_is_not_cancelled_as_if_it_were_all(scene: Scene) -> None:
+    scene.pay()
+    part, whole = scene.rig.cancel(P, value=33.33), scene.rig.cancel(P, "request-2", value=100)
+
+    assert (501, "cancel-manually") == (part.status_code, part.get_json()["code"])
+    assert 200 == whole.status_code
+    assert (0, 0, 0) == scene.money
+
+
+@of(*[kind for kind in KINDS if kind.stand_in is Cryptomus])
+def test_a_refund_that_ended_is_told_whoever_looked_first(scene: Scene) -> None:
+    scene.settled()
+    scene.rig.cancel(P)
+    assert "refund-pending" == scene.refund().get_json()["code"]
+    scene.finish()
+    scene.rig.connector.operations.cancel.reconcile(
+        scene.rig.connector.merchants.entry("shop").merchant, scene.due("cancel"), Deadline.after(9)
+    )
+
+    told = scene.refund().get_json()
+
+    assert (100, None) == (told["value"], told["code"])
+    assert "approved" == scene.status

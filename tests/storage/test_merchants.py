@@ -3,6 +3,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -116,6 +117,28 @@ def test_an_update_replaces_the_settings_and_nothing_else(merchants: Merchants) 
     assert (made.app_key, (digest(made.app_token),)) == (entry.app_key, entry.digests)
 
 
+@pytest.mark.parametrize(
+    ("changes", "settings", "sandbox", "captured"),
+    [
+        ({}, SETTINGS, True, "refund"),
+        ({"sandbox": False}, SETTINGS, False, "refund"),
+        ({"captured": CapturedPolicy.MANUAL}, SETTINGS, True, "manual"),
+        ({"settings": {}}, {}, True, "refund"),
+        ({"settings": {"a": "b"}, "sandbox": False}, {"a": "b"}, False, "refund"),
+    ],
+)
+def test_an_update_leaves_what_is_not_given(
+    merchants: Merchants, changes: Any, settings: Any, sandbox: bool, captured: str
+) -> None:
+    made = add(merchants)
+    add(merchants, "zoo")
+    merchants.update("shop", **changes)
+    changed = Merchant(1, "shop", "tranzzo", settings, sandbox, CapturedPolicy(captured))
+    assert Entry(changed, made.app_key, is_disabled=False) == merchants.entry("shop")
+    other = Merchant(2, "zoo", "tranzzo", SETTINGS, True, CapturedPolicy.REFUND)  # noqa: FBT003
+    assert other == merchants.entry("zoo").merchant
+
+
 def test_a_rotation_keeps_the_last_two_tokens(merchants: Merchants) -> None:
     tokens = [add(merchants).app_token]
     for _ in range(3):
@@ -132,7 +155,20 @@ def test_a_disabled_merchant_stays_with_its_settings(merchants: Merchants) -> No
     assert (True, SETTINGS) == (entry.is_disabled, entry.merchant.settings)
 
 
-@pytest.mark.parametrize("verb", ["entry", "rotate_token", "disable"])
+def test_a_merchant_is_enabled_with_all_that_it_had(merchants: Merchants) -> None:
+    add(merchants)
+    add(merchants, "other")
+    before = merchants.entries()
+    merchants.enable("shop")
+    merchants.disable("shop")
+    merchants.disable("other")
+    for _ in range(2):
+        merchants.enable("shop")
+    other, shop = merchants.entries()
+    assert (before[1], True) == (shop, other.is_disabled)
+
+
+@pytest.mark.parametrize("verb", ["entry", "rotate_token", "disable", "enable"])
 def test_a_name_that_is_not_there_is_said(merchants: Merchants, verb: str) -> None:
     with pytest.raises(UnknownMerchant, match="nobody"):
         getattr(merchants, verb)("nobody")
@@ -152,6 +188,8 @@ def test_every_change_of_any_merchant_changes_the_revision(merchants: Merchants)
             lambda name=name: merchants.update(name, SETTINGS),
             lambda name=name: merchants.rotate_token(name),
             lambda name=name: merchants.disable(name),
+            lambda name=name: merchants.enable(name),
+            lambda name=name: merchants.update(name, sandbox=False),
         ):
             change()
             seen.append(merchants.revision())

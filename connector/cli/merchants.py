@@ -1,0 +1,185 @@
+"""`connector merchants`: who may call, and with which account at a company."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connector.cli.output import as_json, print_credentials, print_rows
+from connector.cli.start import open_connector
+from connector.domain.errors import ConfigurationError, UnknownMerchant
+from connector.domain.merchant import CapturedPolicy, Merchant
+from connector.provider import Provider
+
+if TYPE_CHECKING:
+    from connector.app import Connector
+
+# A merchant's name stands in URLs and on the command line.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+POLICIES = click.Choice([policy.value for policy in CapturedPolicy])
+
+settings_file = click.option(
+    "--settings",
+    "source",
+    type=click.File("r", encoding="utf-8"),
+    help="A JSON file with the provider's settings, or - for standard input.",
+)
+
+
+def _known_name(_: click.Context, __: click.Parameter, name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise UnknownMerchant(f"There is no merchant named {name!a}")
+    return name
+
+
+merchant_name = click.argument("name", callback=_known_name)
+
+
+@click.group()
+def merchants() -> None:
+    """Add, change and list merchants."""
+
+
+@merchants.command("add")
+@click.argument("name")
+@click.option("--provider", required=True)
+@settings_file
+@click.option("--sandbox", is_flag=True, help="Its payments are made in the provider's sandbox.")
+@click.option(
+    "--captured",
+    type=POLICIES,
+    default=CapturedPolicy.MANUAL.value,
+    show_default=True,
+    help="What a cancellation does once the money is captured.",
+)
+@as_json
+def add(
+    name: str, provider: str, source: Any, captured: str, *, sandbox: bool, is_json: bool
+) -> None:
+    """Add a merchant and print its AppKey and AppToken; the token is shown this once."""
+    connector = open_connector()
+    if not NAME.fullmatch(name):
+        raise ConfigurationError("NAME: use 1 to 64 letters, digits, - and _")
+    settings = _checked(connector, provider, _read(source))
+    # With another key than the others' this one would be the only one that can be read.
+    connector.merchants.check_keys()
+    made = connector.merchants.add(
+        name, provider, settings, sandbox=sandbox, captured=CapturedPolicy(captured)
+    )
+    print_credentials(made, is_json=is_json)
+
+
+@merchants.command("list")
+@as_json
+def list_merchants(*, is_json: bool) -> None:
+    """List the merchants, without anything secret."""
+    rows = [
+        {
+            "merchant": entry.merchant.name,
+            "provider": entry.merchant.provider,
+            "appKey": entry.app_key,
+            "sandbox": entry.merchant.sandbox,
+            "captured": entry.merchant.captured.value,
+            "disabled": entry.is_disabled,
+        }
+        for entry in open_connector().merchants.entries()
+    ]
+    print_rows(rows, is_json=is_json)
+
+
+@merchants.command("update")
+@merchant_name
+@settings_file
+@click.option(
+    "--captured",
+    type=POLICIES,
+    default=None,
+    help="What a cancellation does from now on once the money is captured, listed ones too.",
+)
+@click.option(
+    "--sandbox/--no-sandbox",
+    default=None,
+    help="Where payments are made that are not yet recorded; the others stay where they are.",
+)
+@as_json
+def update(
+    name: str, source: Any, captured: str | None, *, sandbox: bool | None, is_json: bool
+) -> None:
+    """Change what is given; everything else stays as it is.
+
+    Settings that are not in the file stay too. They are encrypted anew with the newest key, also
+    when the file holds none: {}.
+    """
+    connector = open_connector()
+    merchant = connector.merchants.entry(name).merchant
+    options = {"captured": captured, "sandbox": sandbox}
+    changed = [option for option, value in options.items() if value is not None]
+    if source is None and not changed:
+        raise ConfigurationError(
+            "--settings FILE: give the settings that are to change, "
+            "or --captured, --sandbox or --no-sandbox"
+        )
+    given = _read(source)
+    connector.merchants.update(
+        name,
+        None if source is None else _merged(connector, merchant, given),
+        sandbox=sandbox,
+        captured=None if captured is None else CapturedPolicy(captured),
+    )
+    names = ", ".join([*sorted(given), *changed])
+    print_rows([{"merchant": name, "updated": names}], is_json=is_json)
+
+
+@merchants.command("rotate-token")
+@merchant_name
+@as_json
+def rotate_token(name: str, *, is_json: bool) -> None:
+    """Print a new AppToken; the previous one stays valid until the next rotation."""
+    print_credentials(open_connector().merchants.rotate_token(name), is_json=is_json)
+
+
+@merchants.command("disable")
+@merchant_name
+@as_json
+def disable(name: str, *, is_json: bool) -> None:
+    """Refuse a merchant's requests; what was begun for it is still finished."""
+    open_connector().merchants.disable(name)
+    print_rows([{"merchant": name, "disabled": True}], is_json=is_json)
+
+
+@merchants.command("enable")
+@merchant_name
+@as_json
+def enable(name: str, *, is_json: bool) -> None:
+    """Take a disabled merchant's requests again, with the AppTokens it had."""
+    open_connector().merchants.enable(name)
+    print_rows([{"merchant": name, "disabled": False}], is_json=is_json)
+
+
+def _read(source: Any) -> Mapping[str, Any]:
+    if source is None:
+        return {}
+    try:
+        values = json.load(source)
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError("--settings FILE: not JSON; give an object of texts") from error
+    if not isinstance(values, dict):
+        raise ConfigurationError("--settings FILE: give a JSON object of texts")
+    return values
+
+
+def _merged(connector: "Connector", merchant: Merchant, given: Mapping[str, Any]) -> dict[str, str]:
+    return _checked(connector, merchant.provider, {**merchant.settings, **given})
+
+
+def _checked(connector: "Connector", name: str, values: Mapping[str, Any]) -> dict[str, str]:
+    provider: Provider | None = dict(connector.providers).get(name)
+    if provider is None:
+        known = ", ".join(sorted(connector.providers))
+        raise ConfigurationError(f"--provider {name}: there are {known}")
+    try:
+        return provider.check_settings(values)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"--settings FILE: {error.message}") from error

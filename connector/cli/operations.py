@@ -1,0 +1,111 @@
+"""`connector operations`: what happened, and what a person must do."""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from connector.cli.output import as_json, cell, print_operations
+from connector.cli.start import open_connector
+from connector.domain.errors import ConfigurationError, UnknownMerchant
+from connector.domain.operation import REQUESTS, Request, Row, State
+from connector.domain.payment import PaymentKey
+
+if TYPE_CHECKING:
+    from connector.app import Connector
+
+PAYMENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+# Rows that an error names; more would not be read.
+MOST_NAMED = 10
+
+
+def _payment_id(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is None or PAYMENT_ID.fullmatch(value):
+        return value
+    label = parameter.opts[0] if isinstance(parameter, click.Option) else "PAYMENT_ID"
+    raise ConfigurationError(f"{label}: VTEX's are 1 to 128 letters, digits, - and _")
+
+
+@click.group()
+def operations() -> None:
+    """Show what happened, and close what a person did."""
+
+
+@operations.command("list")
+@click.option("--state", type=click.Choice([state.value for state in State]), default=None)
+@click.option("--merchant", default=None)
+@click.option("--payment", callback=_payment_id, default=None, help="VTEX's paymentId.")
+@as_json
+def list_operations(
+    state: str | None, merchant: str | None, payment: str | None, *, is_json: bool
+) -> None:
+    """List what VTEX asked for; `--state manual` is what a person must do."""
+    rows = open_connector().requests.rows(
+        state=state or "", merchant=merchant or "", payment_id=payment or ""
+    )
+    print_operations(rows, is_json=is_json)
+
+
+@operations.command("close")
+@click.argument("merchant")
+@click.argument("payment_id", callback=_payment_id)
+@click.option("--request", "request_id", default=None, help="Only the row of this requestId.")
+@as_json
+def close(merchant: str, payment_id: str, request_id: str | None, *, is_json: bool) -> None:
+    """Close a row of `operations list --state manual`: a person did what it asked for.
+
+    Reconcile looks at it no more. Neither what VTEX is answered nor what is known of the payment
+    changes: a request that VTEX repeats is looked at anew, unless its answer was final.
+    """
+    connector = open_connector()
+    merchant_id = _merchant_id(connector, merchant)
+    rows = connector.requests.rows(merchant=merchant, payment_id=payment_id)
+    if not rows:
+        listed = connector.requests.rows(merchant=merchant, state=State.MANUAL.value)
+        raise ConfigurationError(
+            f"PAYMENT_ID: {merchant} has no operation of {payment_id}; "
+            f"on the operator's list there is {_named(listed)}"
+        )
+    chosen = [_request(merchant_id, row) for row in _chosen(rows, request_id)]
+    for request in chosen:
+        connector.requests.close(request)
+    ids = {request.claim_id for request in chosen}
+    rows = connector.requests.rows(merchant=merchant, payment_id=payment_id)
+    closed = [row for row in rows if _request(merchant_id, row).claim_id in ids]
+    print_operations(closed, is_json=is_json)
+
+
+def _merchant_id(connector: "Connector", name: str) -> int:
+    """Find a merchant of any name, that of the test suite too."""
+    known = {entry.merchant.name: entry.merchant.id for entry in connector.merchants.entries()}
+    if name not in known:
+        raise UnknownMerchant(f"There is no merchant named {name!a}")
+    return known[name]
+
+
+def _request(merchant_id: int, row: Row) -> Request:
+    return REQUESTS[row.operation](merchant_id, PaymentKey(row.payment_id), row.request_id)
+
+
+def _chosen(rows: Sequence[Row], request_id: str | None) -> list[Row]:
+    """Choose the rows to close. Several only of one request that was named: each is work."""
+    asked = [row for row in rows if request_id in {None, row.request_id}]
+    if not asked:
+        raise ConfigurationError(f"--request: there is {_named(rows)}")
+    manual = [row for row in asked if row.state is State.MANUAL]
+    if not manual:
+        raise ConfigurationError(f"Nothing to close: there is {_named(asked)}")
+    if len(manual) > 1 and request_id is None:
+        raise ConfigurationError(f"--request: say which; there is {_named(manual)}")
+    return manual
+
+
+def _named(rows: Sequence[Row]) -> str:
+    """Name rows in a message; what VTEX or a company wrote is not obeyed by a terminal."""
+    named = [
+        f"{row.operation} of {row.payment_id}, request {cell(row.request_id) or '-'}, {row.state}"
+        for row in rows[:MOST_NAMED]
+    ]
+    more = len(rows) - MOST_NAMED
+    return "; ".join([*named, *([f"and {more} more"] if more > 0 else [])]) or "nothing"

@@ -1,0 +1,37 @@
+"""What the commands begin with: the settings, and the connector built of them."""
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from connector import config, logs, providers
+from connector.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from connector.app import Connector
+
+
+def read_settings() -> config.Settings:
+    """Read the environment; warn of what looks like a setting and is none."""
+    known = providers.discover()
+    settings = config.from_environment(os.environ, known)
+    logs.configure(settings.log_level)
+    mine = {name for name in os.environ if name.startswith("CONNECTOR_")}
+    for name in sorted(mine - config.variables(known)):
+        click.echo(f"warning: {name} is not a setting of this connector", err=True)
+    return settings
+
+
+def open_connector(*, migrated: bool = True) -> "Connector":
+    """Build the connector; its database is closed when the command ends.
+
+    Raises ConfigurationError when the tables are missing, unless not `migrated` is fine too.
+    """
+    from connector.app import build  # noqa: PLC0415 - `serve` prepares the metrics first
+
+    connector = build(read_settings(), threads=2)
+    click.get_current_context().call_on_close(connector.database.close)
+    if migrated and not connector.database.is_ready():
+        raise ConfigurationError("The database is not ready; run `connector migrate`")
+    return connector

@@ -1,0 +1,102 @@
+"""An operator, who runs commands."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from connector.cli import main
+from connector.domain.operation import CancelRequest
+from connector.domain.payment import PaymentKey
+from tests.companies.cryptomus import Cryptomus
+from tests.companies.rustore import RuStore
+from tests.companies.tranzzo import TranzzoCompany
+from tests.companies.yandex_pay import YandexPayCompany
+from tests.rig import Rig
+
+COMPANIES: list[Any] = [TranzzoCompany, YandexPayCompany, RuStore, Cryptomus]
+SETTINGS = {
+    "pos_id": "pos-1",
+    "api_key": "key-first-4711",
+    "api_secret": "secret-second-4712",
+    "endpoints_key": "endpoints-third-4713",
+}
+# The keys of what the commands print as JSON.
+CREDENTIALS = ["merchant", "provider", "appKey", "appToken"]
+OPERATION = [
+    "merchant",
+    "provider",
+    "operation",
+    "paymentId",
+    "requestId",
+    "state",
+    "code",
+    "reference",
+    "attempts",
+    "createdAt",
+    "updatedAt",
+]
+STATES = ["running", "unknown", "waiting", "done", "manual", "failed"]
+
+
+class Operator:
+    """Runs commands beside a rig."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+
+    def run(self, *arguments: str, stdin: str | None = None, **environment: str) -> Result:
+        return CliRunner(env={**self.rig.environment, **environment}).invoke(
+            main, list(arguments), input=stdin, catch_exceptions=False
+        )
+
+    def json(self, *arguments: str, stdin: str | None = None) -> Any:
+        result = self.run(*arguments, "--json", stdin=stdin)
+        assert (0, []) == (result.exit_code, warnings(result))
+        return json.loads(result.stdout)
+
+    def add(self, name: str = "shop", provider: str = "sandbox", *arguments: str) -> Any:
+        return self.json("merchants", "add", name, "--provider", provider, *arguments)
+
+    def add_tranzzo(self, settings: Any = SETTINGS, name: str = "shop") -> Result:
+        arguments = ("merchants", "add", name, "--provider", "tranzzo", "--settings", "-")
+        return self.run(*arguments, stdin=json.dumps(settings))
+
+    def fails(self, *arguments: str, stdin: str | None = None, **environment: str) -> str:
+        """Run what fails: one message on standard error, no trace, and status 1."""
+        result = self.run(*arguments, stdin=stdin, **environment)
+        assert (1, "") == (result.exit_code, result.stdout)
+        assert result.stderr.startswith("Error: ")
+        assert "Traceback" not in result.stderr
+        return result.stderr
+
+
+def warnings(result: Result) -> list[str]:
+    """What stands on standard error besides the lines of the calls to companies."""
+    lines = result.stderr.splitlines()
+    return [line for line in lines if '"event": "provider call"' not in line]
+
+
+def command(*arguments: str, **options: Any) -> Any:
+    """Run the command as a process of its own."""
+    whole = [sys.executable, "-m", "connector.cli", *arguments]
+    return subprocess.run(whole, capture_output=True, text=True, check=False, **options)
+
+
+def cancel_one_of_each_state(operator: Operator, company: TranzzoCompany) -> None:
+    """Let each payment of the shop be in the state that is its id."""
+    rig = operator.rig
+    rig.add(company)
+    rig.add(name="other")
+    rig.cancel(company.create("done"))
+    rig.cancel(company.create("manual", state="captured"))
+    rig.cancel(company.create("waiting", state="paying"))
+    company.inject("status_before", "look", status=429)
+    rig.cancel(company.create("failed"))
+    company.inject("reset_after", "void")
+    rig.cancel(company.create("unknown"))
+    rig.cancel("other", merchant="other")
+    running = CancelRequest(1, PaymentKey("running"), "request-1")
+    rig.connector.requests.claim(running, lease=60, first_look=60)

@@ -1,0 +1,131 @@
+"""`connector operations close`: a person did what a row asked for."""
+
+from typing import Any
+
+import pytest
+
+from connector.domain.errors import LeaseLost
+from connector.domain.operation import CancelRequest, Send, Turn
+from connector.domain.payment import PaymentKey
+from tests.cli.shell import OPERATION, STATES, Operator, cancel_one_of_each_state
+from tests.companies.tranzzo import TranzzoCompany
+
+CLOSE = ("operations", "close")
+
+
+def listed(operator: Operator) -> list[str]:
+    """The requestIds on the operator's list."""
+    rows = operator.json("operations", "list", "--state", "manual")
+    return [row["requestId"] for row in rows]
+
+
+def claim(operator: Operator, request_id: str, payment_id: str) -> Any:
+    request = CancelRequest(1, PaymentKey(payment_id), request_id)
+    turn = operator.rig.connector.requests.claim(request, lease=60, first_look=60)
+    assert isinstance(turn, Turn)
+    return turn
+
+
+def test_a_row_that_a_person_closes_is_done(operator_on_both: Operator) -> None:
+    operator, rig = operator_on_both, operator_on_both.rig
+    with TranzzoCompany() as company:
+        rig.add(company)
+        first = rig.cancel(company.create("P1", state="captured"))
+        assert 1 == rig.reconcile()
+        payment = rig.execute("SELECT * FROM payments")
+        (closed,) = operator.json(*CLOSE, "shop", "P1")
+        assert (OPERATION, "done") == (list(closed), closed["state"])
+        assert [] == listed(operator)
+        assert payment == rig.execute("SELECT * FROM payments")
+        assert first.data == rig.cancel("P1").data
+        assert 501 == first.status_code
+        assert 0 == rig.reconcile()
+    events = rig.execute("SELECT state, message FROM events ORDER BY id")
+    assert ("done", "An operator closed it") == tuple(events[-1])
+    assert ["manual", "manual", "done"] == [state for state, _ in events]
+
+
+def test_people_are_shown_the_row_that_was_closed(operator: Operator) -> None:
+    with TranzzoCompany() as company:
+        operator.rig.add(company)
+        operator.rig.cancel(company.create("P1", state="captured"))
+    result = operator.run(*CLOSE, "shop", "P1")
+    assert 0 == result.exit_code
+    header, row = result.stdout.splitlines()
+    assert [*OPERATION, "message"] == header.split()
+    assert ["shop", "tranzzo", "cancel", "P1", "request-1", "done"] == row.split()[:6]
+
+
+@pytest.mark.parametrize("state", [state for state in STATES if state != "manual"])
+def test_only_what_a_person_must_do_is_closed(operator: Operator, state: str) -> None:
+    with TranzzoCompany() as company:
+        cancel_one_of_each_state(operator, company)
+    before = operator.json("operations", "list")
+    for more in ([], ["--request", "request-1"]):
+        message = operator.fails(*CLOSE, "shop", state, *more)
+        assert (
+            f"Nothing to close: there is cancel of {state}, request request-1, {state}" in message
+        )
+    assert before == operator.json("operations", "list")
+
+
+def test_what_is_not_there_is_answered_with_what_is(operator: Operator) -> None:
+    with TranzzoCompany() as company:
+        cancel_one_of_each_state(operator, company)
+    assert "There is no merchant named 'nobody'" in operator.fails(*CLOSE, "nobody", "manual")
+    message = operator.fails(*CLOSE, "shop", "P9")
+    assert "shop has no operation of P9" in message
+    assert "there is cancel of manual, request request-1, manual" in message
+    message = operator.fails(*CLOSE, "other", "manual")
+    assert "on the operator's list there is nothing" in message
+    message = operator.fails(*CLOSE, "shop", "manual", "--request", "request-2")
+    assert "--request: there is cancel of manual, request request-1, manual" in message
+    assert "PAYMENT_ID: VTEX's are" in operator.fails(*CLOSE, "shop", "a b")
+    assert ["request-1"] == listed(operator)
+
+
+def test_each_of_several_rows_is_closed_by_its_name(operator_on_both: Operator) -> None:
+    operator = operator_on_both
+    with TranzzoCompany() as company:
+        operator.rig.add(company)
+        company.create("P1", state="captured")
+        for request_id in ("request-1", "\x1b[2J"):
+            operator.rig.cancel("P1", request_id)
+    message = operator.fails(*CLOSE, "shop", "P1")
+    assert "--request: say which" in message
+    assert "request request-1, manual" in message
+    assert r"request '\x1b[2J', manual" in message
+    assert ["request-1", "\x1b[2J"] == listed(operator)
+    (closed,) = operator.json(*CLOSE, "shop", "P1", "--request", "\x1b[2J")
+    assert "\x1b[2J" == closed["requestId"]
+    assert ["request-1"] == listed(operator)
+    (closed,) = operator.json(*CLOSE, "shop", "P1")
+    assert "request-1" == closed["requestId"]
+
+
+def test_nothing_is_closed_while_the_payment_is_worked_on(operator_on_both: Operator) -> None:
+    operator, rig = operator_on_both, operator_on_both.rig
+    with TranzzoCompany() as company:
+        rig.add(company)
+        rig.cancel(company.create("P1", state="captured"))
+    turn = claim(operator, "request-2", "P1")
+    before = [rig.execute(f"SELECT * FROM {table}") for table in ("payments", "requests", "events")]  # noqa: S608
+    assert "try again in a minute" in operator.fails(*CLOSE, "shop", "P1")
+    assert before == [
+        rig.execute(f"SELECT * FROM {table}")  # noqa: S608
+        for table in ("payments", "requests", "events")
+    ]
+    rig.let_leases_end()
+    operator.json(*CLOSE, "shop", "P1")
+    # Who slept beyond its lease does not write over what the person said.
+    with pytest.raises(LeaseLost):
+        rig.connector.requests.start_send(turn, Send("refund", 1, "any"), turn.payment, {})
+
+
+def test_a_row_of_the_test_suites_merchant_can_be_closed(operator: Operator) -> None:
+    operator.rig.add(name="(test suite)")
+    claim(operator, "request-1", "P1")
+    operator.rig.execute("UPDATE requests SET state = 'manual'")
+    operator.rig.let_leases_end()
+    (closed,) = operator.json(*CLOSE, "(test suite)", "P1")
+    assert "done" == closed["state"]
