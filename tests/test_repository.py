@@ -227,8 +227,8 @@ def test_every_provider_has_a_folder_of_tests(name: str) -> None:
 def test_every_command_is_in_the_readme() -> None:
     text = read("README.md")
     commands = ["serve", "migrate", "merchants add", "merchants list", "merchants update"]
-    commands += ["merchants rotate-token", "merchants disable", "operations list"]
-    commands += ["reconcile", "check"]
+    commands += ["merchants rotate-token", "merchants disable", "merchants enable"]
+    commands += ["operations list", "operations close", "reconcile", "check", "rehearse"]
     assert [] == [command for command in commands if f"connector {command}" not in text]
 
 

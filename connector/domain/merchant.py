@@ -6,6 +6,8 @@ from enum import StrEnum
 
 # Characters; keys are much longer.
 SHORTEST_SECRET = 8
+# The merchant of VTEX's test suite: no other can have this name, and it has no settings.
+SUITE_NAME = "(test suite)"
 
 
 class CapturedPolicy(StrEnum):
