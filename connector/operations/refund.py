@@ -85,6 +85,8 @@ class _RefundJob(Job):
         if status in _OVER and not send:
             raise IllegalTransition(f"A payment that is {status} is not refunded")
         look = self.look(attempt, send)
+        if send and _is_own(send, attempt) and _fate(send, look) is Effect.ACCEPTED:
+            return _pending(look)
         if send:
             self._find_out(send, look, attempt)
         if _own(attempt, "done"):

@@ -1,12 +1,14 @@
-"""The `connector` command, whose process ends or stops itself once at a step of the cancellation.
+"""The `connector` command, whose process ends or stops itself once at a step of an operation.
 
 The file that CRASH_FILE names holds a signal and a step, as "SIGKILL claimed"; it is taken away
-when the step is reached.
+when the step is reached. With "HOLD claimed" every thread that reaches the step stays there until
+it is killed, and adds a line to the file of that name with ".held".
 """
 
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,13 @@ from typing import Any
 from connector import cli
 from connector.domain.operation import Turn
 from connector.storage.database import Connection
+from connector.storage.payments import Payments
 from connector.storage.requests import Requests
 
 # The step that a transaction of this thread is, between its last statement and its commit.
 uncommitted = threading.local()
+# Seconds; a test kills what is held long before.
+HELD_SECONDS = 60
 
 
 def reach(step: str) -> None:
@@ -27,7 +32,11 @@ def reach(step: str) -> None:
         name, awaited = armed.read_text().split()
     except FileNotFoundError:
         return
-    if awaited == step:
+    if awaited == step and name == "HOLD":
+        with armed.with_suffix(".held").open("a") as held:
+            held.write(f"{threading.get_ident()}\n")
+        time.sleep(HELD_SECONDS)
+    elif awaited == step:
         armed.unlink()
         os.kill(os.getpid(), signal.Signals[name])
 
@@ -41,6 +50,19 @@ def within(step: str, act: Callable[..., Any]) -> Callable[..., Any]:
             uncommitted.step = ""
 
     return acting
+
+
+def around(step: str, act: Callable[..., Any], done: str) -> Callable[..., Any]:
+    """Reach `step` before the commit of what is recorded, `done` after it."""
+    acting = within(step, act)
+
+    def acting_and_done(*args: Any, **values: Any) -> Any:
+        result = acting(*args, **values)
+        if result is not None:
+            reach(done)
+        return result
+
+    return acting_and_done
 
 
 def plant() -> None:
@@ -74,6 +96,9 @@ def plant() -> None:
     Requests.claim_due = lambda *args, **values: after_the_claim(claim_due(*args, **values))  # type: ignore[method-assign]
     Requests.start_send = after_start_send  # type: ignore[method-assign]
     Requests.end_turn = around_end_turn  # type: ignore[method-assign]
+    Requests.remember = around("remembering", Requests.remember, "remembered")  # type: ignore[method-assign]
+    Payments.take_callback = around("taking", Payments.take_callback, "taken")  # type: ignore[method-assign]
+    Payments.end_callback = within("telling", Payments.end_callback)  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
