@@ -140,10 +140,18 @@ class _RefundJob(Job):
             return _manual("the provider refunds whole payments only")
         if _failures(attempt) >= MOST_SENDS:
             return _manual(f"the provider failed to refund it {MOST_SENDS} times")
-        if attempt.open_send(*job.ENDS):
-            # A cancellation may have returned the money.
-            raise OutcomeUnknown
+        self._rule_out_a_cancellation(attempt)
         return None
+
+    def _rule_out_a_cancellation(self, attempt: Attempt) -> None:
+        """Make sure that no cancellation is still to return the money: it was taken since.
+
+        One that returns what was taken is a refund like any other (`_has_surely_ended`).
+        """
+        while send := attempt.open_send(*job.ENDS):
+            if send.action == job.REFUND and send.age < self.lease:
+                raise OutcomeUnknown
+            attempt.close(send, "failed")
 
     def _limit(self, look: Look, attempt: Attempt) -> Decimal | None:
         """Return what may be refunded in all: what was taken, as far as anybody knows."""
@@ -162,11 +170,10 @@ class _RefundJob(Job):
             return Outcome(State.FAILED, "not-refunded", "The payment was not refunded")
         if not attempt.deadline.allows_a_write():
             raise OutOfTime
-        attempt.payment = replace(
-            settled_payment(attempt.payment),
-            settled=self._limit(look, attempt),
-            sandbox=self.is_sandbox(attempt),
-        )
+        payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
+        if not payment.is_created or payment.status is not PaymentStatus.PENDING:
+            payment = replace(settled_payment(payment), settled=self._limit(look, attempt))
+        attempt.payment = payment
         amount = None if self._is_whole(look, attempt) else self.value
         account, deadline = self.account(attempt), attempt.deadline
         key = attempt.payment.key

@@ -33,7 +33,7 @@ from connector.domain.payment import (
     Standing,
 )
 from connector.idempotency import Once
-from connector.operations.job import SETTLE, TAKEN, Job
+from connector.operations.job import SETTLE, TAKEN, Job, approve
 from connector.provider import Provider
 
 _OVER = {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
@@ -83,6 +83,8 @@ class _SettleJob(Job):
         if payment.status in _OVER:
             raise IllegalTransition(f"A payment that is {payment.status} cannot be settled")
         look = self.look(attempt)
+        if payment.is_created and not approve(attempt, look):
+            raise NotApproved(evidence=look.word)
         return self._without_a_write(look, attempt) or self._write(look, attempt)
 
     def _again(self, payment: Payment) -> Outcome:

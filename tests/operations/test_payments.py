@@ -426,3 +426,31 @@ def test_a_refund_that_ended_is_told_whoever_looked_first(scene: Scene) -> None:
 
     assert (100, None) == (told["value"], told["code"])
     assert "approved" == scene.status
+
+
+@of(*[kind for kind in HELD if kind.in_part])
+def test_a_release_that_never_arrived_stands_in_no_refunds_way(scene: Scene) -> None:
+    scene.pay()
+    scene.company.inject(
+        "reset_before", "void" if scene.kind.stand_in is TranzzoCompany else "cancel"
+    )
+    cancelled = scene.rig.cancel(P)
+    settled = scene.settle()
+    refunded = scene.refund()
+
+    assert (500, "outcome-unknown") == (cancelled.status_code, cancelled.get_json()["code"])
+    assert [200, 200] == [settled.status_code, refunded.status_code]
+    assert (0, 100, 100) == scene.money
+
+
+@of(*KINDS)
+def test_what_is_not_approved_is_not_settled_though_it_is_paid(scene: Scene) -> None:
+    """VTEX wants it gone, or the amount is another."""
+    scene.begin()
+    if not scene.kind.has_page:
+        scene.notify()
+    scene.rig.execute("UPDATE payments SET is_cancel_asked = true")
+    scene.company.pay(P)
+    answer = scene.settle()
+
+    assert (500, "payment-not-approved") == (answer.status_code, answer.get_json()["code"])
