@@ -6,12 +6,14 @@ from decimal import Decimal
 from typing import Protocol
 
 from connector.domain.deadline import Deadline
-from connector.domain.operation import Send, Turn, send_reference
+from connector.domain.operation import Due, Send, State, Turn, send_reference
 from connector.domain.payment import Effect, Payment
 
-# How a write ended, as it is stored; what is not here is still open.
+# How a write ended, as it is stored; what is not here is still open. One that the company
+# accepted is only looked at; one that left no trace in time is lost, until it turns up after all.
 _ENDS = {Effect.DONE: "done", Effect.FAILED: "failed", Effect.REFUSED: "refused"}
-WITHDRAWN = "withdrawn"
+WITHDRAWN, ACCEPTED, LOST = "withdrawn", "accepted", "lost"
+_OPEN = {"open", ACCEPTED}
 
 # How writes ended, by action and number.
 Closed = Mapping[tuple[str, int], str]
@@ -27,17 +29,20 @@ class Attempt:
     """One turn of a request, while it lasts: what it may do to the company.
 
     `payment` is what is known of the payment by now; it is recorded with every write and at the
-    end. `is_asked` says that VTEX waits for the answer.
+    end. `is_asked` says that VTEX waits for the answer; else reconcile looks after `looks` times,
+    and `is_listed` says that the request is on the operator's list.
     """
 
     def __init__(
-        self, sends: Sends, turn: Turn, deadline: Deadline, *, is_asked: bool = True
+        self, sends: Sends, turn: Turn, deadline: Deadline, due: Due | None = None
     ) -> None:
         self._storage = sends
         self._sent: Send | None = None
         self.turn = turn
         self.deadline = deadline
-        self.is_asked = is_asked
+        self.is_asked = due is None
+        self.looks = due.looks if due else 0
+        self.is_listed = due is not None and due.state is State.MANUAL
         self.payment = turn.payment
         self.sends = list(turn.sends)
         self.closed: dict[tuple[str, int], str] = {}
@@ -46,9 +51,14 @@ class Attempt:
     def open_send(self, *actions: str) -> Send | None:
         """Return the latest write of these kinds whose outcome is not known, if there is one."""
         for send in reversed(self.sends):
-            if send.state == "open" and send.action in actions:
+            if send.state in _OPEN and send.action in actions:
                 return send
         return None
+
+    def has_open(self) -> bool:
+        """Whether a write of this request may still take effect."""
+        own = [send for send in self.sends if send.claim_id == self.turn.claim_id]
+        return any(send.state in _OPEN for send in own)
 
     def ended(self, action: str, effect: Effect) -> int:
         """Count the earlier writes of this payment that ended so."""
@@ -66,8 +76,8 @@ class Attempt:
 
     def end_send(self, effect: Effect) -> None:
         """Say what is known of the write that was started."""
-        if effect in _ENDS and self._sent:
-            self.close(self._sent, _ENDS[effect])
+        if self._sent:
+            self.close(self._sent, _ENDS.get(effect, ACCEPTED))
 
     def withdraw_send(self) -> None:
         """Say that the write was not sent after all: no trace of it can turn up there.

@@ -2,7 +2,9 @@
 
 import logging
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 
 from flask import Response, g, request
 
@@ -71,7 +73,17 @@ def _read() -> bytes | InvalidRequest:
 
 
 def respond(reply: Reply) -> Response:
-    return Response(reply.body, reply.status, mimetype="application/json")
+    response = Response(reply.body, reply.status, mimetype="application/json")
+    if reply.after:
+        response.call_on_close(partial(_afterwards, reply.after))
+    return response
+
+
+def _afterwards(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except Exception:
+        log.exception("what follows an answer failed")
 
 
 def log_answer(

@@ -131,7 +131,7 @@ class Once:
         turn = self.requests.claim_due(due.request, lease=self.lease)
         if turn is None:
             return False
-        attempt = Attempt(self.requests, turn, deadline, is_asked=False)
+        attempt = Attempt(self.requests, turn, deadline, due)
         self._finish(due.request, attempt, work, render, due)
         return True
 
@@ -143,7 +143,7 @@ class Once:
         render: Render,
         due: Due | None = None,
     ) -> Reply:
-        outcome = _attempted(attempt, work)
+        outcome = _attempted(request.operation, attempt, work)
         reply = render(outcome) if outcome.is_final else None
         looks = due.looks + 1 if due else 0
         next_look = _next_look(request.operation, outcome, looks)
@@ -180,7 +180,7 @@ class Once:
         raise AssertionError
 
 
-def _attempted(attempt: Attempt, work: Work) -> Outcome:
+def _attempted(operation: Operation, attempt: Attempt, work: Work) -> Outcome:
     try:
         return work(attempt)
     except LeaseLost:
@@ -188,7 +188,7 @@ def _attempted(attempt: Attempt, work: Work) -> Outcome:
     except ConnectorError as error:
         if isinstance(error, IllegalTransition):
             log.warning("illegal transition", extra=_named(attempt))
-        return Outcome(_state(error), error.code, str(error))
+        return Outcome(_state(operation, attempt, error), error.code, str(error))
     except Exception:
         # A fault of ours must not hold the payment until the lease ends.
         log.exception("operation failed", extra=_named(attempt))
@@ -207,19 +207,27 @@ _STATES = {
 }
 
 
-def _state(error: ConnectorError) -> State:
+def _state(operation: Operation, attempt: Attempt, error: ConnectorError) -> State:
+    """Say where a failure leaves a request. What cannot be looked at is as open as before."""
     states = (state for family, state in _STATES.items() if isinstance(error, family))
-    return next(states, State.UNKNOWN)
+    state = next(states, State.UNKNOWN)
+    is_open = not attempt.is_asked or attempt.has_open()
+    is_of_a_look = is_open and not isinstance(error, IllegalTransition)
+    is_asked_again = operation in {Operation.CANCEL, Operation.NOTIFICATION}
+    return State.UNKNOWN if is_of_a_look and not is_asked_again else state
 
 
 def _callback(operation: Operation, attempt: Attempt) -> str:
-    """Say whether VTEX is to be called back: "due", "dropped" because it knows, or "" as it was."""
+    """Say when VTEX is to be called back: "due" now, "later", "dropped", or "" as it was."""
     before, after = attempt.turn.payment.status, attempt.payment.status
-    is_answered = attempt.is_asked and operation is Operation.CREATE
-    if after in _KNOWN or (is_answered and after is not PaymentStatus.PENDING):
+    if after in _KNOWN:
         return "dropped"
-    is_news = before is PaymentStatus.PENDING and after in _NEWS
-    return "due" if is_news and not attempt.is_asked else ""
+    if before is not PaymentStatus.PENDING or after not in _NEWS:
+        return ""
+    if not attempt.is_asked:
+        return "due"
+    # Due only if the answer that is to tell it is not sent.
+    return "later" if operation is Operation.CREATE else ""
 
 
 _NEWS = {PaymentStatus.APPROVED, PaymentStatus.DENIED}

@@ -17,9 +17,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     AnswerNotUnderstood,
+    ConnectorError,
     InvalidRequest,
     NotAuthenticated,
     OutOfTime,
+    ProviderBusy,
+    ProviderUnavailable,
 )
 from connector.http_client import Answer, HttpClient
 from connector.provider import Fields
@@ -28,6 +31,9 @@ from connector.provider import Fields
 _MAX_BYTES, _LEEWAY = 16 * 1024, 60
 # Seconds a list of keys is used; seconds before it is asked for again for a key it has not.
 _KEYS_SECONDS, _REFETCH_SECONDS = 3600.0, 60.0
+# Seconds that a key of a list which should be renewed still counts, while that fails; seconds
+# a fetch may take; seconds before it is tried again after a failure.
+_GRACE_SECONDS, _FETCH_SECONDS, _RETRY_SECONDS = 60.0, 2.0, 10.0
 
 
 class SignedTokens:
@@ -40,8 +46,9 @@ class SignedTokens:
     def payload(self, body: bytes, keys_url: str, deadline: Deadline) -> Fields:
         """Return what a token says, proven with a key of the list at `keys_url`.
 
-        Raises NotAuthenticated, InvalidRequest for a payload that cannot be read, and what
-        `HttpClient.send` does where the keys cannot be had.
+        Raises NotAuthenticated, InvalidRequest for a payload that cannot be read, and where the
+        keys cannot be had what `HttpClient.send` does, or NotDone at once for whoever comes
+        while another fetches them or just failed to.
         """
         kid, head, payload, signature = _token_from(body)
         key = self._keys.setdefault(keys_url, _Keys(self._http, keys_url)).get(kid, deadline)
@@ -53,28 +60,58 @@ class SignedTokens:
 
 
 class _Keys:
-    """The public keys of one origin, by `kid`, fetched once for all threads."""
+    """The public keys of one origin, by `kid`, fetched by one thread for all.
+
+    Nobody waits for another's fetch: anybody can send a token of an unknown key, and a list that
+    hangs must not hold up the messages that are proven without it.
+    """
 
     def __init__(self, http: HttpClient, url: str) -> None:
         self._http, self._url, self._lock = http, url, threading.Lock()
         self._known: dict[str, ec.EllipticCurvePublicKey] = {}
-        self._at = -math.inf
+        self._at = self._failed_at = -math.inf
 
     def get(self, kid: str, deadline: Deadline) -> ec.EllipticCurvePublicKey | None:
-        if not self._is_due(kid):
-            return self._known.get(kid)
-        if not self._lock.acquire(timeout=deadline.left()):
-            raise OutOfTime
-        try:
-            if self._is_due(kid):
-                self._known, self._at = self._fetched(deadline), time.monotonic()
-            return self._known.get(kid)
-        finally:
-            self._lock.release()
+        if self._is_due(kid):
+            try:
+                self._renew(kid, deadline)
+            except ConnectorError:
+                if not self._still_counts(kid):
+                    raise
+        return self._known.get(kid)
 
     def _is_due(self, kid: str) -> bool:
         age = time.monotonic() - self._at
         return age > (_KEYS_SECONDS if kid in self._known else _REFETCH_SECONDS)
+
+    def _still_counts(self, kid: str) -> bool:
+        age = time.monotonic() - self._at
+        return kid in self._known and age <= _KEYS_SECONDS + _GRACE_SECONDS
+
+    def _renew(self, kid: str, deadline: Deadline) -> None:
+        if not self._lock.acquire(blocking=False):
+            raise ProviderBusy("The company's keys are being fetched; repeat the message")
+        try:
+            if self._is_due(kid):
+                self._fetch(deadline)
+        finally:
+            self._lock.release()
+
+    def _fetch(self, deadline: Deadline) -> None:
+        """Fetch the list, unless that failed a moment ago.
+
+        A message that comes too late to wait asks nobody: its failure would not be the list's.
+        """
+        if time.monotonic() - self._failed_at <= _RETRY_SECONDS:
+            raise ProviderUnavailable("The company's keys cannot be had; repeat the message")
+        if not deadline.allows_a_write():
+            raise OutOfTime
+        try:
+            self._known = self._fetched(deadline.within(_FETCH_SECONDS))
+        except ConnectorError:
+            self._failed_at = time.monotonic()
+            raise
+        self._at = time.monotonic()
 
     def _fetched(self, deadline: Deadline) -> dict[str, ec.EllipticCurvePublicKey]:
         url = self._url

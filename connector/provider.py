@@ -109,6 +109,10 @@ class Provider(ABC):
         Raises ProviderRefused for a readable refusal that is not "no such payment".
         """
 
+    def memo(self, order: "Order") -> str | None:
+        """Return what is to be kept with a payment that is about to be created."""
+        return None
+
     def create(
         self, order: "Order", account: "Account", deadline: "Deadline", reference: str
     ) -> "Created":

@@ -191,14 +191,14 @@ def test_what_the_status_does_not_allow_is_logged_answered_500_and_not_sent(
     code: str,
 ) -> None:
     stands(shop)
-    known, sends = shop.store.known(), shop.store.contents()["sends"]
+    known, sends = shop.store.known(), len(shop.store.contents()["sends"])
 
     with caplog.at_level(logging.WARNING):
         reply = getattr(shop, verb)(value)
 
     assert (500, code) == (reply.status, reply.code)
     assert f'"code": "{code}"'.encode() in reply.body
-    assert (known, sends) == (shop.store.known(), shop.store.contents()["sends"])
+    assert (known, sends) == (shop.store.known(), len(shop.store.contents()["sends"]))
     assert [("illegal transition", "P1")] == [
         (record.msg, vars(record)["payment_id"]) for record in caplog.records
     ]
@@ -281,14 +281,14 @@ def test_reconcile_does_not_send_what_certainly_did_not_happen(
     turn = shop.store.turn(asked, first_look=-1)
     shop.store.start(turn, started(turn.claim_id, action))
     shop.store.let_the_lease_end()
-    known, sends = shop.store.known(), shop.store.contents()["sends"]
+    known, sends = shop.store.known(), len(shop.store.contents()["sends"])
 
     (due,) = shop.store.requests.due(10)
     taken = getattr(shop, verb).reconcile(shop.merchant, due, Deadline.after(10))
 
     (row,) = [row for row in shop.store.requests.rows() if row.request_id == "killed"]
     assert (True, State.FAILED) == (taken, row.state)
-    assert (known, sends) == (shop.store.known(), shop.store.contents()["sends"])
+    assert (known, sends) == (shop.store.known(), len(shop.store.contents()["sends"]))
     assert [] == shop.store.requests.due(10)
     assert 200 == getattr(shop, verb).answer(shop.merchant, asked, Deadline.after(10)).status
 

@@ -226,9 +226,12 @@ class TestYandexPay:
         scene.company.pay(P)
         scene.company.inject("status_before", "keys", status=503)
 
-        first, again = scene.notify(), scene.notify()
+        first, soon = scene.notify(), scene.notify()
+        scene.rig.configure()
+        later = scene.notify()
 
-        assert [500, 200] == [first.status_code, again.status_code]
+        assert [500, 500, 200] == [one.status_code for one in (first, soon, later)]
+        assert 2 == len(scene.company.calls_of("keys"))
         assert "approved" == scene.status
 
 

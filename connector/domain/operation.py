@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -133,11 +133,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer to VTEX: the HTTP status, the exact bytes of the body, and the code in it."""
+    """An answer to VTEX: the HTTP status, the exact bytes of the body, and the code in it.
+
+    `after` is what is left to do once it has been sent.
+    """
 
     status: int
     body: bytes
     code: str | None = None
+    after: Callable[[], object] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

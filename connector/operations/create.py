@@ -38,6 +38,8 @@ class Payments(Protocol):
 
     def known(self, merchant_id: int, payment_id: str) -> Payment | None: ...
 
+    def end_callback(self, merchant_id: int, payment_id: str, again: float | None) -> None: ...
+
 
 @dataclass(frozen=True)
 class Create:
@@ -65,8 +67,8 @@ class Create:
             job.check()
         else:
             job.check_same(known)
-            if known.status is not PaymentStatus.PENDING and not known.is_callback_due:
-                return self.render(merchant, request, _ended(), known)
+            if known.status is not PaymentStatus.PENDING:
+                return self._told(merchant, request, _ended(), known)
         return self.once.run(request, deadline, job.work, self._render(merchant, request, job))
 
     def reconcile(self, merchant: Merchant, due: Due, deadline: Deadline) -> bool:
@@ -92,6 +94,18 @@ class Create:
             notification_url=notification_url,
         )
 
+    def _told(
+        self, merchant: Merchant, request: CreateRequest, outcome: Outcome, known: Payment | None
+    ) -> Reply:
+        """Answer; once that is sent, VTEX need not be called back."""
+        reply = self.render(merchant, request, outcome, known)
+        if known is None or known.status is PaymentStatus.PENDING or not known.is_callback_due:
+            return reply
+        payment_id = request.payment.payment_id
+        return replace(
+            reply, after=lambda: self.payments.end_callback(merchant.id, payment_id, None)
+        )
+
     def _render(
         self, merchant: Merchant, request: CreateRequest, job: "_CreateJob"
     ) -> Callable[[Outcome], Reply]:
@@ -99,7 +113,10 @@ class Create:
 
         def render(outcome: Outcome) -> Reply:
             known = self.payments.known(merchant.id, request.payment.payment_id)
-            return self.render(merchant, request, outcome, known)
+            if known and known.is_created:
+                # Another request, with another amount, may have come first.
+                job.check_same(known)
+            return self._told(merchant, request, outcome, known)
 
         return render
 
@@ -141,7 +158,7 @@ class _CreateJob(EndJob):
         try:
             with self.provider.slot():
                 return self.work_in_a_slot(attempt)
-        except (NotDone, OutcomeUnknown) as error:
+        except (NotDone, OutcomeUnknown, ProviderRefused) as error:
             if isinstance(error, LeaseLost) or not self._is_there(attempt):
                 raise
             # The payment is there, only the company cannot be asked: it is as undecided as before.
@@ -166,10 +183,11 @@ class _CreateJob(EndJob):
         if order is None:
             return
         if attempt.payment.is_created:
-            self.check_same(attempt.payment)
             return
+        memo = self.provider.memo(order) or attempt.payment.key.memo
         attempt.payment = replace(
             attempt.payment,
+            key=replace(attempt.payment.key, memo=memo),
             amount=order.amount,
             currency=order.currency,
             sandbox=self.is_sandbox(attempt),
@@ -255,7 +273,8 @@ class _CreateJob(EndJob):
             attempt.end_send(Effect.REFUSED)
         look = self.look(attempt)
         is_another = look.amount not in {None, attempt.payment.amount}
-        if look.standing is Standing.ABSENT or is_another:
+        is_unpaid = look.verdict is not PaymentStatus.APPROVED
+        if look.standing is Standing.ABSENT or (is_another and is_unpaid):
             # Nobody is shown the page of another amount.
             attempt.payment = replace(attempt.payment, payment_url=None)
             return self._denied(attempt, self.told(str(error)))

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from connector.attempt import Attempt
+from connector.attempt import LOST, Attempt
 from connector.domain.errors import OutcomeUnknown, OutOfTime, ProviderRefused
 from connector.domain.merchant import CapturedPolicy
 from connector.domain.money import ValueUnit, is_whole
-from connector.domain.operation import CANCEL_MANUALLY, Outcome, State, own_cancellation_id
+from connector.domain.operation import CANCEL_MANUALLY, Outcome, Send, State, own_cancellation_id
 from connector.domain.payment import (
     TRANSITIONS,
     Effect,
@@ -128,11 +128,15 @@ class EndJob(Job):
         has_failed = send is not None and look.failures > send.failures_before
         if has_failed + attempt.ended(action, Effect.FAILED) >= MOST_SENDS:
             return _manual(f"the provider failed to {action} it {MOST_SENDS} times")
-        if attempt.open_send(job.ASKED_REFUND):
-            # A refund VTEX asked for may still show up.
-            raise OutcomeUnknown
+        if action == REFUND:
+            self._rule_out_a_refund(attempt)
+        if action == REFUND and attempt.is_listed:
+            # A person was told to return the money; only a hold is released beside them.
+            return _manual("the money is already captured")
+        if action == REFUND and not attempt.is_asked and attempt.payment.settled is not None:
+            return _manual("VTEX settled the payment since", is_final=True)
         if send and action == REFUND and not has_failed:
-            self._refuse_an_early_repeat(send.age)
+            self._refuse_an_early_repeat(send)
         if not attempt.deadline.allows_a_write():
             raise OutOfTime
         attempt.payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
@@ -140,12 +144,27 @@ class EndJob(Job):
         sent = self._send(action, look, attempt, reference)
         return self._confirmed(action, look, attempt, sent)
 
-    def _refuse_an_early_repeat(self, age: float) -> None:
+    def _rule_out_a_refund(self, attempt: Attempt) -> None:
+        """Make sure that no refund VTEX asked for is still to return the money."""
+        send = attempt.open_send(job.ASKED_REFUND)
+        if send is None:
+            return
+        its_fate = job.fate(send, self.look(attempt, send))
+        if its_fate is Effect.FAILED:
+            attempt.close(send, "failed")
+        elif its_fate is None and send.state == "open" and send.age >= self.lease:
+            attempt.close(send, LOST)
+        else:
+            raise OutcomeUnknown
+
+    def _refuse_an_early_repeat(self, send: Send) -> None:
         """Wait until an unanswered refund has surely ended, where a repeat is a second refund.
 
-        As long as a lease: the connection it was sent on is closed by then.
+        As long as a lease: the connection it was sent on is closed by then. What the company
+        accepted is only looked at.
         """
-        if not self.provider.refund_is_idempotent and age < self.lease:
+        has_ended = send.state == "open" and send.age >= self.lease
+        if not self.provider.refund_is_idempotent and not has_ended:
             raise OutcomeUnknown
 
     def _send(self, action: str, look: Look, attempt: Attempt, reference: str) -> Sent:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TypeVar
 
 from connector.attempt import Attempt
@@ -150,3 +151,18 @@ def _may_approve(attempt: Attempt, look: Look) -> bool:
 
 # Standings in which money was taken.
 TAKEN = frozenset({Standing.CAPTURED, Standing.PARTLY_REFUNDED})
+
+
+def fate(send: Send, look: Look) -> Effect | None:
+    """Say what became of a refund by what a later look shows, None when there is no trace."""
+    if look.own is not None:
+        return look.own
+    if look.refunded is not None:
+        due = (send.refunded_before or Decimal()) + (send.amount or Decimal())
+        if look.refunded >= due:
+            return Effect.DONE
+    elif look.standing is Standing.UNDONE:
+        return Effect.DONE
+    if look.standing is Standing.WORKING:
+        return Effect.ACCEPTED
+    return Effect.FAILED if look.failures > send.failures_before else None

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 # What VTEX calls a payment.
 _PAYMENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+# How often news that a look does not confirm are looked into again: for a quarter of an hour.
+_LOOKS = 3
 # Standings in which there is money of the buyer's.
 _PAID = {Standing.HELD, Standing.CAPTURED, Standing.PARTLY_REFUNDED, Standing.STUCK}
 # Standings after which another purchase may take a payment's place.
@@ -147,9 +149,12 @@ class _NotifyJob(EndJob):
     def _release(self, attempt: Attempt) -> Outcome:
         """End what VTEX was told is over; what only a person can end is the operator's."""
         look = self.look(attempt)
-        if look.standing not in _PAID and attempt.payment.status is not PaymentStatus.PENDING:
-            return _taken("No money is left there")
-        return self.end(attempt)
+        if look.standing in _PAID or attempt.payment.status is PaymentStatus.PENDING:
+            return self.end(attempt)
+        if attempt.looks < _LOOKS:
+            # What the company shows may be a moment behind what it told.
+            return _later("No money is left there, so far")
+        return _taken("No money is left there")
 
     def _bind(self, attempt: Attempt) -> Outcome | None:
         """Bind a purchase that the buyer began without us; there may be a second one."""
@@ -160,7 +165,10 @@ class _NotifyJob(EndJob):
         if not key.was_authorized:
             self._rebind(attempt, purchase)
             return None
-        if self._look_at(purchase, attempt).standing not in _PAID:
+        standing = self._look_at(purchase, attempt).standing
+        if standing not in _PAID and (attempt.looks < _LOOKS or standing not in _UNPAID):
+            return _later("Another purchase of this payment is not paid")
+        if standing not in _PAID:
             return _taken("Another purchase of this payment is not paid")
         is_free = attempt.payment.status is PaymentStatus.PENDING or _is_unwanted(attempt.payment)
         if is_free and self._look_at(key, attempt).standing in _UNPAID:
@@ -189,6 +197,10 @@ def _is_unwanted(payment: Payment) -> bool:
     """Whether VTEX was told, or wants, that there is no such payment."""
     is_over = payment.status in {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
     return is_over or (payment.is_cancel_asked and payment.status is PaymentStatus.PENDING)
+
+
+def _later(message: str) -> Outcome:
+    return Outcome(State.WAITING, None, message)
 
 
 def _taken(message: str) -> Outcome:

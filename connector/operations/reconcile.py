@@ -48,6 +48,7 @@ class Reconciler:
         page = self.requests.due(MOST_IN_A_ROUND)
         while page:
             count += sum(self._take(due, slow) for due in page)
+            self.deliver_due()
             page = self.requests.due(MOST_IN_A_ROUND, page[-1])
         self.deliver_due()
         return count
@@ -79,4 +80,9 @@ class Reconciler:
                 "reconcile left a request",
                 extra={"payment_id": due.request.payment.payment_id, "code": error.code},
             )
+            return False
+        except Exception:
+            # One request that cannot be finished must not keep the others waiting.
+            named = {"payment_id": due.request.payment.payment_id}
+            log.exception("reconcile left a request", extra=named)
             return False

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import cast
 
-from connector.attempt import Attempt
+from connector.attempt import LOST, Attempt
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     IllegalTransition,
@@ -30,7 +30,7 @@ from connector.domain.operation import (
 from connector.domain.payment import Effect, Look, PaymentStatus, Sent, Standing
 from connector.idempotency import Once
 from connector.operations import job
-from connector.operations.job import ASKED_REFUND, MOST_SENDS, TAKEN, Job
+from connector.operations.job import ASKED_REFUND, MOST_SENDS, TAKEN, Job, fate
 from connector.operations.settle import settled_payment
 from connector.provider import Provider
 
@@ -85,10 +85,11 @@ class _RefundJob(Job):
         if status in _OVER and not send:
             raise IllegalTransition(f"A payment that is {status} is not refunded")
         look = self.look(attempt, send)
-        if send and _is_own(send, attempt) and _fate(send, look) is Effect.ACCEPTED:
+        if send and _is_own(send, attempt) and fate(send, look) is Effect.ACCEPTED:
             return _pending(look)
         if send:
             self._find_out(send, look, attempt)
+        self._find_the_lost(look, attempt)
         if _own(attempt, "done"):
             return self._done(attempt)
         if status in _OVER:
@@ -100,24 +101,40 @@ class _RefundJob(Job):
 
         Raises OutcomeUnknown, for another request's PaymentBusy, while that is not known.
         """
-        fate = _fate(send, look)
-        if fate is Effect.DONE:
+        its_fate = fate(send, look)
+        if its_fate is Effect.DONE:
             attempt.close(send, "done")
-        elif fate is Effect.FAILED:
+        elif its_fate is Effect.FAILED:
             attempt.close(send, "failed")
-        elif fate is Effect.ACCEPTED or not self._has_surely_ended(send, attempt):
+        elif its_fate is Effect.ACCEPTED or not self._has_surely_ended(send, attempt):
             raise OutcomeUnknown if _is_own(send, attempt) else PaymentBusy
         elif not _is_own(send, attempt):
-            attempt.close(send, "failed")
+            attempt.close(send, LOST)
+
+    def _find_the_lost(self, look: Look, attempt: Attempt) -> None:
+        """Know a refund of ours that took effect after all, later than anybody waited.
+
+        What was returned beyond what we know of is it, or a person's: then nothing is sent.
+        """
+        lost = _own(attempt, LOST)
+        if not lost:
+            return
+        is_all = look.refunded is None and look.standing is Standing.UNDONE
+        beyond = (look.refunded or Decimal()) - _ours(attempt)
+        if is_all or beyond >= self.value:
+            attempt.close(lost[-1], "done")
+        elif beyond > 0:
+            raise OutcomeUnknown
 
     def _has_surely_ended(self, send: Send, attempt: Attempt) -> bool:
         """Whether a refund that left no trace cannot leave one any more.
 
-        As long as a lease: the connection it was sent on is closed by then. A repeat of our
-        own under its reference is one refund where the company says so.
+        As long as a lease: the connection it was sent on is closed by then. What the company
+        accepted is only looked at. A repeat of our own under its reference is one
+        refund where the company says so.
         """
         is_repeat = _is_own(send, attempt) and self.provider.refund_is_idempotent
-        return is_repeat or send.age >= self.lease
+        return is_repeat or (send.state == "open" and send.age >= self.lease)
 
     def _without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
         if look.standing is Standing.WORKING:
@@ -149,9 +166,9 @@ class _RefundJob(Job):
         One that returns what was taken is a refund like any other (`_has_surely_ended`).
         """
         while send := attempt.open_send(*job.ENDS):
-            if send.action == job.REFUND and send.age < self.lease:
+            if send.action == job.REFUND and not self._has_surely_ended(send, attempt):
                 raise OutcomeUnknown
-            attempt.close(send, "failed")
+            attempt.close(send, LOST)
 
     def _limit(self, look: Look, attempt: Attempt) -> Decimal | None:
         """Return what may be refunded in all: what was taken, as far as anybody knows."""
@@ -167,6 +184,8 @@ class _RefundJob(Job):
     def _write(self, look: Look, attempt: Attempt) -> Outcome:
         if not attempt.is_asked:
             # VTEX may have told the merchant to refund by hand by now.
+            if own := attempt.open_send(ASKED_REFUND):
+                attempt.close(own, LOST)
             return Outcome(State.FAILED, "not-refunded", "The payment was not refunded")
         if not attempt.deadline.allows_a_write():
             raise OutOfTime
@@ -188,12 +207,13 @@ class _RefundJob(Job):
 
     def _confirmed(self, attempt: Attempt, sent: Sent) -> Outcome:
         send = attempt.open_send(ASKED_REFUND)
-        if sent.effect is not Effect.REFUSED or attempt.is_new:
+        is_one = attempt.is_new or self.provider.refund_is_idempotent
+        if sent.effect is not Effect.REFUSED or is_one:
             attempt.end_send(sent.effect)
         if sent.effect is Effect.DONE:
             return self._done(attempt, sent.id)
         after = self.look(attempt, send)
-        if send and _fate(send, after) is Effect.DONE:
+        if send and fate(send, after) is Effect.DONE:
             attempt.end_send(Effect.DONE)
             return self._done(attempt, after.own_id)
         if sent.effect is Effect.ACCEPTED:
@@ -207,22 +227,8 @@ class _RefundJob(Job):
         if payment.status is PaymentStatus.SETTLED and ours == payment.settled:
             attempt.payment = payment.moved(PaymentStatus.REFUNDED)
         own = refund_id or own_refund_id(attempt.turn.claim_id)
-        return Outcome(State.DONE, None, "Refunded", own, self.value, is_final=True)
-
-
-def _fate(send: Send, look: Look) -> Effect | None:
-    """Say what became of a refund by what a later look shows, None when there is no trace."""
-    if look.own is not None:
-        return look.own
-    if look.refunded is not None:
-        due = (send.refunded_before or Decimal()) + (send.amount or Decimal())
-        if look.refunded >= due:
-            return Effect.DONE
-    elif look.standing is Standing.UNDONE:
-        return Effect.DONE
-    if look.standing is Standing.WORKING:
-        return Effect.ACCEPTED
-    return Effect.FAILED if look.failures > send.failures_before else None
+        value = _own(attempt, "done")[-1].amount
+        return Outcome(State.DONE, None, "Refunded", own, value, is_final=True)
 
 
 def _is_own(send: Send, attempt: Attempt) -> bool:

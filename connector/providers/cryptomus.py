@@ -1,20 +1,15 @@
 """Cryptomus: invoices paid in cryptocurrencies.
 
-Pages, under https://doc.cryptomus.com/business/:
-format        general/request-format
-create        payments/creating-invoice
-look          payments/payment-information
-statuses      payments/payment-statuses
-refund        payments/refund
-notification  payments/webhook
+Pages, under https://doc.cryptomus.com/business/: format (general/request-format); and under
+payments/: create (creating-invoice), look (payment-information), statuses (payment-statuses),
+refund (itself) and notification (webhook).
 
 Authentication: every call is a POST whose `sign` header is an MD5 over its body and the
 merchant's payment key. A notification has the same in its body, over the rest of it.
 
-There is no sandbox, nothing is ever held, and no call cancels an invoice: an unpaid one expires
-by itself. A refund is of the whole invoice, and goes to a wallet that VTEX does not name; the one
-a payment came from may be an exchange's. So it goes to one of the merchant's, or is left to a
-person.
+There is no sandbox, nothing is held, and no call cancels an invoice: an unpaid one expires by
+itself. A refund is of the whole invoice, to a wallet that VTEX does not name; the one a payment
+came from may be an exchange's. So it goes to one of the merchant's, or is left to a person.
 
 Neither approved nor denied, but left to a person, is what is `wrong_amount` (a part was paid),
 `system_fail` (what became of the money is not said) or `locked` (held as suspicious): the buyer's
@@ -83,6 +78,8 @@ _REFUSAL = re.compile(
 # what was paid in the last minute must be confirmed by the blockchain.
 _LIFETIME, _CONFIRMATION = 3600, 3600
 _PAYERS = ("merchant", "customer")
+# Where a buyer may be sent: https, or http on loopback.
+_PAGE = r"https://[^/?#\s]\S*|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/\S*)?"
 
 
 def _wallet(text: str) -> str | None:
@@ -146,7 +143,13 @@ class Cryptomus(Provider):
             # Whether the commission is the merchant's: the buyer then gets all.
             "is_subtract": account.settings.get("refund_fee") != "customer",
         }
-        self._call("refund", request, account, deadline)
+        try:
+            self._call("refund", request, account, deadline)
+        except errors.ProviderUnavailable as error:
+            if error.evidence in _ERRORS:
+                # The company's own trouble, which may have begun after it took the refund.
+                raise errors.OutcomeUnknown(evidence=error.evidence) from error
+            raise
         return Sent(Effect.ACCEPTED)
 
     def may_refund(self, account: Account) -> bool:
@@ -224,7 +227,7 @@ def _created_from(result: Fields, order: Order) -> Created:
     """Read {"uuid", "order_id", "amount", "currency", "url", ...}."""
     _check_order(result, order.payment_id)
     told = result.decimal("amount"), result.text("currency")
-    invoice_id, page = result.text("uuid"), result.text("url")
+    invoice_id, page = result.text("uuid"), _page(result)
     if None in told or not (invoice_id and page):
         raise errors.AnswerNotUnderstood(evidence="no invoice")
     if told != (order.amount, order.currency):
@@ -254,8 +257,13 @@ def _look_from(result: Fields, payment: PaymentKey) -> Look:
         captured=amount if is_taken else None,
         refunded=returned if is_taken else None,
         provider_payment_id=result.text("uuid"),
-        payment_url=result.text("url"),
+        payment_url=_page(result),
     )
+
+
+def _page(result: Fields) -> str | None:
+    url = result.text("url") or ""
+    return url if re.fullmatch(_PAGE, url) else None
 
 
 def _check_order(result: Fields, payment_id: str) -> None:
@@ -265,12 +273,10 @@ def _check_order(result: Fields, payment_id: str) -> None:
 
 def _status_from(result: Fields) -> str:
     """Return the status word; of two that differ, a word that nobody knows."""
-    status, other = result.text("payment_status"), result.text("status")
-    if status and other and status != other:
-        return f"{status}-{other}"
-    if not (status or other):
+    words = dict.fromkeys(filter(None, map(result.text, ("payment_status", "status"))))
+    if not words:
         raise errors.AnswerNotUnderstood(evidence="no status")
-    return status or other or ""
+    return "-".join(words)
 
 
 class _Number(str):

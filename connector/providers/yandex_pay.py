@@ -144,13 +144,18 @@ class YandexPay(Provider):
             made += self._own(reference, scope)
         return _look_from(seen, made)
 
+    def memo(self, order: Order) -> str | None:
+        """Return the cart that `create` sends, none of an order that it refuses."""
+        with suppress(ProviderRefused):
+            return json.dumps(_cart_from(order), separators=(",", ":"))
+        return None
+
     def create(self, order: Order, account: Account, deadline: Deadline, reference: str) -> Created:
         """Make an order that the buyer pays at `paymentUrl`."""
-        cart = _cart_from(order)
         fields = {
             "orderId": order.payment_id,
             "currencyCode": order.currency,
-            "cart": cart,
+            "cart": _cart_from(order),
             "redirectUrls": dict.fromkeys(("onSuccess", "onError", "onAbort"), order.return_url),
             "ttl": _TTL,
         }
@@ -158,7 +163,7 @@ class YandexPay(Provider):
         payment_url = _payment_url_from(content)
         if not payment_url:
             raise AnswerNotUnderstood(evidence="no paymentUrl")
-        return Created(payment_url=payment_url, memo=json.dumps(cart, separators=(",", ":")))
+        return Created(payment_url=payment_url, memo=self.memo(order))
 
     def cancel(
         self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
@@ -203,11 +208,10 @@ class YandexPay(Provider):
         reference: str,
     ) -> Sent:
         """Refund what is left, or a part of it: then the cart that stays is told."""
-        taken = look.amount if look.captured is None else look.captured
         is_open = look.standing is Standing.PARTLY_REFUNDED and look.refunded is None
-        if taken is None or is_open:
+        if look.captured is None or is_open:
             raise ProviderRefused(evidence="no amount")
-        left = taken - (look.refunded or 0)
+        left = look.captured - (look.refunded or 0)
         part = left if amount is None else amount
         fields: _Object = {"refundAmount": _text(part)}
         if part != left:
@@ -387,14 +391,22 @@ def _sums(
     if status not in _TAKEN or not shown:
         return next(iter(shown), None), None, None
     done = [one for one in made if one.status == "SUCCESS"]
-    taken = [one.amount for kind in (*_TAKING, "AUTHORIZE") for one in done if one.kind == kind]
-    captured = next((amount for amount in taken if amount is not None), max(shown))
+    captured = _captured(done, max(shown))
     if status == "REFUNDED":
         return max(shown), captured, captured
     refunds = [one.amount for one in done if one.kind == "REFUND"]
     known = [amount for amount in refunds if amount is not None]
     is_clear = len(known) == len(refunds) and (known or status != _PARTLY)
     return max(shown), captured, sum(known, Decimal(0)) if is_clear else None
+
+
+def _captured(done: list[_Operation], whole: Decimal) -> Decimal | None:
+    """Return what was taken; None where all that differ look like holds: one may be a part."""
+    for kinds in (_TAKING, ("AUTHORIZE",)):
+        amounts = {one.amount for one in done if one.kind in kinds} - {None}
+        if amounts:
+            return amounts.pop() if len(amounts) == 1 else None
+    return whole
 
 
 def _standing(status: str | None, made: list[_Operation], left: Decimal | None) -> Standing:

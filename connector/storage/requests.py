@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from connector.domain.errors import LeaseLost, PaymentBusy
+from connector.domain.errors import LeaseLost, PaymentBusy, RequestMismatch
 from connector.domain.operation import (
-    REQUESTS,
     Due,
     Kept,
     NotificationRequest,
+    Operation,
     Outcome,
     Progress,
     Reply,
@@ -28,9 +28,9 @@ from connector.storage.payments import (
     escaped,
     payment_from,
     payment_values,
-    plain,
     text,
 )
+from connector.storage.rows import due_from, row_from, send_from
 
 # What an event says of a row that a person closed.
 CLOSED = "An operator closed it"
@@ -172,7 +172,7 @@ class Requests:
         """
         at, claim_id = (after.at, after.request.claim_id) if after else (0.0, "")
         with self._database.read() as connection:
-            return [_due(row) for row in connection.all(sql.DUE, most=most, at=at, id=claim_id)]
+            return [due_from(row) for row in connection.all(sql.DUE, most=most, at=at, id=claim_id)]
 
     def close(self, request: Request) -> None:
         """Say that a person did it, for a request on the operator's list.
@@ -190,7 +190,7 @@ class Requests:
         """Return what `connector operations list` shows, oldest first."""
         named = {"state": state, "merchant": merchant, "payment_id": payment_id}
         with self._database.read() as connection:
-            return [_row(row) for row in connection.all(sql.LIST, **named)]
+            return [row_from(row) for row in connection.all(sql.LIST, **named)]
 
 
 def _kept(connection: Connection, request: Request) -> Kept | None:
@@ -211,9 +211,18 @@ def _record(connection: Connection, values: dict[str, Any], first_look: float) -
     """Record a request, or take it up again unless its reply is final."""
     if connection.one(sql.INSERT, **values, first_look=first_look) is not None:
         return
+    if values["operation"] == Operation.REFUND:
+        _refuse_another_value(connection, values)
     again = {"id": values["id"], "value": values["value"]}
     if not connection.run(sql.TAKE_UP, first_look=first_look, **again):
         raise _Undone
+
+
+def _refuse_another_value(connection: Connection, values: dict[str, Any]) -> None:
+    """A refund that may be under way is of one amount. Raises RequestMismatch."""
+    started = connection.one(sql.STARTED, id=values["id"])
+    if started is not None and decimal(started[0]) != decimal(values["value"]):
+        raise RequestMismatch
 
 
 def _take_up_due(connection: Connection, request: Request) -> None:
@@ -241,29 +250,8 @@ def _lease(connection: Connection, request: Request, seconds: float) -> Turn:
         token=token,
         merchant_id=request.merchant_id,
         payment=payment_from(request.payment.payment_id, row[:-1]),
-        sends=tuple(map(_send, sends)),
+        sends=tuple(map(send_from, sends)),
     )
-
-
-def _send(row: tuple[Any, ...]) -> Send:
-    action, number, reference, state, age, failures, claim_id, amount, refunded = row
-    return Send(
-        action,
-        number,
-        reference,
-        state,
-        float(age),
-        failures_before=failures,
-        claim_id=claim_id,
-        amount=decimal(amount),
-        refunded_before=decimal(refunded),
-    )
-
-
-def _row(row: tuple[Any, ...]) -> Row:
-    """The columns of `sql.LIST` are in a row's own order."""
-    values = [*row[:4], plain(row[4]) or "", State(row[5]), *row[6:]]
-    return Row(*values)
 
 
 def _columns(request: Request) -> dict[str, Any]:
@@ -287,20 +275,3 @@ def _payment(request: Request) -> dict[str, Any]:
 
 def _payment_of(turn: Turn) -> dict[str, Any]:
     return {"merchant_id": turn.merchant_id, "payment_id": turn.payment.key.payment_id}
-
-
-def _due(row: tuple[Any, ...]) -> Due:
-    operation, merchant_id, payment_id, request_id, sandbox, value = row[:6]
-    authorization_id, provider_payment_id, looks, state, at = row[6:]
-    values: dict[str, Any] = {
-        "merchant_id": merchant_id,
-        "payment": PaymentKey(payment_id),
-        "request_id": plain(request_id) or "",
-        "value": decimal(value),
-        "sandbox": bool(sandbox),
-    }
-    if operation == NotificationRequest.operation and (authorization_id or provider_payment_id):
-        values["purchase"] = PaymentKey(
-            payment_id, plain(authorization_id), plain(provider_payment_id)
-        )
-    return Due(REQUESTS[operation](**values), looks, State(state), at)

@@ -33,6 +33,9 @@ REMEMBER = """
     ON CONFLICT (id) DO NOTHING
     RETURNING id"""
 
+# The value with which a request began to move money.
+STARTED = "SELECT value FROM requests WHERE id = :id AND reference IS NOT NULL"
+
 # What VTEX repeats is taken up again.
 TAKE_UP = """
     UPDATE requests SET
@@ -47,7 +50,8 @@ TAKE_UP_DUE = """
         attempts = attempts + 1, updated_at = NOW
     WHERE id = :id AND next_look_at <= NOW"""
 
-# What VTEX once knew of a payment stays known, whatever a later request leaves out.
+# What is once known of a payment stays known, whatever a later request leaves out or says: VTEX
+# may hold an id that it was told before the company told us of another.
 LEASE = f"""
     INSERT INTO payments (
         merchant_id, payment_id, authorization_id, provider_payment_id, status, sends,
@@ -58,9 +62,9 @@ LEASE = f"""
     ON CONFLICT (merchant_id, payment_id) DO UPDATE SET
         lease_claim = excluded.lease_claim, lease_token = excluded.lease_token,
         lease_until = excluded.lease_until,
-        authorization_id = coalesce(excluded.authorization_id, payments.authorization_id),
+        authorization_id = coalesce(payments.authorization_id, excluded.authorization_id),
         provider_payment_id = coalesce(
-            excluded.provider_payment_id, payments.provider_payment_id)
+            payments.provider_payment_id, excluded.provider_payment_id)
     WHERE payments.lease_until IS NULL OR payments.lease_until < NOW
     RETURNING {PAYMENT}, sends"""
 
@@ -108,14 +112,17 @@ REFERENCE = "UPDATE requests SET reference = :reference WHERE id = :id"
 CLOSE_SEND = """
     UPDATE sends SET state = :state
     WHERE merchant_id = :merchant_id AND payment_id = :payment_id
-        AND action = :action AND number = :number AND state = 'open'"""
+        AND action = :action AND number = :number
+        AND state IN ('open', 'accepted', 'lost')"""
 
-# `news` is "due" when VTEX is to be called back, "dropped" when it knows by now.
+# `news` is "due" when VTEX is to be called back, "dropped" when it knows by now, and "later" when
+# an answer is on its way to it, which takes 20 s at most.
 END_TURN = f"""
     UPDATE payments SET
         lease_claim = NULL, lease_token = NULL, lease_until = NULL,
         callback_at = CASE
             WHEN :news = 'due' AND CAST(:callback AS TEXT) IS NOT NULL THEN NOW
+            WHEN :news = 'later' AND CAST(:callback AS TEXT) IS NOT NULL THEN NOW + 30
             WHEN :news = 'dropped' THEN NULL
             ELSE callback_at END,{_RECORD}
     WHERE merchant_id = :merchant_id AND payment_id = :payment_id AND lease_token = :token"""

@@ -111,7 +111,8 @@ def dump_payment(payment: Payment, provider: Provider, method: str = "") -> byte
     """Write a payment (VTEX's OpenAPI file, Success-Approved), in an answer or a callback."""
     key, status = payment.key, WORDS[payment.status]
     its_id = key.provider_payment_id or key.payment_id
-    authorization_id = key.authorization_id or its_id
+    # Never another of the company's ids: VTEX gives it back as this one.
+    authorization_id = key.authorization_id or key.payment_id
     delays = provider.delays
     body: Fields = {
         "paymentId": key.payment_id,

@@ -128,7 +128,7 @@ class Endpoints:
         except ConnectorError as error:
             reply = failure(error, payment_id)
         count_answer(endpoint.name, provider, reply.status)
-        log_answer(endpoint.name, _readable_id(payment_id), reply, provider, started)
+        log_answer(endpoint.name, _readable_id(payment_id, _given()), reply, provider, started)
         return respond(reply)
 
     def _seconds(self) -> float:
@@ -179,14 +179,18 @@ def _fault(error: Exception) -> Response:
 
 def failure(error: ConnectorError, payment_id: str | None) -> Reply:
     """Answer a request that came to no outcome, echoing what of it can be read."""
-    try:
-        given = body()
-    except InvalidRequest:
-        given = b""
+    given = _given()
     its_id = _readable_id(payment_id, given)
     request_id = schemas.readable(given, "requestId")
     shaped = answers.dump_failure(error, request.path, its_id, request_id)
     return Reply(status_of(error), shaped, error.code)
+
+
+def _given() -> bytes:
+    try:
+        return body()
+    except InvalidRequest:
+        return b""
 
 
 def _readable_id(payment_id: str | None, given: bytes = b"") -> str | None:

@@ -31,6 +31,10 @@ class Identifier(fields.String):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
+# A comma before three digits may as well part thousands.
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+|,(?![0-9]{3}$)[0-9]+)?([eE][+-]?[0-9]{1,3})?")
+
+
 class Number(fields.Decimal):
     """A number, or a text that is one; "29,90" appears in a VTEX guide's example."""
 
@@ -38,7 +42,9 @@ class Number(fields.Decimal):
         if isinstance(value, bool):
             raise self.make_error("invalid")
         if isinstance(value, str):
-            value = value.replace(",", ".") if value.count(",") == 1 else value
+            if not _NUMBER.fullmatch(value.strip()):
+                raise self.make_error("invalid")
+            value = value.strip().replace(",", ".")
         number = super()._deserialize(value, attr, data, **kwargs)
         if number is None:
             raise self.make_error("invalid")

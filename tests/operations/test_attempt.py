@@ -104,7 +104,8 @@ def test_a_write_that_was_accepted_is_still_open(store: Store) -> None:
     attempt.start_send("release", 0)
     attempt.end_send(Effect.ACCEPTED)
     end(store, attempt)
-    assert {("release", 1): "open"} == sends(store)
+    assert {("release", 1): "accepted"} == sends(store)
+    assert begin(store, CANCEL).open_send("release")
 
 
 def test_a_failed_write_is_closed_when_a_new_one_is_started_not_before(store: Store) -> None:

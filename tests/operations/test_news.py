@@ -108,7 +108,6 @@ def test_what_vtex_is_told_in_an_answer_is_no_news(created: Store, operation: Op
 @pytest.mark.parametrize(
     ("operation", "becoming"),
     [
-        (Operation.CREATE, PaymentStatus.APPROVED),
         (Operation.CANCEL, PaymentStatus.CANCELLED),
         (Operation.SETTLE, PaymentStatus.SETTLED),
     ],
@@ -120,6 +119,11 @@ def test_news_that_vtex_knows_by_now_is_dropped(
     assert is_due(created)
     answered(created, asked(operation, "request-2"), becomes(becoming))
     assert not is_due(created)
+
+
+def test_what_an_answer_tells_is_due_in_case_it_is_not_sent(created: Store) -> None:
+    answered(created, asked(Operation.CREATE), becomes(PaymentStatus.APPROVED))
+    assert (False, True) == (is_due(created), created.known().is_callback_due)
 
 
 @pytest.mark.parametrize("operation", [Operation.CANCEL, Operation.SETTLE, Operation.REFUND])

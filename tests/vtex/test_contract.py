@@ -4,60 +4,25 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from cryptography.fernet import Fernet
-from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
-from connector.app import openapi_document
 from connector.domain.errors import ProviderBusy
 from connector.domain.operation import CancelRequest
 from connector.domain.payment import PaymentKey
 from tests.companies.tranzzo import TranzzoCompany, refusal
 from tests.rig import Rig, free_port, headers
+from tests.vtex.openapi import OURS, VTEX_CONTRACT, answer_of, faults
 
-VTEX_CONTRACT = Path(__file__).parents[3] / "shared" / "reference" / "vtex-openapi.json"
 CANCELLATIONS = "/payments/{paymentId}/cancellations"
 PAYMENT = "F5C1A4E20D3B4E07B7E871F5B5BC9F91"
-OURS: dict[str, Any] = yaml.safe_load(openapi_document())
-
-
-def schema_of(document: dict[str, Any], described: Any) -> Any:
-    """Make JSON Schema of OpenAPI 3.0's: references put in, `nullable` spelled out."""
-    if isinstance(described, list):
-        return [schema_of(document, item) for item in described]
-    if not isinstance(described, dict):
-        return described
-    if "$ref" in described:
-        return schema_of(document, find(document, described["$ref"]))
-    schema = {key: schema_of(document, value) for key, value in described.items()}
-    if schema.pop("nullable", False):
-        return {"anyOf": [schema, {"type": "null"}]}
-    return schema
-
-
-def find(document: dict[str, Any], reference: str) -> Any:
-    found: Any = document
-    for name in reference.removeprefix("#/").split("/"):
-        found = found[name]
-    return found
-
-
-def faults(document: dict[str, Any], described: Any, value: Any) -> list[str]:
-    schema = schema_of(document, described)
-    Draft202012Validator.check_schema(schema)
-    return [error.message for error in Draft202012Validator(schema).iter_errors(value)]
 
 
 def answer_schema(document: dict[str, Any], status: int) -> Any:
-    described = document["paths"][CANCELLATIONS]["post"]["responses"][str(status)]
-    if "$ref" in described:
-        described = find(document, described["$ref"])
-    return described["content"]["application/json"]["schema"]
+    return answer_of(document, CANCELLATIONS, status)
 
 
 # One way to every answer there is. A way is given a connector and a company, and returns the
@@ -229,6 +194,16 @@ ANSWERS: list[tuple[Way, int, str | None]] = [
     (another_secret_key, 500, "configuration"),
     (fault_of_ours, 500, "internal-error"),
 ]
+# Of an address that is not there, and of the other operations.
+ELSEWHERE = {
+    "not-found",
+    "illegal-transition",
+    "payment-not-approved",
+    "amount-too-large",
+    "not-in-part",
+    "currency-not-supported",
+    "sandbox-not-supported",
+}
 TO_VTEX = [(way, status) for way, status, _ in ANSWERS if status in {200, 500, 501}]
 
 
@@ -246,9 +221,7 @@ def scene(rig: Rig, company: TranzzoCompany) -> Scene:
 
 @pytest.fixture(scope="module")
 def vtex_contract() -> Any:
-    if not VTEX_CONTRACT.exists():
-        pytest.skip("VTEX's own contract is not at hand")
-    return json.loads(VTEX_CONTRACT.read_text())
+    return VTEX_CONTRACT or pytest.skip("VTEX's own contract is not at hand")
 
 
 def name_of(value: object) -> str:
@@ -281,8 +254,7 @@ def test_every_answer_fits_vtexs_own_contract(
 
 def test_no_code_in_openapi_yaml_is_without_an_answer() -> None:
     codes = OURS["components"]["schemas"]["CancellationAnswer"]["properties"]["code"]["enum"]
-    elsewhere = {"not-found"}
-    assert set(codes) == {code for _, _, code in ANSWERS} | elsewhere
+    assert set(codes) == {code for _, _, code in ANSWERS} | ELSEWHERE
 
 
 def test_no_status_in_openapi_yaml_is_without_an_answer() -> None:

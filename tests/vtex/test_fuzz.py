@@ -77,15 +77,19 @@ class Shop:
         return answer
 
 
+# How a refusal looks beside a create, whose address is the shortest.
+CREATION = ["status", "code", "message", "paymentId"]
+
+
 def assert_refusal(answer: TestResponse) -> None:
     assert 400 <= answer.status_code <= 499
     assert answer.headers["Content-Type"] == "application/json"
     body = json.loads(answer.data)
-    assert list(body) == FIELDS
-    assert body["cancellationId"] is None
+    assert list(body) in (FIELDS, CREATION)
+    assert body.get("cancellationId") is None
     assert body["code"]
     assert body["message"].strip()
-    echoed = json.dumps(body["requestId"]).encode()
+    echoed = json.dumps(body.get("requestId")).encode()
     for word in NEVER:
         assert word not in answer.data.replace(echoed, b"")
 
@@ -522,8 +526,6 @@ def test_head_has_no_body(shop: Shop, path: str) -> None:
     [
         "/",
         "//",
-        "/payments",
-        "/payments/",
         "/nowhere",
         f"/{PATH}",
         f"/payments//{PAYMENT}/cancellations",
@@ -575,7 +577,7 @@ def test_a_payment_id_of_other_characters_is_refused(shop: Shop, payment_id: str
 
 
 @FUZZ
-@given(segments=st.lists(st.text(max_size=12), min_size=1, max_size=4))
+@given(segments=st.lists(st.text(max_size=12), min_size=1, max_size=4).filter(any))
 def test_any_other_address_is_refused(shop: Shop, segments: list[str]) -> None:
     escaped = "/".join(quote(part.encode("utf-8", "surrogatepass"), safe="") for part in segments)
     answer = shop.refuses(encoded(), f"/payments/{escaped}")

@@ -208,7 +208,7 @@ class TestRefund:
             ("Refunds are made only for completed payments", ProviderRefused),
             ("The refund amount should not be more than the amount paid", ProviderRefused),
             ("You are forbidden", ProviderCredentials),
-            ("Server error", ProviderUnavailable),
+            ("Server error", OutcomeUnknown),
         ],
     )
     def test_each_documented_refusal_is_named_by_what_may_be_done_next(

@@ -1,7 +1,6 @@
 """What Yandex Pay tells by itself, and what only seems to be from it."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,15 +8,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from connector import jwt
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     AnswerNotUnderstood,
     InvalidRequest,
     NotAuthenticated,
-    OutcomeUnknown,
-    OutOfTime,
-    ProviderUnavailable,
 )
 from connector.domain.merchant import Account
 from connector.provider import Hosts
@@ -55,81 +50,6 @@ def test_another_event_is_none_of_ours(shop: Shop) -> None:
     shop.create()
     body = shop.company.signed({**shop.company.event(ORDER), "event": "TOMORROWS_EVENT"})
     assert shop.read(body) is None
-
-
-def test_the_keys_are_asked_for_once(shop: Shop) -> None:
-    shop.create()
-    shop.company.rotate_key()
-    threads = [
-        threading.Thread(target=lambda: shop.read(shop.company.notification(ORDER)[0]))
-        for _ in range(20)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(shop.company.calls_of("keys")) == 1
-    (call,) = shop.company.calls_of("keys")
-    assert (call.path, call.headers["Authorization"]) == ("/api/jwks", None)
-
-
-def test_a_new_key_is_asked_for_at_most_once_a_minute(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shop.create()
-    shop.read(shop.company.notification(ORDER)[0])
-    shop.company.rotate_key()
-    for _ in range(3):
-        with pytest.raises(NotAuthenticated):
-            shop.read(shop.company.notification(ORDER)[0])
-    assert len(shop.company.calls_of("keys")) == 1
-    monkeypatch.setattr(jwt, "_REFETCH_SECONDS", 0.0)
-    assert shop.read(shop.company.notification(ORDER)[0])
-    assert len(shop.company.calls_of("keys")) == 2
-
-
-def test_a_key_that_is_withdrawn_is_forgotten(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    shop.create()
-    old = shop.company.notification(ORDER)[0]
-    assert shop.read(old)
-    shop.company.rotate_key(keep=False)
-    assert shop.read(old)
-    monkeypatch.setattr(jwt, "_KEYS_SECONDS", 0.0)
-    monkeypatch.setattr(jwt, "_REFETCH_SECONDS", 0.0)
-    with pytest.raises(NotAuthenticated):
-        shop.read(old)
-
-
-@pytest.mark.parametrize(
-    ("kind", "status", "expected"),
-    [("status_before", 503, OutcomeUnknown), ("status_before", 429, ProviderUnavailable),
-     ("status_before", 404, AnswerNotUnderstood), ("answer", 200, AnswerNotUnderstood),
-     ("reset_before", 0, OutcomeUnknown), ("truncated", 0, OutcomeUnknown)],
-)  # fmt: skip
-def test_keys_that_cannot_be_had_are_no_forgery_and_are_asked_for_again(
-    shop: Shop, kind: str, status: int, expected: type[Exception]
-) -> None:
-    shop.create()
-    body = shop.company.notification(ORDER)[0]
-    shop.company.inject(kind, "keys", status=status, body=b'{"keys":[]}')
-    with pytest.raises(expected):
-        shop.read(body)
-    assert shop.read(body)
-
-
-def test_who_waits_for_the_keys_waits_no_longer_than_it_may(shop: Shop) -> None:
-    shop.create()
-    body = shop.company.notification(ORDER)[0]
-    shop.company.inject("slow_before", "keys", seconds=2)
-    first = threading.Thread(target=shop.read, args=(body,))
-    first.start()
-    while not shop.company.calls_of("keys"):
-        time.sleep(0.01)
-    started = time.monotonic()
-    with pytest.raises(OutOfTime):
-        shop.read(body, seconds=0.3)
-    assert time.monotonic() - started < 1
-    first.join()
 
 
 def test_only_the_p_256_keys_of_the_list_count(shop: Shop) -> None:

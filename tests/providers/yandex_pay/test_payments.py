@@ -10,7 +10,7 @@ from connector.domain.errors import AnswerNotUnderstood, OutcomeUnknown, Provide
 from connector.domain.order import Line, Order
 from connector.domain.payment import Effect, Look, PaymentKey, PaymentStatus, Standing
 from tests.providers.contract import HTML, REFERENCE
-from tests.providers.yandex_pay.conftest import ORDER, Shop
+from tests.providers.yandex_pay.conftest import ORDER, WHOLE, Shop
 
 ZERO = Decimal(0)
 
@@ -74,6 +74,20 @@ def test_a_create_whose_answer_was_lost_is_the_same_order_again(shop: Shop) -> N
     assert shop.company.effects == {f"create:{ORDER}": 1}
 
 
+def test_the_cart_is_known_before_the_order_is_sent(shop: Shop) -> None:
+    memo = shop.provider.memo(WHOLE)
+    shop.company.inject("reset_after", "create")
+    with pytest.raises(OutcomeUnknown):
+        shop.create()
+    assert json.loads(memo or "") == shop.company.calls[0].json()["cart"]
+    shop.company.pay(ORDER)
+    shop.key = PaymentKey(ORDER, memo=memo)
+    assert shop.settle("60", shop.look()).effect is Effect.DONE
+    assert shop.refund("20", shop.look()).effect is Effect.DONE
+    assert shop.money() == (ZERO, Decimal(60), Decimal(20))
+    assert shop.create().memo == memo
+
+
 @pytest.mark.parametrize(
     "lines",
     [
@@ -108,6 +122,7 @@ def test_what_yandex_never_takes_is_refused_before_the_call(shop: Shop, amount: 
     with pytest.raises(ProviderRefused):
         shop.create(Order(ORDER, Decimal(amount), "RUB"))
     assert not shop.company.calls
+    assert shop.provider.memo(Order(ORDER, Decimal(amount), "RUB")) is None
 
 
 def test_a_refused_order_was_not_made(shop: Shop) -> None:
@@ -229,6 +244,23 @@ def test_without_the_cart_only_all_can_be_settled(shop: Shop) -> None:
         shop.settle("50", look)
     assert not shop.company.calls_of("capture")
     assert shop.settle("100.0", look).effect is Effect.DONE
+
+
+def test_what_was_taken_is_not_known_where_a_part_looks_like_a_hold(shop: Shop) -> None:
+    shop.company.prints_authorize = True
+    look = shop.taken("60")
+    assert (look.standing, look.amount) == (Standing.CAPTURED, Decimal(100))
+    assert (look.captured, look.refunded) == (None, ZERO)
+    for amount in (None, "60", "20"):
+        with pytest.raises(ProviderRefused, match="no amount"):
+            shop.refund(amount, look)
+    assert not shop.company.calls_of("refund")
+
+
+def test_all_was_taken_where_all_that_looks_like_a_hold_agrees(shop: Shop) -> None:
+    shop.company.prints_authorize = True
+    look = shop.taken()
+    assert (look.captured, look.refunded) == (Decimal(100), ZERO)
 
 
 def test_a_settlement_that_is_still_running_is_seen_by_a_repeat(shop: Shop) -> None:
