@@ -38,7 +38,8 @@ test: $(VENV)/.installed-dev ## Check everything that CI checks
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
-	$(VENV)/bin/pytest --cov
+	$(VENV)/bin/pytest -n 4 -m 'not alone' --cov --cov-report= --cov-fail-under=0
+	$(VENV)/bin/pytest -m alone --cov --cov-append
 
 .PHONY: homologation
 homologation: $(VENV)/.installed ## Play VTEX's test suite against a server made for it

@@ -320,6 +320,7 @@ def test_an_answer_comes_at_the_deadline_however_long_a_call_may_take(
         assert_true(scene, kind, payment)
 
 
+@pytest.mark.alone
 def test_no_write_is_started_with_less_than_a_quarter_of_the_time_left(
     sqlite_url: str, tmp_path: Path
 ) -> None:

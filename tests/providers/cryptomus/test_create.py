@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -154,6 +155,33 @@ def test_an_answer_that_lacks_anything_may_still_be_an_invoice(
     company.inject("answer", "create", body=body)
     with pytest.raises(AnswerNotUnderstood):
         create(provider, account)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_good"),
+    [
+        ("https://pay.cryptomus.com/pay/u?a=1", True),
+        ("http://127.0.0.1:8080/pay/u", True),
+        ("http://pay.cryptomus.com/pay/u", False),
+        ("http://127.0.0.1.evil.example/", False),
+        ("http://127.0.0.1@evil.example/", False),
+        ("javascript:alert(1)", False),
+        ("//pay.cryptomus.com/pay/u", False),
+        ("https://", False),
+        ("https://pay.cryptomus.com/ x", False),
+        ("https://pay.cryptomus.com/pay/u\n", False),
+    ],
+)
+def test_a_page_the_buyer_cannot_be_sent_to_is_none(
+    company: Company, provider: Cryptomus, account: Account, url: str, is_good: bool
+) -> None:
+    told = {"uuid": "u", "url": url, "amount": "15.50", "currency": "USDT", "order_id": PAYMENT}
+    body = json.dumps({"state": 0, "result": told | {"payment_status": "check"}}).encode()
+    company.inject("answer", "look", body=body)
+    assert look(provider, account).payment_url == (url if is_good else None)
+    company.inject("answer", "create", body=body)
+    with nullcontext() if is_good else pytest.raises(AnswerNotUnderstood):
+        assert create(provider, account).payment_url == url
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from connector import jwt
+from connector.domain.deadline import Deadline, now
 from connector.domain.errors import (
     AnswerNotUnderstood,
     ConnectorError,
@@ -28,8 +29,9 @@ def body(shop: Shop) -> bytes:
 
 
 @pytest.fixture
-def bogus(shop: Shop, body: bytes) -> bytes:
+def bogus(shop: Shop) -> bytes:
     """What anybody can send: signed with a key that no list has."""
+    shop.create()
     return shop.company.signed(shop.company.event(ORDER), kid="bogus")
 
 
@@ -174,7 +176,8 @@ def test_a_key_that_should_be_renewed_counts_a_little_longer_while_that_fails(
 def test_who_comes_too_late_to_wait_for_the_keys_does_not_make_them_fail(
     shop: Shop, body: bytes
 ) -> None:
+    late = Deadline(at=now() + 1, total=10)
     with pytest.raises(OutOfTime):
-        shop.read(body, seconds=0)
+        shop.provider.read_notification(body, {}, shop.account, late)
     assert asked(shop) == 0
     assert shop.read(body)
