@@ -195,7 +195,15 @@ class Rig(Vtex):
             data=json.dumps(body),
             headers=headers(self.merchants[merchant]) | options.get("headers", {}),
             content_type="application/json",
+            # To its end, and what follows it, unless the caller goes away before.
+            buffered=options.get("buffered", True),
         )
+
+    def post_unsent(self, path: str, payment_id: str, callback_url: str) -> Any:
+        """Create a payment as VTEX does, and die before the answer is sent."""
+        body = creation(payment_id, callbackUrl=callback_url)
+        answer = self.post(path, body, buffered=False)
+        return json.loads(b"".join(answer.response))
 
     def notify(self, company: Any, payment_id: str, merchant: str = "shop") -> TestResponse:
         """Post a company's message about a payment, as it is now."""

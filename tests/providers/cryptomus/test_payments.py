@@ -14,7 +14,6 @@ from connector.domain.errors import (
     OutcomeUnknown,
     ProviderCredentials,
     ProviderRefused,
-    ProviderUnavailable,
 )
 from connector.domain.merchant import Account
 from connector.domain.order import Order

@@ -1,0 +1,344 @@
+"""Whatever VTEX, the buyers, the companies and the network do, in whatever order: told is true.
+
+More and other runs, by hand, of all companies or of one:
+
+    STATEFUL_EXAMPLES=2000 STATEFUL_STEPS=40 pytest tests/stateful -k tranzzo-auth --timeout 3600
+
+With these variables every run draws other examples; hypothesis prints the shortest that fails.
+"""
+
+import itertools
+import os
+from decimal import Decimal
+from pathlib import Path
+from shutil import copy
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.operations.sink import sink
+from tests.stateful.asks import (
+    ASKS,
+    BEGINNINGS,
+    BUYER,
+    CANCELS,
+    CREATE,
+    FAULTS,
+    REFUNDS,
+    SETTLES,
+    TROUBLED,
+)
+from tests.stateful.end import settle_down
+from tests.stateful.kinds import KINDS, Kind
+from tests.stateful.quick_rig import quick_rig
+from tests.stateful.told import AMOUNT, Asked
+from tests.stateful.world import World
+
+# Of one company 60 examples of 25 steps take about 8 s, so the six stay within a minute.
+EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "60"))
+STEPS = int(os.environ.get("STATEFUL_STEPS", "25"))
+SETTINGS = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=STEPS,
+    derandomize="STATEFUL_EXAMPLES" not in os.environ,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class Machine(RuleBasedStateMachine):
+    """One payment. `world` is what it happens in."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+        self.is_begun = False
+        self.hasty = 0
+
+    @property
+    def side(self) -> Any:
+        return self.world.side
+
+    @initialize(merchant=st.sampled_from(["manual", "refund"]), steps=st.sampled_from(BEGINNINGS))
+    def begin(self, merchant: str, steps: list[str]) -> None:
+        """Go some of the usual way, so that no example stays at its beginning."""
+        self.world.merchant = merchant
+        self.is_begun = True
+        for step in steps:
+            getattr(self, step)()
+
+    def tell(self) -> None:
+        if self.side.exists:
+            message = self.side.notification()
+            self.world.messages.append(message)
+            self.world.notify(message)
+
+    def pay(self) -> None:
+        if self.side.is_unpaid:
+            self.world.change_money(self.side.pay)
+
+    def settle_all(self) -> None:
+        self.world.ask(SETTLES[0])
+
+    def cancel_all(self) -> None:
+        self.world.ask(CANCELS[0])
+
+    # VTEX.
+
+    @rule()
+    def create(self) -> None:
+        self.world.ask(CREATE)
+
+    @rule()
+    def create_with_another_value(self) -> None:
+        asked = Asked("create", "", AMOUNT - 1)
+        if self.world.told.status is not None:
+            self.world.ask(asked)
+            self.world.told.asked.discard(asked)
+
+    @rule(asked=st.sampled_from(CANCELS))
+    def cancel(self, asked: Asked) -> None:
+        self.world.ask(asked)
+
+    @rule(asked=st.sampled_from(SETTLES))
+    def settle(self, asked: Asked) -> None:
+        self.world.ask(asked)
+
+    @rule(asked=st.sampled_from(REFUNDS))
+    def refund(self, asked: Asked) -> None:
+        self.world.ask(asked)
+
+    @precondition(lambda self: self.world.told.asked)
+    @rule(number=st.integers(0, 20))
+    def repeat(self, number: int) -> None:
+        """VTEX repeats what it has no final answer to, or has one."""
+        known = self.world.told.unfinished() or sorted(self.world.told.asked, key=str)
+        self.world.ask(known[number % len(known)])
+
+    @precondition(lambda self: self.world.told.kept)
+    @rule(number=st.integers(0, 20))
+    def ask_for_another_value(self, number: int) -> None:
+        kept = sorted(self.world.told.kept)
+        operation, request_id = kept[number % len(kept)]
+        asked, calls = Asked(operation, request_id, Decimal(17)), len(self.world.company.calls)
+        self.world.ask(asked)
+        self.world.told.asked.discard(asked)
+        assert calls == len(self.world.company.calls)
+
+    @rule(
+        asked=st.sampled_from(TROUBLED),
+        fault=st.sampled_from(FAULTS),
+        is_look=st.booleans(),
+        is_later=st.booleans(),
+    )
+    def ask_in_trouble_and_repeat(
+        self, asked: Asked, fault: dict[str, Any], is_look: bool, is_later: bool
+    ) -> None:
+        """The usual trouble: the very call that matters goes wrong, and VTEX asks again."""
+        for operation in ["look"] if is_look else self.world.kind.writes:
+            self.world.company.inject(operation=operation, **fault)
+        self.world.ask(asked)
+        self.world.company.faults.clear()
+        if is_later:
+            self.world.pass_time()
+        self.world.ask(asked)
+
+    @rule(
+        asked=st.sampled_from(ASKS),
+        method=st.sampled_from(["start_send", "end_turn"]),
+        is_done=st.booleans(),
+    )
+    def ask_a_dying_worker_and_repeat(self, asked: Asked, method: str, is_done: bool) -> None:
+        self.world.die(method, is_done=is_done)
+        self.world.ask(asked)
+        self.world.ask(asked)
+
+    @rule(asked=st.sampled_from(TROUBLED), other=st.sampled_from(TROUBLED))
+    def one_takes_the_others_turn(self, asked: Asked, other: Asked) -> None:
+        """The first stands still after its look until the other has done its work."""
+        world = self.world
+        world.after["look"] = lambda: world.within(lambda: world.ask(other))
+        world.ask(asked)
+
+    @rule(asked=st.sampled_from(ASKS))
+    def the_answer_is_lost_on_its_way(self, asked: Asked) -> None:
+        self.world.ask(asked, is_heard=False)
+
+    def begin_in_haste(self) -> None:
+        """What takes a real fraction of a second happens in a few examples, once in each."""
+        self.hasty = 2
+
+    @precondition(lambda self: self.hasty == 2)
+    @rule(asked=st.sampled_from(ASKS), other=st.sampled_from(ASKS))
+    def one_waits_for_the_others_turn_in_vain(self, asked: Asked, other: Asked) -> None:
+        self.hasty -= 1
+        world = self.world
+        world.after["*"] = lambda: world.within(lambda: world.ask_in_haste(other))
+        world.ask(asked)
+
+    @precondition(lambda self: self.hasty)
+    @rule(asked=st.sampled_from(TROUBLED))
+    def a_company_is_slow(self, asked: Asked) -> None:
+        """Each write takes effect, but its answer comes too late."""
+        self.hasty = 0
+        for operation in self.world.kind.writes:
+            self.world.company.inject("slow_after", operation, seconds=0.5)
+        self.world.let_a_dead_workers_lease_end()
+        self.world.ask_in_haste(asked)
+        self.world.company.faults.clear()
+
+    # The buyer.
+
+    @precondition(lambda self: self.world.kind.is_adopting)
+    @rule()
+    def start(self) -> None:
+        self.side.start()
+
+    @rule(way=st.sampled_from(BUYER))
+    def buyer(self, way: str) -> None:
+        self.world.change_money(getattr(self.side, way))
+
+    @precondition(lambda self: self.side.exists)
+    @rule()
+    def pay_and_tell(self) -> None:
+        self.world.change_money(self.side.pay)
+        self.tell()
+
+    @precondition(lambda self: self.side.is_unpaid and not self.world.kind.is_adopting)
+    @rule()
+    def underpay(self) -> None:
+        """The company asks another amount of the buyer; so it shows it."""
+        self.world.is_underpaid |= self.side.underpay(AMOUNT - 1)
+        self.pay_and_tell()
+
+    # The company.
+
+    @rule(word=st.sampled_from(["at once", "later", "badly"]))
+    def mood(self, word: str) -> None:
+        self.side.mood(word)
+
+    @rule(well=st.booleans())
+    def finish(self, well: bool) -> None:
+        self.world.change_money(lambda: self.side.finish(well=well))
+
+    @precondition(lambda self: self.side.exists)
+    @rule()
+    def notification(self) -> None:
+        self.tell()
+
+    @precondition(lambda self: self.world.messages)
+    @rule(number=st.integers(0, 20))
+    def old_notification(self, number: int) -> None:
+        messages = self.world.messages
+        self.world.notify(messages[number % len(messages)])
+
+    @precondition(lambda self: self.side.exists)
+    @rule()
+    def forged_notification(self) -> None:
+        self.world.forge()
+
+    # What goes wrong.
+
+    @rule(fault=st.sampled_from(FAULTS), number=st.integers(0, 9))
+    def fault(self, fault: dict[str, Any], number: int) -> None:
+        self.world.company.inject(operation=self._operation(number), **fault)
+
+    @rule(number=st.integers(0, 9))
+    def lose_a_call_that_arrives_later(self, number: int) -> None:
+        self.world.before[self._operation(number)] = self.world.lose
+
+    @rule()
+    def late_calls_arrive(self) -> None:
+        self.world.arrive()
+
+    @rule(number=st.integers(0, 9), way=st.sampled_from([*BUYER, "finish", "arrive"]))
+    def something_happens_before_a_call(self, number: int, way: str) -> None:
+        world = self.world
+        act = (
+            world.arrive
+            if way == "arrive"
+            else lambda: world.change_money(getattr(world.side, way))
+        )
+        world.before[self._operation(number)] = act
+
+    @rule(asked=st.sampled_from(ASKS), number=st.integers(0, 9))
+    def a_worker_stands_still_until_its_lease_is_anothers(self, asked: Asked, number: int) -> None:
+        world = self.world
+        world.after[self._operation(number)] = lambda: world.within(lambda: world.ask(asked))
+
+    @precondition(lambda self: self.side.exists)
+    @rule(number=st.integers(0, 9))
+    def news_comes_within_a_call(self, number: int) -> None:
+        self.world.after[self._operation(number)] = lambda: self.world.within(self.tell)
+
+    @rule(method=st.sampled_from(["start_send", "end_turn"]), is_done=st.booleans())
+    def the_next_worker_dies(self, method: str, is_done: bool) -> None:
+        self.world.die(method, is_done=is_done)
+
+    @rule()
+    def callbacks_fail(self) -> None:
+        self.world.sink.inject("status_before", status=500)
+
+    @rule()
+    def restart(self) -> None:
+        self.world.restart()
+
+    # Time.
+
+    @rule()
+    def time_passes(self) -> None:
+        self.world.pass_time()
+
+    @rule()
+    def reconcile(self) -> None:
+        self.world.reconcile()
+
+    def _operation(self, number: int) -> str:
+        """One of the company's writes, or the next call whichever it is, or a look."""
+        every = ["*", *self.world.kind.writes, "look"]
+        return every[number % len(every)]
+
+    @invariant()
+    def all_that_vtex_was_told_is_true(self) -> None:
+        self.world.check()
+
+    def teardown(self) -> None:
+        with self.world.rig:
+            if self.is_begun:
+                settle_down(self.world)
+        self.world.rig.file.unlink()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_vtex_is_told_the_truth_about_the_money(
+    kind: Kind, sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A start reads the machine's certificates, for longer than all the rest of it takes.
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
+    numbers, pristine = itertools.count(1), tmp_path / "pristine.db"
+    copy(sqlite_template, pristine)
+    with kind.company() as company, sink() as its_sink:
+        rig = quick_rig(pristine, company, its_sink)
+        for captured in ("manual", "refund"):
+            rig.add(company, name=captured, captured=captured, **kind.settings)
+        rig.configure()
+
+        def machine() -> Machine:
+            path = tmp_path / f"{next(numbers)}.db"
+            copy(pristine, path)
+            fresh = quick_rig(path, company, its_sink)
+            fresh.merchants = rig.merchants
+            return Machine(World(kind, fresh, company, its_sink, f"{next(numbers):032X}"))
+
+        run_state_machine_as_test(machine, settings=SETTINGS)
