@@ -96,7 +96,7 @@ def list_merchants(*, is_json: bool) -> None:
     "--captured",
     type=POLICIES,
     default=None,
-    help="What a cancellation does from now on once the money is captured, listed ones too.",
+    help="What a cancellation does from now on once the money is captured.",
 )
 @click.option(
     "--sandbox/--no-sandbox",
