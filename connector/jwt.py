@@ -62,8 +62,8 @@ class SignedTokens:
 class _Keys:
     """The public keys of one origin, by `kid`, fetched by one thread for all.
 
-    Nobody waits for another's fetch: anybody can send a token of an unknown key, and a list that
-    hangs must not hold up the messages that are proven without it.
+    Once there are any, nobody waits for another's fetch: anybody can send a token of an unknown
+    key, and a list that hangs must not hold up the messages that are proven without it.
     """
 
     def __init__(self, http: HttpClient, url: str) -> None:
@@ -89,7 +89,9 @@ class _Keys:
         return kid in self._known and age <= _KEYS_SECONDS + _GRACE_SECONDS
 
     def _renew(self, kid: str, deadline: Deadline) -> None:
-        if not self._lock.acquire(blocking=False):
+        # Before the first list is there, everybody needs it.
+        patience = 0.0 if self._known else min(_FETCH_SECONDS, deadline.left())
+        if not self._lock.acquire(timeout=patience):
             raise ProviderBusy("The company's keys are being fetched; repeat the message")
         try:
             if self._is_due(kid):

@@ -408,6 +408,7 @@ def test_a_killed_servers_cancellation_goes_on_when_its_lease_ends(
         world.is_replayed(kind, payment, world.answers_truly(kind, payment, FIRST))
 
 
+@pytest.mark.alone
 def test_a_worker_stopped_between_recording_and_sending_sends_nothing_when_it_wakes(
     sqlite_url: str, tmp_path: Path
 ) -> None:
@@ -421,7 +422,8 @@ def test_a_worker_stopped_between_recording_and_sending_sends_nothing_when_it_wa
         reached = world.arm(kind, "recorded", lambda: None, "SIGSTOP")
         sleeping = pool.submit(world.cancel, kind, payment)
         wait_until(reached)
-        expected = {"request-in-progress", "outcome-unknown"}
+        # The last: it got its turn when too little time was left to send.
+        expected = {"request-in-progress", "outcome-unknown", "provider-unavailable"}
         answer = until_it_succeeds(lambda: world.cancel(kind, payment, server=other), expected)
         recorded = world.scene.recorded(payment)
         world.server.workers()[0].resume()
