@@ -49,6 +49,12 @@ BEGINNINGS = [
     *[APPROVED] * 2,
     *[SETTLED] * 3,
     [*APPROVED, "begin_in_haste"],
+    # A worker stands still after its look, while another cancels what it looked at.
+    [*CREATED, "cancel_within_a_look", "create", "create"],
+    [*APPROVED, "cancel_within_a_look", "settle_all", "create"],
+    # VTEX hears by an answer what no callback told it.
+    [*PAID, "callbacks_fail", "tell", "create"],
+    [*PAID, "callbacks_fail", "tell", "settle_all"],
     # Another amount is paid than VTEX asked for; what it wanted gone is paid after that.
     [*CREATED, "underpay", "reconcile", "create"],
     [*CREATED, "cancel_all", "pay", "tell", "reconcile", "create"],

@@ -124,6 +124,9 @@ class YandexSide(Side):
             self.company.expire(self.payment_id)
 
     def finish(self, *, well: bool = True) -> None:
+        if self._status == "PENDING":
+            self.pay() if well else self.decline()
+            return
         self.company.finish(self.payment_id, "SUCCESS" if well else "FAIL")
 
     def mood(self, word: str) -> None:

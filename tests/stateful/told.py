@@ -144,6 +144,9 @@ class Told:
         if (self.status, word) == ("approved", "denied"):
             # A cancellation that a person was asked for may be done by now.
             assert self.of("cancel"), "denied what was approved, though not to be cancelled"
+        if self.is_cancelled:
+            is_refunded = word == "approved" and self.of("refund")
+            assert word == "denied" or is_refunded, f"cancelled became {word}"
         self._keep_ids(body, word)
         self.status = word
         self.has_page |= bool(body["paymentUrl"])
@@ -207,4 +210,6 @@ class Told:
         assert body["value"] == asked.value, (asked, body)
         assert asked.request_id not in self.manual, "refunded what a person was to refund"
         self.refunds[asked.request_id] = body["value"]
-        self._know_the_end()
+        if self.status == "approved":
+            # Only what VTEX knows to be approved has its end told by a refund.
+            self._know_the_end()

@@ -293,7 +293,8 @@ class World:
         ends = side.count(*ENDS)
         assert ends <= 1, self.company.effects
         assert not ends or self.whole_cancels or not told.has_page, "ended, though nobody asked"
-        refunds = [one for one in told.of("refund") if one.request_id not in told.manual]
+        # One that failed there may have become a person's since.
+        refunds = told.of("refund")
         by_cancel = bool(self.whole_cancels and self.merchant == "refund")
         most = len({one.request_id for one in refunds}) + by_cancel
         assert side.count("refund") <= most, self.company.effects
