@@ -59,9 +59,7 @@ def hung(shop: Shop, body: bytes, seconds: float = 3) -> Iterator[list[float]]:
     first.join()
 
 
-def test_the_first_crowd_asks_for_the_keys_once_and_waits_for_them(
-    shop: Shop, body: bytes
-) -> None:
+def test_the_first_crowd_asks_for_the_keys_once_and_waits_for_them(shop: Shop, body: bytes) -> None:
     shop.company.inject("slow_before", "keys", seconds=1)
     told: list[str] = []
 
