@@ -150,7 +150,8 @@ class Send:
 
     `reference` is ours; `number` counts the references of this payment's `action`. `state` is
     "open" until it is known how it ended: "done", "failed", "refused" (the
-    company would not begin it) or "withdrawn" (it was not sent). `age` is in seconds.
+    company would not begin it) or "withdrawn" (it was not sent). "accepted" is one the company
+    said it will do, "lost" one that left no trace in time. `age` is in seconds.
     `failures_before` counts the failed ends that a look showed before this one was sent,
     `refunded_before` is what was returned by then. `claim_id` and `amount` say which request it
     was for, and how much; the amount is None where it was all.

@@ -113,8 +113,8 @@ requests = Table(
     Index("requests_of_payment", "merchant_id", "payment_id"),
 )
 
-# One write to a company each, recorded before it is sent. `state` is open,
-# done, failed, refused or withdrawn.
+# One write to a company each, recorded before it is sent. `state` is open, accepted, lost, done,
+# failed, refused or withdrawn; see `Send`.
 sends = Table(
     "sends",
     metadata,
