@@ -39,6 +39,8 @@ def reach(step: str) -> None:
     elif awaited == step:
         armed.unlink()
         os.kill(os.getpid(), signal.Signals[name])
+        # The signal reaches this thread a moment later: it must not go on until then.
+        time.sleep(0.1)
 
 
 def within(step: str, act: Callable[..., Any]) -> Callable[..., Any]:
