@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 # The migration this code was written for; `/readyz` compares it with the database.
-REVISION = "0002"
+REVISION = "0005"
 
 metadata = MetaData()
 
