@@ -68,7 +68,8 @@ clean: ## Remove .venv and what the tools left behind
 	find connector tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Each stamp means: this requirements file, as it is now, has been installed. Both hold the same
-# versions, so either may come first.
+# versions, so either may come first. Each is complete: --no-deps, because old versions of pip look for
+# a newer release of what is pinned without an extra and wanted with it (coverage), and then stop.
 $(VENV)/.installed: $(VENV)/.created requirements.txt pyproject.toml
 	$(call INSTALL,requirements.txt)
 
@@ -77,7 +78,7 @@ $(VENV)/.installed-dev: $(VENV)/.created requirements-dev.txt pyproject.toml
 
 define INSTALL
 	@echo 'Installing $(1) into $(VENV) ...'
-	@$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement $(1)
+	@$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes --requirement $(1)
 	@$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 endef
