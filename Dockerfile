@@ -8,7 +8,7 @@ ENV PATH=/opt/connector/bin:$PATH \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1
 COPY requirements.txt ./
-RUN pip install --no-compile --require-hashes --requirement requirements.txt
+RUN pip install --no-compile --no-deps --require-hashes --requirement requirements.txt
 COPY pyproject.toml README.md openapi.yaml ./
 COPY connector connector
 # What only builds and installs does not belong into the image. The bytecode does: the root

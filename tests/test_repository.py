@@ -437,11 +437,14 @@ def test_the_container_does_not_run_as_root() -> None:
     assert not re.search(r"^(RUN|COPY|ADD) ", after, re.MULTILINE)
 
 
-def test_the_container_installs_by_hash() -> None:
-    installs = re.findall(r"pip install [^\n&]*", read("Dockerfile"))
+@pytest.mark.parametrize("name", ["Dockerfile", "Makefile"])
+def test_what_is_installed_is_what_the_lock_files_say(name: str) -> None:
+    """Nothing is resolved again: a release that came after the lock would be met, and stop it."""
+    installs = re.findall(r"pip install [^\n&]*", read(name))
     assert installs
     for command in installs:
-        assert "--require-hashes" in command or "--no-deps" in command
+        is_pinned = "--require-hashes" in command or command.rstrip(" \\").endswith(" .")
+        assert "$(UV)" in command or (is_pinned and "--no-deps" in command), command
 
 
 MACHINES: list[tuple[str, Callable[[str], bool]]] = [
