@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response
 
-from connector import http_client, metrics, providers, webhooks
+from connector import http_client, http_server, metrics, providers, webhooks
 from connector.config import Settings
 from connector.domain.errors import ConfigurationError, ProviderUnavailable
 from connector.domain.operation import Operation
@@ -208,6 +208,7 @@ def create_app(connector: Connector) -> Flask:
     # A path that is nearly right is wrong: a redirect would be answered in HTML.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
+    app.after_request(http_server.guard)
     routes.answer_errors(app)
     operations, settings = connector.operations, connector.settings
     app.register_blueprint(

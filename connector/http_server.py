@@ -27,6 +27,9 @@ ARRIVED: ContextVar[float | None] = ContextVar("ARRIVED", default=None)
 # Bytes of a body. VTEX's largest, a payment with a long cart, is some tens of kilobytes.
 MAX_BODY_BYTES = 256 * 1024
 
+# What every answer carries: nothing keeps a copy of it, and no browser takes it for another kind.
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
 # HTTP status of each failure; what is not named here is 500, which VTEX and the companies repeat.
 _STATUSES: tuple[tuple[type[ConnectorError], int], ...] = (
     (NotAuthenticated, 401),
@@ -70,6 +73,12 @@ def _read() -> bytes | InvalidRequest:
     except Exception:  # noqa: BLE001 - the server has its own errors for a broken body
         return InvalidRequest("The body could not be read to its end")
     return BodyTooLarge() if len(read) > MAX_BODY_BYTES else read
+
+
+def guard(response: Response) -> Response:
+    """Give an answer what every answer carries."""
+    response.headers.update(HEADERS)
+    return response
 
 
 def respond(reply: Reply) -> Response:

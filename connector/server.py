@@ -21,7 +21,7 @@ from connector.app import all_threads, build, create_app
 from connector.config import Settings
 from connector.domain.deadline import now
 from connector.domain.errors import ConfigurationError, ConnectorError
-from connector.http_server import ARRIVED
+from connector.http_server import ARRIVED, HEADERS
 from connector.vtex.answers import dump_failure
 
 log = logging.getLogger(__name__)
@@ -125,10 +125,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         else:
             log.error("request failed", exc_info=exc)
         body = dump_failure(fault, "", None, None)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
         head = (
             f"HTTP/1.1 {status} {REASONS.get(status, 'Internal Server Error')}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-            "Connection: close\r\n\r\n"
+            f"{lines}Connection: close\r\n\r\n"
         )
         with contextlib.suppress(OSError):
             client.sendall(head.encode() + body)

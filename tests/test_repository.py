@@ -105,6 +105,18 @@ def test_every_route_asks_for_credentials_or_is_listed_as_open(
             assert answer.get_json()["code"] == ("not-found" if is_nobodys else "unauthorized")
 
 
+def test_no_answer_may_be_kept_or_taken_for_another_kind(
+    rig: Rig, routes: dict[str, set[str]]
+) -> None:
+    client = rig.client
+    for path in [*routes, "/nowhere"]:
+        for method in ("GET", "POST", "PUT", "OPTIONS"):
+            answer = client.open(re.sub(r"{\w+}", "P1", path), method=method)
+            told = answer.headers
+            assert told.get_all("Cache-Control") == ["no-store"], path
+            assert told.get_all("X-Content-Type-Options") == ["nosniff"], path
+
+
 def test_openapi_yaml_says_which_routes_are_open() -> None:
     described = {
         path for path, item in OURS["paths"].items() for one in item.values() if not one["security"]

@@ -192,6 +192,7 @@ def test_what_is_not_readable_as_http_is_answered_in_json(
     status, told, body = exchange(server, raw)
     assert 400 <= status < 500, (status, body)
     assert "application/json" == told["content-type"]
+    assert ("no-store", "nosniff") == (told["cache-control"], told["x-content-type-options"])
     answer = json.loads(body)
     assert FIELDS == list(answer)
     assert isinstance(answer["message"], str)
