@@ -1,6 +1,8 @@
 """The side that calls us back: companies' notifications."""
 
+import base64
 import json
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -66,20 +68,23 @@ class Webhooks:
         self.notify.act(merchant, kept, Deadline.after(self.answer_seconds))
 
     def _merchant(self, provider_name: str, merchant_name: str) -> Merchant:
-        """Raises NotFound for an address that no company was given."""
+        """Find the merchant, or a stand-in for it. Raises NotFound where there is no such provider.
+
+        Whoever may not know which merchants there are learns nothing from the answer.
+        """
+        if provider_name not in self.providers:
+            raise NotFound
+        provider = self.providers[provider_name]
         try:
             merchant = self.merchant(merchant_name)
-        except UnknownMerchant as error:
-            raise NotFound from error
-        if merchant.provider != provider_name or provider_name not in self.providers:
-            raise NotFound
-        return merchant
+        except UnknownMerchant:
+            return _nobody(provider)
+        # Nothing can be proven with settings that are not complete.
+        is_able = merchant.provider == provider_name and not provider.missing(merchant.settings)
+        return merchant if is_able else _nobody(provider)
 
     def _read(self, merchant: Merchant, deadline: Deadline) -> Notification | None:
         provider = self.providers[merchant.provider]
-        if provider.missing(merchant.settings):
-            # Nothing can be proven with settings that are not complete.
-            raise NotFound
         headers = {name.lower(): value for name, value in request.headers.items()}
         with self.proving.slot():
             return self._proven(provider, merchant, headers, deadline)
@@ -100,6 +105,13 @@ class Webhooks:
                 if provider.sandbox_url is None or sandbox is not merchant.sandbox:
                     raise
         raise AssertionError
+
+
+def _nobody(provider: Provider) -> Merchant:
+    """Make a merchant for which nothing can be proven: its messages are judged like any other's."""
+    # 32 bytes in base64 fit every company's key.
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    return Merchant(0, "", provider.name, {setting.key: key for setting in provider.settings})
 
 
 def blueprint(webhooks: Webhooks) -> Blueprint:
