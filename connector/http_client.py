@@ -34,6 +34,7 @@ from connector.domain.errors import (
     ProviderCredentials,
     ProviderUnavailable,
 )
+from connector.resolver import Resolver
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class _Call(threading.local):
     """
 
     deadline: Deadline
+    resolver: Resolver
     connecting = False
     target = "/"
 
@@ -65,7 +67,7 @@ _call = _Call()
 
 
 def _time_left() -> float:
-    """Seconds; a host look-up, or several addresses, may have taken more than there were."""
+    """Seconds. Raises TimeoutError when there are none."""
     left = _call.deadline.left()
     if not left:
         raise TimeoutError
@@ -93,14 +95,39 @@ class _TLSSocket(_Bounded, ssl.SSLSocket):
     """A bounded TLS socket."""
 
 
-class _Exact:
-    """A connection that sends path and query byte for byte: urllib3 would write them anew."""
+class _Connection:
+    """A connection that is made by the call's deadline, whatever the resolver does.
+
+    It sends path and query byte for byte: urllib3 would write them anew.
+    """
+
+    def _new_conn(self: Any) -> socket:
+        found = _call.resolver.addresses(self._dns_host, self.port, _time_left())
+        failure: OSError = OSError("the host has no address")
+        for family, kind, protocol, _, address in found:
+            connection = socket(family, kind, protocol)
+            try:
+                return _connected(connection, address, self.socket_options)
+            except OSError as error:
+                connection.close()
+                failure = error
+        raise failure
 
     def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         super().putrequest(method, _call.target, *args, **kwargs)  # type: ignore[misc]
 
 
-class _HTTPConnection(_Exact, HTTPConnection):
+def _connected(connection: socket, address: Any, options: Any) -> socket:
+    """Connect; the addresses of one host draw on one deadline, and so does a handshake."""
+    for option in options or ():
+        connection.setsockopt(*option)
+    connection.settimeout(min(CONNECT_SECONDS, _time_left()))
+    connection.connect(address)
+    connection.settimeout(min(CONNECT_SECONDS, _time_left()))
+    return connection
+
+
+class _HTTPConnection(_Connection, HTTPConnection):
     def connect(self) -> None:
         _call.connecting = True
         super().connect()
@@ -109,7 +136,7 @@ class _HTTPConnection(_Exact, HTTPConnection):
         _call.connecting = False
 
 
-class _HTTPSConnection(_Exact, HTTPSConnection):
+class _HTTPSConnection(_Connection, HTTPSConnection):
     def connect(self) -> None:
         _call.connecting = True
         super().connect()
@@ -184,6 +211,7 @@ class HttpClient:
         # Without a session, whose cookies of one merchant would stay for another, and whose
         # look-up of proxies and netrc for each call costs as much as the call itself.
         self._adapter = _Adapter(pool_connections=8, pool_maxsize=slots)
+        self._resolver = Resolver()
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -243,6 +271,7 @@ class HttpClient:
         body: bytes | None,
     ) -> Answer:
         _call.deadline = self.bounded(deadline)
+        _call.resolver = self._resolver
         _call.connecting = False
         _call.target = "/" + re.sub(r"\A[^/?]*//[^/?]*/?", "", url)
         left = _call.deadline.left()
