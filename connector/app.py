@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response
 
-from connector import http_client, http_server, metrics, providers, webhooks
+from connector import context, http_client, http_server, metrics, providers, webhooks
 from connector.config import Settings
 from connector.domain.errors import ConfigurationError, ProviderUnavailable
 from connector.domain.operation import Operation
@@ -209,6 +209,8 @@ def create_app(connector: Connector) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.after_request(http_server.guard)
+    app.before_request(context.begin)
+    app.teardown_request(lambda _: context.begin())
     routes.answer_errors(app)
     operations, settings = connector.operations, connector.settings
     app.register_blueprint(

@@ -255,7 +255,7 @@ class HttpClient:
                 "provider call",
                 extra={
                     "provider": self._provider,
-                    "operation": operation,
+                    "call": operation,
                     "http_status": status,
                     "outcome": outcome,
                     "ms": round(seconds * 1000, 1),

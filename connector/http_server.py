@@ -8,6 +8,7 @@ from functools import partial
 
 from flask import Response, g, request
 
+from connector import context
 from connector.domain.errors import (
     BodyTooLarge,
     ConnectorError,
@@ -84,7 +85,7 @@ def guard(response: Response) -> Response:
 def respond(reply: Reply) -> Response:
     response = Response(reply.body, reply.status, mimetype="application/json")
     if reply.after:
-        response.call_on_close(partial(_afterwards, reply.after))
+        response.call_on_close(context.kept(partial(_afterwards, reply.after)))
     return response
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from connector import context
 from connector.attempt import Attempt, Closed
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
@@ -143,6 +144,7 @@ class Once:
         render: Render,
         due: Due | None = None,
     ) -> Reply:
+        context.add(attempt=attempt.turn.attempt)
         outcome = _attempted(request.operation, attempt, work)
         reply = render(outcome) if outcome.is_final else None
         looks = due.looks + 1 if due else 0

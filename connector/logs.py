@@ -10,10 +10,18 @@ import time
 import traceback
 from typing import Any
 
+from connector import context
+
+# Of a record, or of the context in which it was made.
 FIELDS = (
+    "merchant",
     "provider",
     "operation",
     "payment_id",
+    "request_id",
+    "attempt",
+    "call",
+    "reason",
     "http_status",
     "code",
     "outcome",
@@ -24,7 +32,7 @@ FIELDS = (
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record's time, level, logger, event and the listed fields.
+    """Writes a record's time, level, logger, event and the listed fields of it or its context.
 
     The event of another library's record is its template without the values, which could be
     anything; of gunicorn's it is whole when it tells of the server's own life.
@@ -38,8 +46,9 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "event": _event(record),
         }
+        around = context.fields()
         for name in FIELDS:
-            value = getattr(record, name, None)
+            value = getattr(record, name, around.get(name))
             if value is not None:
                 line[name] = value
         if record.exc_info and record.exc_info[0]:

@@ -10,7 +10,7 @@ from functools import partial
 
 from flask import Blueprint, Response, request
 
-from connector import http_server
+from connector import context, http_server
 from connector.bulkhead import Bulkhead
 from connector.domain.deadline import Deadline
 from connector.domain.errors import ConnectorError, NotAuthenticated, NotFound, UnknownMerchant
@@ -48,12 +48,16 @@ class Webhooks:
         started = time.monotonic()
         deadline = Deadline.after(self.answer_seconds, http_server.ARRIVED.get())
         provider, kept = "", None
+        context.add(operation=Operation.NOTIFICATION)
         reply = _TAKEN
         try:
             merchant = self._merchant(provider_name, merchant_name)
             provider = merchant.provider
+            context.add(merchant=merchant.name, provider=provider)
             news = self._read(merchant, deadline)
             kept = self.notify.keep(merchant, news) if news else None
+            if kept:
+                context.add(payment_id=kept.payment.payment_id, request_id=kept.request_id)
         except ConnectorError as error:
             reply = _failure(error)
         count_answer(Operation.NOTIFICATION, provider, reply.status)
@@ -61,7 +65,7 @@ class Webhooks:
         http_server.log_answer(Operation.NOTIFICATION, payment_id, reply, provider, started)
         response = http_server.respond(reply)
         if kept:
-            response.call_on_close(partial(self._act, merchant, kept))
+            response.call_on_close(context.kept(partial(self._act, merchant, kept)))
         return response
 
     def _act(self, merchant: Merchant, kept: NotificationRequest) -> None:

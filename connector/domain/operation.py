@@ -173,7 +173,8 @@ class Turn:
     """The right to act on one payment for one request, until the lease ends.
 
     `token` fences it: after the lease passed to another, nothing can be sent or recorded with
-    this one. The rest is what is known of the payment at that moment.
+    this one. `attempt` counts the turns of this request, this one too. The rest is what is known
+    of the payment at that moment.
     """
 
     claim_id: str
@@ -181,6 +182,7 @@ class Turn:
     merchant_id: int
     payment: Payment
     sends: tuple[Send, ...] = ()
+    attempt: int = 1
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from connector import context
 from connector.domain.deadline import Deadline
 from connector.domain.errors import ConnectorError
 from connector.domain.merchant import Merchant
@@ -66,8 +67,18 @@ class Reconciler:
 
     def _take(self, due: Due, slow: set[str]) -> bool:
         """Look at one request; leave those of a company that was slow in this round."""
+        request = due.request
+        with context.of(
+            operation=request.operation,
+            payment_id=request.payment.payment_id,
+            request_id=request.request_id or None,
+        ):
+            return self._finished(due, slow)
+
+    def _finished(self, due: Due, slow: set[str]) -> bool:
         try:
             merchant = self.merchant(due.request.merchant_id)
+            context.add(merchant=merchant.name, provider=merchant.provider)
             if merchant.provider in slow:
                 return False
             deadline = Deadline.after(self.answer_seconds)
@@ -76,13 +87,9 @@ class Reconciler:
                 slow.add(merchant.provider)
             return taken
         except ConnectorError as error:
-            log.warning(
-                "reconcile left a request",
-                extra={"payment_id": due.request.payment.payment_id, "code": error.code},
-            )
+            log.warning("reconcile left a request", extra={"code": error.code})
             return False
         except Exception:
             # One request that cannot be finished must not keep the others waiting.
-            named = {"payment_id": due.request.payment.payment_id}
-            log.exception("reconcile left a request", extra=named)
+            log.exception("reconcile left a request")
             return False

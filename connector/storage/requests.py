@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -65,8 +66,7 @@ class Requests:
         try:
             with self._database.write() as connection:
                 turn = _lease(connection, request, lease)
-                _record(connection, values, first_look)
-                return turn
+                return replace(turn, attempt=_record(connection, values, first_look))
         except _Undone:
             return self.kept(request)
 
@@ -80,8 +80,7 @@ class Requests:
         try:
             with self._database.write() as connection:
                 turn = _lease(connection, request, lease)
-                _take_up_due(connection, request)
-                return turn
+                return replace(turn, attempt=_take_up_due(connection, request))
         except _Undone:
             return None
 
@@ -207,15 +206,17 @@ def _close(connection: Connection, turn: Turn, closed: Mapping[tuple[str, int], 
         connection.run(sql.CLOSE_SEND, **named, **_payment_of(turn))
 
 
-def _record(connection: Connection, values: dict[str, Any], first_look: float) -> None:
-    """Record a request, or take it up again unless its reply is final."""
-    if connection.one(sql.INSERT, **values, first_look=first_look) is not None:
-        return
+def _record(connection: Connection, values: dict[str, Any], first_look: float) -> int:
+    """Record a request, or take it up again unless its reply is final; count its attempts."""
+    if made := connection.one(sql.INSERT, **values, first_look=first_look):
+        return int(made[0])
     if values["operation"] == Operation.REFUND:
         _refuse_another_value(connection, values)
     again = {"id": values["id"], "value": values["value"]}
-    if not connection.run(sql.TAKE_UP, first_look=first_look, **again):
+    taken = connection.one(sql.TAKE_UP, first_look=first_look, **again)
+    if taken is None:
         raise _Undone
+    return int(taken[0])
 
 
 def _refuse_another_value(connection: Connection, values: dict[str, Any]) -> None:
@@ -225,9 +226,11 @@ def _refuse_another_value(connection: Connection, values: dict[str, Any]) -> Non
         raise RequestMismatch
 
 
-def _take_up_due(connection: Connection, request: Request) -> None:
-    if not connection.run(sql.TAKE_UP_DUE, id=request.claim_id):
+def _take_up_due(connection: Connection, request: Request) -> int:
+    taken = connection.one(sql.TAKE_UP_DUE, id=request.claim_id)
+    if taken is None:
         raise _Undone
+    return int(taken[0])
 
 
 def _lease(connection: Connection, request: Request, seconds: float) -> Turn:

@@ -20,7 +20,7 @@ INSERT = """
         :id, :merchant_id, :operation, :payment_id, :request_id, :sandbox, :value,
         :authorization_id, :provider_payment_id, 'running', 1, 0, NOW + :first_look, NOW, NOW)
     ON CONFLICT (id) DO NOTHING
-    RETURNING id"""
+    RETURNING attempts"""
 
 # News is kept before anything is done with it, and looked at from now on.
 REMEMBER = """
@@ -41,14 +41,16 @@ TAKE_UP = """
     UPDATE requests SET
         state = 'running', attempts = attempts + 1, value = :value, looks = 0,
         next_look_at = NOW + :first_look, updated_at = NOW
-    WHERE id = :id AND reply_status IS NULL"""
+    WHERE id = :id AND reply_status IS NULL
+    RETURNING attempts"""
 
 # A row on the operator's list stays there while reconcile looks.
 TAKE_UP_DUE = """
     UPDATE requests SET
         state = CASE WHEN state = 'manual' THEN state ELSE 'running' END,
         attempts = attempts + 1, updated_at = NOW
-    WHERE id = :id AND next_look_at <= NOW"""
+    WHERE id = :id AND next_look_at <= NOW
+    RETURNING attempts"""
 
 # What is once known of a payment stays known, whatever a later request leaves out or says: VTEX
 # may hold an id that it was told before the company told us of another.

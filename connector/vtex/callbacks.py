@@ -8,6 +8,7 @@ taken is not documented: any 2xx does.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
+from connector import context
 from connector.domain.deadline import Deadline, now
 from connector.domain.errors import ConnectorError
 from connector.domain.merchant import SUITE_NAME, Merchant
@@ -80,6 +81,10 @@ class Callbacks:
 
         Never raises: what fails is due again.
         """
+        with context.of(operation="callback", payment_id=payment_id):
+            return self._delivered(merchant_id, payment_id)
+
+    def _delivered(self, merchant_id: int, payment_id: str) -> bool:
         try:
             taken = self._payments.take_callback(merchant_id, payment_id, LEASE_SECONDS)
             if taken is None:
@@ -88,17 +93,16 @@ class Callbacks:
             is_taken, again = self._sent(merchant_id, payment, tries)
             self._payments.end_callback(merchant_id, payment_id, again)
         except ConnectorError as error:
-            _warn("callback put off", payment_id, error.code)
+            _warn("callback put off", error.code)
             return False
         except Exception:
-            log.exception("callback failed", extra={"payment_id": payment_id})
+            log.exception("callback failed")
             return False
         return is_taken
 
     def _sent(self, merchant_id: int, payment: Payment, tries: int) -> tuple[bool, float | None]:
         """Send once; say whether it was taken, and in how many seconds it is due again."""
         again = PAUSES[tries - 1] if tries <= len(PAUSES) else None
-        payment_id = payment.key.payment_id
         if payment.callback is None or payment.status is PaymentStatus.PENDING:
             # VTEX asks again by itself while there is nothing to tell.
             return False, None
@@ -106,15 +110,16 @@ class Callbacks:
             url = self._open_url(payment.callback)
             if not is_allowed(url, self._hosts):
                 # Never the address itself: it carries a signature.
-                _warn("callback not sent: its host is not allowed", payment_id, None)
+                _warn("callback not sent: its host is not allowed", None)
                 return False, None
             merchant = self._merchant_of(merchant_id)
+            context.add(merchant=merchant.name)
             # Anybody can be the test suite: it is never shown our keys.
             keys = {} if merchant.name == SUITE_NAME else self._keys
             provider = self._providers[merchant.provider]
             self._post(url, keys, dump_payment(payment, provider))
         except ConnectorError as error:
-            _warn("callback not taken", payment_id, error.code)
+            _warn("callback not taken", error.code)
             return False, again
         return True, None
 
@@ -129,5 +134,5 @@ class Callbacks:
             raise ConnectorError(evidence=f"HTTP {answer.status}")
 
 
-def _warn(event: str, payment_id: str, code: str | None) -> None:
-    log.warning(event, extra={"payment_id": payment_id, "code": code, "operation": "callback"})
+def _warn(event: str, code: str | None) -> None:
+    log.warning(event, extra={"code": code})

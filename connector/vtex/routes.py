@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from connector import context
 from connector.domain.deadline import Deadline
 from connector.domain.errors import ConnectorError, InvalidRequest, NotFound
 from connector.domain.merchant import Merchant
@@ -19,6 +20,7 @@ from connector.domain.operation import (
     CreateRequest,
     RefundRequest,
     Reply,
+    Request,
     SettleRequest,
 )
 from connector.domain.payment import Payment
@@ -117,12 +119,15 @@ class Endpoints:
     def _answer(self, endpoint: Endpoint, payment_id: str | None) -> Response:
         started = time.monotonic()
         provider = ""
+        context.add(operation=endpoint.name, payment_id=_readable_id(payment_id))
         try:
             deadline = Deadline.after(self._seconds(), ARRIVED.get())
             merchant = self.directory.authenticate(request.headers)
             provider = merchant.provider
+            context.add(merchant=merchant.name, provider=provider)
             asked_body = schemas.read_json(json_body())
             asked = endpoint.load(merchant.id, asked_body)
+            context.add(**_named(asked))
             merchant = self.fields.applied(merchant, asked_body)
             reply = endpoint.answer(merchant, asked, deadline)
         except ConnectorError as error:
@@ -184,6 +189,12 @@ def failure(error: ConnectorError, payment_id: str | None) -> Reply:
     request_id = schemas.readable(given, "requestId")
     shaped = answers.dump_failure(error, request.path, its_id, request_id)
     return Reply(status_of(error), shaped, error.code)
+
+
+def _named(asked: Request | InboundRequest) -> dict[str, str | None]:
+    """Name a request in the lines of the log."""
+    its = asked.payment if isinstance(asked, Request) else asked
+    return {"payment_id": its.payment_id, "request_id": asked.request_id or None}
 
 
 def _given() -> bytes:
