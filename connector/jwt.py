@@ -27,8 +27,11 @@ from connector.domain.errors import (
 from connector.http_client import Answer, HttpClient
 from connector.provider import Fields
 
-# Bytes of a token, which is of some ids; seconds that two clocks may differ.
-_MAX_BYTES, _LEEWAY = 16 * 1024, 60
+# A token has three parts in base64url. Its header is of a few words and times, its payload of some
+# ids, its signature of 64 bytes.
+_TOKEN = re.compile(rb"\s*([\w-]{2,1024})\.([\w-]{2,16384})\.([\w-]{86})\s*", re.ASCII)
+# Seconds that two clocks may differ; seconds since 1970 of the latest time a token may name.
+_LEEWAY, _LATEST = 60, 10**11
 # Seconds a list of keys is used; seconds before it is asked for again for a key it has not.
 _KEYS_SECONDS, _REFETCH_SECONDS = 3600.0, 60.0
 # Seconds that a key of a list which should be renewed still counts, while that fails; seconds
@@ -131,18 +134,35 @@ def _token_from(body: bytes) -> tuple[str, str, str, str]:
 
     What its signer may hold to be critical besides (RFC 7515, 4.1.11) is not understood here.
     """
+    parts = _TOKEN.fullmatch(body)
+    if parts is None:
+        raise _unproven("form")
+    head, payload, signature = (part.decode() for part in parts.groups())
     try:
-        head, payload, signature = body[:_MAX_BYTES].decode("latin-1").strip().split(".")
         claims = _claims(head)
         kind = claims.text("alg"), claims.text("typ"), claims.objects("crit")
-        kid, iat, exp = claims.text("kid"), claims.decimal("iat"), claims.decimal("exp")
-    except (ValueError, AnswerNotUnderstood) as error:
+        kid, times = claims.text("kid"), [_time(claims, name) for name in ("iat", "nbf", "exp")]
+    except AnswerNotUnderstood as error:
         raise _unproven("header") from error
-    if kind != ("ES256", "JWT", []) or not (kid and iat and exp):
+    if kind != ("ES256", "JWT", []) or kid is None or None in (times[0], times[2]):
         raise _unproven("header")
-    if not iat - _LEEWAY <= int(time.time()) <= exp + _LEEWAY:
-        raise _unproven("time")
+    _check_time(*times)
     return kid, head, payload, signature
+
+
+def _time(claims: Fields, name: str) -> int | None:
+    """Read seconds since 1970. Bounded, because arithmetic fails with larger ones."""
+    seconds = claims.decimal(name)
+    if seconds is not None and not 0 <= seconds <= _LATEST:
+        raise AnswerNotUnderstood(evidence=f"{name} is no time")
+    return None if seconds is None else int(seconds)
+
+
+def _check_time(issued: int | None, begins: int | None, ends: int | None) -> None:
+    now = int(time.time())
+    earliest, latest = max(issued or 0, begins or 0) - _LEEWAY, (ends or 0) + _LEEWAY
+    if not earliest <= now <= latest:
+        raise _unproven("time")
 
 
 def _unpacked(part: str) -> bytes:

@@ -97,6 +97,15 @@ NOW = int(time.time())
         {"iat": NOW + 500, "exp": NOW + 900},
         {"exp": 1e400},
         {"exp": "soon"},
+        {"iat": 10**11 + 1},
+        {"iat": -1},
+        {"iat": "1e999999999"},
+        {"exp": "1e999999999"},
+        {"exp": 10**300},
+        {"nbf": NOW + 500},
+        {"nbf": "-1e999999999"},
+        {"nbf": []},
+        {"kid": "k" * 1024},
         {"exp": True},
         {"crit": ["b64"], "b64": False},
         {"crit": "exp"},
@@ -133,6 +142,12 @@ def tampered(shop: Shop) -> Iterator[bytes]:
     for raw in (bytes(64), b"\xff" * 64, b"\1" * 63, b"\1" * 65, b"0" * 132):
         yield head + b"." + payload + b"." + packed(raw).encode()
     yield packed(b"[" * 9000).encode() + b"." + payload + b"." + signature
+    yield packed(b"[" * 700).encode() + b"." + payload + b"." + signature
+    for number in ("1e999999999", "-1e999999999", "1e-999999999", "NaN", "Infinity", "9" * 600):
+        header = (
+            b'{"alg":"ES256","typ":"JWT","kid":"k","iat":%s,"exp":9999999999}' % number.encode()
+        )
+        yield packed(header).encode() + b"." + payload + b"." + signature
     (kid,) = shop.company.keys
     now = int(time.time())
     header = {"alg": "ES256", "typ": "JWT", "kid": kid, "iat": now, "exp": now + 9}
