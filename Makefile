@@ -28,9 +28,12 @@ install: $(VENV)/.installed ## Make .venv, with the pinned requirements and the 
 
 .PHONY: run
 run: $(VENV)/.installed ## Serve on 127.0.0.1:8080 with a demo merchant (BIND=address:port)
-	@$(VENV)/bin/connector migrate
-	@$(VENV)/bin/connector demo --bind $(BIND)
-	@exec $(VENV)/bin/connector serve --bind $(BIND)
+	@export CONNECTOR_PROVIDERS="$${CONNECTOR_PROVIDERS:-$$($(VENV)/bin/python -c '$(ALL)')}"; \
+	$(VENV)/bin/connector migrate && $(VENV)/bin/connector demo --bind $(BIND) && \
+	exec $(VENV)/bin/connector serve --bind $(BIND)
+
+# Every provider there is: the sandbox, which the demo merchant needs, is off unless it is named.
+ALL = from connector.providers import discover; print(*discover(), sep=",")
 
 .PHONY: test
 test: $(VENV)/.installed-dev ## Check everything that CI checks

@@ -10,6 +10,7 @@ from flask import Flask, Response
 from connector import context, http_client, http_server, metrics, providers, webhooks
 from connector.config import Settings
 from connector.domain.errors import ConfigurationError, ProviderUnavailable
+from connector.domain.merchant import SUITE_PROVIDER
 from connector.domain.operation import Operation
 from connector.idempotency import Once
 from connector.operations.cancel import Cancel
@@ -25,7 +26,7 @@ from connector.storage.payments import Payments
 from connector.storage.requests import Requests
 from connector.storage.vault import open_vault
 from connector.vtex import answers, routes
-from connector.vtex.auth import SUITE_PROVIDER, Directory
+from connector.vtex.auth import Directory
 from connector.vtex.callbacks import Callbacks
 from connector.vtex.manifest import manifest
 from connector.vtex.provider_fields import ProviderFields

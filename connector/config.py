@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from connector.domain.errors import ConfigurationError
+from connector.domain.merchant import SUITE_PROVIDER
 from connector.domain.money import ValueUnit
 
 # Seconds a lease outlives the answer it is for: a worker that is late to record still may.
@@ -68,7 +69,8 @@ def from_environment(environ: Mapping[str, str], known: Iterable[str]) -> Settin
     values["database_url"] = reader.get(
         "CONNECTOR_DATABASE_URL", _database_url, f"sqlite:///{data_dir.absolute()}/connector.db"
     )
-    values["providers"] = reader.get("CONNECTOR_PROVIDERS", _one_of_each(names), names)
+    companies = tuple(name for name in names if name != SUITE_PROVIDER)
+    values["providers"] = reader.get("CONNECTOR_PROVIDERS", _one_of_each(names), companies)
     values["urls"] = reader.each("CONNECTOR_{}_URL", names, _base_url)
     values["sandbox_urls"] = reader.each("CONNECTOR_{}_SANDBOX_URL", names, _base_url)
     for name, parse in _PLAIN.items():

@@ -128,6 +128,7 @@ class Rig(Vtex):
             "CONNECTOR_DATA_DIR": str(data_dir),
             "CONNECTOR_SECRET_KEYS": SECRET_KEY,
             "CONNECTOR_METRICS_BIND": "off",
+            "CONNECTOR_PROVIDERS": "cryptomus,rustore,sandbox,tranzzo,yandex_pay",
             **variables,
         }
         self.merchants: dict[str, Credentials] = {}

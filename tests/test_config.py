@@ -34,7 +34,7 @@ def test_without_any_variable_the_defaults_hold() -> None:
         "database_url": f"sqlite:///{Path('data').absolute()}/connector.db",
         "secret_keys": (),
         "public_url": "",
-        "providers": ("cryptomus", "rustore", "sandbox", "tranzzo", "yandex_pay"),
+        "providers": ("cryptomus", "rustore", "tranzzo", "yandex_pay"),
         "urls": {},
         "sandbox_urls": {},
         "answer_seconds": 18.0,

@@ -38,12 +38,13 @@ def test_the_server_is_of_its_own_and_leaves_nothing(
 ) -> None:
     use(monkeypatch, STAND_IN)
     monkeypatch.setenv("CONNECTOR_DATABASE_URL", "postgresql://shop@db.example/shop")
-    with served(callback_port=4711) as url:
+    with served(4711, ["tranzzo", "sandbox"]) as url:
         environment = requests.get(f"{url}/readyz", timeout=5).json()
         folder = Path(environment["CONNECTOR_DATA_DIR"]).parent
         assert folder.is_dir()
     assert "CONNECTOR_DATABASE_URL" not in environment
     assert environment["CONNECTOR_TEST_SUITE"] == "on"
+    assert environment["CONNECTOR_PROVIDERS"] == "tranzzo,sandbox"
     assert environment["CONNECTOR_CALLBACK_HOSTS"] == "127.0.0.1:4711"
     assert not folder.exists()
     with pytest.raises(ProcessLookupError):
@@ -59,7 +60,7 @@ def test_a_server_that_does_not_start_says_why(
     monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     use(monkeypatch, script)
-    with pytest.raises(ConfigurationError, match="did not start:\nbroken"), served(1):
+    with pytest.raises(ConfigurationError, match="did not start:\nbroken"), served(1, []):
         pytest.fail("it did not start")
 
 

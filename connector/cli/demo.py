@@ -7,31 +7,32 @@ from typing import TYPE_CHECKING
 
 from connector.cli.output import credentials
 from connector.domain.errors import ConfigurationError
-from connector.domain.merchant import CapturedPolicy
+from connector.domain.merchant import SUITE_PROVIDER, CapturedPolicy
 
 if TYPE_CHECKING:
     from connector.app import Connector
 
 NAME = "demo"
-PROVIDER = "sandbox"
 FILE = "demo.json"
 
 
 def demo_credentials(connector: "Connector") -> dict[str, str]:
     """Return the kept credentials, or make the merchant or a new token of it."""
+    if SUITE_PROVIDER not in connector.providers.sold:
+        raise ConfigurationError(f"The demo needs {SUITE_PROVIDER} in CONNECTOR_PROVIDERS")
     path = connector.settings.data_dir / FILE
     known = {entry.app_key: entry for entry in connector.merchants.entries()}
     kept = _kept(path)
     if kept and kept["appKey"] in known:
         return kept
     named = [entry for entry in known.values() if entry.merchant.name == NAME]
-    if named and named[0].merchant.provider != PROVIDER:
+    if named and named[0].merchant.provider != SUITE_PROVIDER:
         raise ConfigurationError(f"The merchant {NAME} is a real one; there can be no demo")
     if named:
         made = connector.merchants.rotate_token(NAME)
     else:
         policy = CapturedPolicy.MANUAL
-        made = connector.merchants.add(NAME, PROVIDER, {}, sandbox=True, captured=policy)
+        made = connector.merchants.add(NAME, SUITE_PROVIDER, {}, sandbox=True, captured=policy)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123
         json.dump(credentials(made), file)

@@ -175,10 +175,13 @@ def _merged(connector: "Connector", merchant: Merchant, given: Mapping[str, Any]
 
 
 def _checked(connector: "Connector", name: str, values: Mapping[str, Any]) -> dict[str, str]:
-    provider: Provider | None = dict(connector.providers).get(name)
+    sold = connector.providers.sold
+    provider: Provider | None = sold.get(name)
     if provider is None:
-        known = ", ".join(sorted(connector.providers))
-        raise ConfigurationError(f"--provider {name}: there are {known}")
+        known = ", ".join(sorted(sold))
+        raise ConfigurationError(
+            f"--provider {name}: not in CONNECTOR_PROVIDERS, which has {known}"
+        )
     try:
         return provider.check_settings(values)
     except ConfigurationError as error:

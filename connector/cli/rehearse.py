@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from connector.domain.errors import ConfigurationError
+from connector.providers import discover
 
 if TYPE_CHECKING:
     from connector.rehearsal.client import Keys
@@ -61,7 +62,7 @@ def rehearse(
     keys = Keys(app_key, app_token_file.read().strip() if app_token_file else "")
     with ExitStack() as stack:
         sink = stack.enter_context(Sink(callback_bind, callback_url))
-        base = stack.enter_context(served(sink.port)) if serve else url or ""
+        base = stack.enter_context(served(sink.port, discover())) if serve else url or ""
         results = play(Stage(base, sink, keys), methods, cases, at_once)
         is_success = _print(results, keys, is_json=is_json)
     if not is_success:

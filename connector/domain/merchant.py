@@ -6,8 +6,10 @@ from enum import StrEnum
 
 # Characters; keys are much longer.
 SHORTEST_SECRET = 8
-# The merchant of VTEX's test suite: no other can have this name, and it has no settings.
+# The merchant of VTEX's test suite: no other can have this name, and it has no settings. And the
+# provider that plays it: no company, so that it is on only where it is named.
 SUITE_NAME = "(test suite)"
+SUITE_PROVIDER = "sandbox"
 
 
 class CapturedPolicy(StrEnum):

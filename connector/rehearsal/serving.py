@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,15 +22,15 @@ _TAIL = 2000
 
 
 @contextmanager
-def served(callback_port: int) -> Iterator[str]:
-    """Serve the test suite on a free port of this machine; yield the base URL.
+def served(callback_port: int, providers: Iterable[str]) -> Iterator[str]:
+    """Serve the test suite on a free port of this machine, with `providers`; yield the base URL.
 
     Callbacks may go to a port of this machine and nowhere else. Nothing of this machine's own
     configuration is used. What the server logs of its own faults is written to standard error.
     Raises ConfigurationError when it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="connector-rehearsal-") as folder:
-        environment = _environment(Path(folder), callback_port)
+        environment = _environment(Path(folder), callback_port, providers)
         bind = f"127.0.0.1:{_free_port()}"
         log = Path(folder) / "server.log"
         with log.open("wb") as output:
@@ -41,12 +41,13 @@ def served(callback_port: int) -> Iterator[str]:
         sys.stderr.write(_faults(log))
 
 
-def _environment(folder: Path, callback_port: int) -> dict[str, str]:
+def _environment(folder: Path, callback_port: int, providers: Iterable[str]) -> dict[str, str]:
     own = {name: text for name, text in os.environ.items() if not name.startswith("CONNECTOR_")}
     return {
         **own,
         "CONNECTOR_DATA_DIR": str(folder / "store"),
         "CONNECTOR_TEST_SUITE": "on",
+        "CONNECTOR_PROVIDERS": ",".join(providers),
         "CONNECTOR_CALLBACK_HOSTS": f"127.0.0.1:{callback_port}",
         "CONNECTOR_METRICS_BIND": "off",
         "CONNECTOR_LOG_LEVEL": "ERROR",

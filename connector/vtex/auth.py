@@ -15,7 +15,7 @@ from connector.domain.errors import (
     NotAuthenticated,
     UnknownMerchant,
 )
-from connector.domain.merchant import SUITE_NAME, CapturedPolicy, Merchant
+from connector.domain.merchant import SUITE_NAME, SUITE_PROVIDER, CapturedPolicy, Merchant
 from connector.storage.merchants import LIVE_TOKENS, Entry, Merchants, digest
 
 # Seconds a snapshot of the merchants is used before the database is asked whether it changed,
@@ -26,10 +26,8 @@ STALE_SECONDS = 4.0
 FAMILIES = ("X-VTEX-API", "X-PROVIDER-API")
 # What an unknown AppKey is compared with, so that it takes the same work as a known one.
 _NOBODY = (digest("nobody"),) * LIVE_TOKENS
-# What VTEX's test suite marks its requests with, and the provider that plays it. Nobody knows the
-# token of its merchant.
+# What VTEX's test suite marks its requests with. Nobody knows the token of its merchant.
 SUITE_MARK = "X-VTEX-API-Is-TestSuite"
-SUITE_PROVIDER = "sandbox"
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,20 @@ def test_a_provider_that_is_switched_off_is_refused(operator: Operator) -> None:
     message = operator.fails(
         "merchants", "add", "shop", "--provider", "sandbox", CONNECTOR_PROVIDERS="tranzzo"
     )
-    assert "there are tranzzo" in message
+    assert "--provider sandbox: not in CONNECTOR_PROVIDERS, which has tranzzo" in message
+
+
+def test_the_sandbox_is_off_unless_it_is_named(operator: Operator) -> None:
+    """While the test suite is let in, too, which is played there."""
+    asked = ("merchants", "add", "shop", "--provider", "sandbox")
+    for suite in ("off", "on"):
+        message = operator.fails(*asked, CONNECTOR_PROVIDERS="", CONNECTOR_TEST_SUITE=suite)
+        assert "which has cryptomus, rustore, tranzzo, yandex_pay" in message
+    assert [] == operator.json("merchants", "list")
+
+
+def test_the_demo_needs_the_sandbox(operator: Operator) -> None:
+    assert "needs sandbox in CONNECTOR_PROVIDERS" in operator.fails("demo", CONNECTOR_PROVIDERS="")
 
 
 FAULTY: list[tuple[Any, list[str]]] = [

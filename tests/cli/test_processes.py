@@ -70,11 +70,11 @@ def test_the_command_is_installed_by_its_name(tmp_path: Path) -> None:
         assert re.search(rf"^  {name} ", done.stdout, re.MULTILINE)
 
 
-def test_a_first_start_needs_no_settings_at_all(tmp_path: Path) -> None:
+def test_a_first_start_needs_no_setting_but_the_sandboxs_name(tmp_path: Path) -> None:
     """Migrate, make the demo merchant, list it: what `make run` does before it serves."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")
-    }
+    } | {"CONNECTOR_PROVIDERS": "sandbox"}
     for arguments in (("migrate",), ("demo",)):
         done = command(*arguments, env=environment, cwd=tmp_path)
         assert (0, "") == (done.returncode, done.stderr)

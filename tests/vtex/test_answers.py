@@ -26,6 +26,7 @@ from connector.http_client import HttpClient
 from connector.provider import Hosts, Provider
 from connector.vtex import answers
 from connector.vtex.manifest import field_name, manifest
+from tests.rig import Rig
 
 EVERY = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 ENABLED: dict[str, Provider] = {
@@ -317,6 +318,22 @@ def test_the_manifest_hides_secrets_and_offers_choices() -> None:
             assert field["type"] == ("password" if setting.is_secret else kind)
             shown = [option["value"] for option in field.get("options", [])]
             assert shown == list(setting.options)
+
+
+def test_without_the_sandbox_no_card_is_in_the_manifest(rig: Rig) -> None:
+    def methods(**variables: str) -> set[str]:
+        rig.configure(**variables)
+        shown = rig.client.get("/manifest").get_json()
+        return {one["name"] for one in shown["paymentMethods"]}
+
+    assert methods() >= {"Visa", "Mastercard", "American Express"}
+    for suite in ("off", "on"):
+        assert methods(CONNECTOR_PROVIDERS="", CONNECTOR_TEST_SUITE=suite) == {
+            "Tranzzo",
+            "Yandex Pay",
+            "RuStore",
+            "Cryptomus",
+        }
 
 
 def test_only_the_enabled_providers_are_in_the_manifest() -> None:
