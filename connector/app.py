@@ -101,12 +101,12 @@ def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
         _http("vtex", settings, threads),
         directory.merchant,
         enabled,
-        vault.unseal,
+        vault.open_callback,
         settings.callback_hosts,
         settings.vtex_app_key,
         settings.vtex_app_token,
     )
-    operations = _operations(settings, requests, payments, enabled, callbacks, vault.seal)
+    operations = _operations(settings, requests, payments, enabled, callbacks, vault.seal_callback)
     return Connector(
         settings=settings,
         database=database,
@@ -139,7 +139,7 @@ def _operations(
     payments: Payments,
     enabled: Enabled,
     callbacks: Callbacks,
-    seal: Callable[[str], str],
+    seal: Callable[[str, int, str], str],
 ) -> Operations:
     once = Once(requests, lease=settings.lease_seconds)
     render_creation = answers.render_creation(enabled)

@@ -1,13 +1,13 @@
 """The demo merchant, for a first try."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connector.cli.output import credentials
 from connector.domain.errors import ConfigurationError
 from connector.domain.merchant import SUITE_PROVIDER, CapturedPolicy
+from connector.storage import private
 
 if TYPE_CHECKING:
     from connector.app import Connector
@@ -33,15 +33,14 @@ def demo_credentials(connector: "Connector") -> dict[str, str]:
     else:
         policy = CapturedPolicy.MANUAL
         made = connector.merchants.add(NAME, SUITE_PROVIDER, {}, sandbox=True, captured=policy)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123
-        json.dump(credentials(made), file)
+    private.make_folder(path.parent, "CONNECTOR_DATA_DIR")
+    private.write(path, json.dumps(credentials(made)).encode())
     return credentials(made)
 
 
 def _kept(path: Path) -> dict[str, str] | None:
     try:
-        kept = json.loads(path.read_text())
+        kept = json.loads(private.read(path))
         return {name: str(kept[name]) for name in ("appKey", "appToken")}
     except (OSError, ValueError, LookupError, TypeError):
         return None

@@ -140,6 +140,14 @@ def rotate_token(name: str, *, is_json: bool) -> None:
     print_credentials(open_connector().merchants.rotate_token(name), is_json=is_json)
 
 
+@merchants.command("reencrypt")
+@as_json
+def reencrypt(*, is_json: bool) -> None:
+    """Encrypt all settings anew with the newest key; what that key wrote stays as it is."""
+    names = open_connector().merchants.reencrypt()
+    print_rows([{"merchant": name, "reencrypted": True} for name in names], is_json=is_json)
+
+
 @merchants.command("disable")
 @merchant_name
 @as_json

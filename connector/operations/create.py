@@ -52,7 +52,7 @@ class Create:
     providers: Mapping[str, Provider]
     payments: Payments
     render: Render
-    seal: Callable[[str], str]
+    seal: Callable[[str, int, str], str]
     public_url: str = ""
 
     def answer(self, merchant: Merchant, request: CreateRequest, deadline: Deadline) -> Reply:
@@ -125,7 +125,7 @@ class Create:
 class _CreateJob(EndJob):
     """One payment to be created; it is ended where nobody could pay it any more."""
 
-    seal: Callable[[str], str] = str
+    seal: Callable[[str, int, str], str] = lambda url, *_: url
     notification_url: str | None = None
 
     @property
@@ -191,8 +191,12 @@ class _CreateJob(EndJob):
             amount=order.amount,
             currency=order.currency,
             sandbox=self.is_sandbox(attempt),
-            callback=self.seal(request.callback_url) if request.callback_url else None,
+            callback=self._sealed(request.callback_url),
         )
+
+    def _sealed(self, url: str | None) -> str | None:
+        asked = self.request
+        return self.seal(url, asked.merchant_id, asked.payment.payment_id) if url else None
 
     def _work(self, attempt: Attempt) -> Outcome:
         if attempt.payment.status is not PaymentStatus.PENDING:

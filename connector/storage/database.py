@@ -6,6 +6,7 @@ objects cost more than the statements themselves on the path of every request.
 """
 
 import fcntl
+import os
 import re
 import threading
 import time
@@ -18,6 +19,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.domain.errors import ConfigurationError, StorageUnavailable
+from connector.storage import private
 from connector.storage.tables import REVISION
 
 # Seconds a statement or a lock may take; an answer to VTEX has 18.
@@ -211,7 +213,7 @@ class _Turns:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a")
+        self._file = os.fdopen(private.open_lock(path), "a")
         self._threads = threading.Lock()
 
     def __enter__(self) -> None:
@@ -247,7 +249,7 @@ def _one_writer(engine: Engine) -> _NoTurns | _Turns:
         return _NoTurns()
     path = Path(name)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.make_folder(path.parent, "CONNECTOR_DATABASE_URL")
         path.touch(mode=0o600)
         return _Turns(path.with_name(path.name + ".lock"))
     except OSError as error:

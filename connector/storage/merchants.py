@@ -47,6 +47,9 @@ _UPDATE = """
         settings = coalesce(:settings, settings), sandbox = coalesce(:sandbox, sandbox),
         captured = coalesce(:captured, captured)
     WHERE id = :id"""
+_SEALED = "SELECT id, name, settings FROM merchants ORDER BY name"
+# Only what was read: whoever changed the settings since has written them with the newest key.
+_RESEAL = "UPDATE merchants SET settings = :sealed WHERE id = :id AND settings = :before"
 _DISABLE = "UPDATE merchants SET disabled = :disabled WHERE id = :id"
 
 
@@ -103,7 +106,7 @@ class Merchants:
                 name=name,
                 provider=provider,
                 app_key=credentials.app_key,
-                settings=self._vault.encrypt(settings),
+                settings=self._vault.encrypt(settings, name),
                 sandbox=sandbox,
                 captured=captured.value,
                 disabled=False,
@@ -128,7 +131,7 @@ class Merchants:
             connection.run(
                 _UPDATE,
                 id=merchant_id,
-                settings=None if settings is None else self._vault.encrypt(settings),
+                settings=None if settings is None else self._vault.encrypt(settings, name),
                 sandbox=sandbox,
                 captured=captured and captured.value,
             )
@@ -143,6 +146,22 @@ class Merchants:
             connection.run(_DROP_TOKENS, id=row[0], live=LIVE_TOKENS)
             connection.run(_TOUCH, id=row[0])
         return Credentials(name, row[2], row[6], token)
+
+    def outdated(self) -> list[str]:
+        """Name the merchants whose settings are not bound to them by the newest key."""
+        with self._database.read() as connection:
+            rows = connection.all(_SEALED)
+        return [name for _, name, sealed in rows if not self._vault.is_newest(sealed, name)]
+
+    def reencrypt(self) -> list[str]:
+        """Encrypt anew what is outdated, and name it. Raises ConfigurationError."""
+        names = self.outdated()
+        with self._database.write() as connection:
+            for merchant_id, name, before in connection.all(_SEALED):
+                if name in names:
+                    sealed = self._vault.encrypt(self._vault.decrypt(before, name), name)
+                    connection.run(_RESEAL, id=merchant_id, sealed=sealed, before=before)
+        return names
 
     def disable(self, name: str) -> None:
         """Refuse the merchant's requests from now on. Raises UnknownMerchant."""
@@ -192,7 +211,7 @@ class Merchants:
     def _entry(self, row: tuple[Any, ...], digests: tuple[str, ...] = ()) -> Entry:
         merchant_id, name, provider, settings, sandbox, captured, app_key, disabled = row
         try:
-            plain, is_readable = self._vault.decrypt(settings), True
+            plain, is_readable = self._vault.decrypt(settings, name), True
         except ConfigurationError:
             # The test suite's merchant has no settings that a lost key could hide.
             plain, is_readable = {}, name == SUITE_NAME

@@ -1,16 +1,25 @@
 """The keys that encrypt merchants' settings and VTEX's callback addresses."""
 
+import base64
+import hashlib
+import hmac
 import json
-import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from connector.domain.errors import ConfigurationError
+from connector.storage import private
 
 KEY_FILE = "secret.key"
+# How a text begins that only its owner's keys decrypt. What older versions wrote begins otherwise.
+_BOUND = "2."
+# Hex digits of a fingerprint: enough to tell two values of one setting apart.
+FINGERPRINT_DIGITS = 12
 _WRONG_KEYS = (
     "CONNECTOR_SECRET_KEYS: none of the keys decrypts what is stored; "
     "give the keys it was stored with too"
@@ -18,35 +27,90 @@ _WRONG_KEYS = (
 
 
 class Vault:
-    """Encrypts with the newest key, decrypts with any."""
+    """Encrypts with the newest key, decrypts with any.
+
+    Each owner has keys of its own, derived from these: a text that was moved to another owner's
+    row is not decrypted there.
+    """
 
     def __init__(self, keys: Sequence[str]) -> None:
         try:
             self._fernet = MultiFernet([Fernet(key) for key in keys])
+            self._keys = [base64.urlsafe_b64decode(key) for key in keys]
         except ValueError as error:
             raise ConfigurationError(f"{KEY_FILE} in the data directory is damaged") from error
 
-    def encrypt(self, settings: Mapping[str, str]) -> str:
-        return self._fernet.encrypt(json.dumps(dict(settings)).encode()).decode()
+    def encrypt(self, settings: Mapping[str, str], merchant: str) -> str:
+        """Encrypt a merchant's settings."""
+        return self.seal(json.dumps(dict(settings)), _settings_of(merchant))
 
-    def decrypt(self, text: str) -> dict[str, str]:
-        """Raises ConfigurationError when none of the keys fits."""
-        try:
-            plain: dict[str, str] = json.loads(self._fernet.decrypt(text.encode()))
-        except InvalidToken:
-            raise ConfigurationError(_WRONG_KEYS) from None
+    def decrypt(self, text: str, merchant: str) -> dict[str, str]:
+        """Raises ConfigurationError when none of the keys fits, or they are another merchant's."""
+        plain: dict[str, str] = json.loads(self.unseal(text, _settings_of(merchant)))
         return plain
 
-    def seal(self, text: str) -> str:
-        """Encrypt a text."""
-        return self._fernet.encrypt(text.encode()).decode()
+    def seal_callback(self, url: str, merchant_id: int, payment_id: str) -> str:
+        """Encrypt the address at which VTEX wants news of a payment."""
+        return self.seal(url, _callback_of(merchant_id, payment_id))
 
-    def unseal(self, text: str) -> str:
-        """Raises ConfigurationError when none of the keys fits."""
+    def open_callback(self, text: str, merchant_id: int, payment_id: str) -> str:
+        """Raises ConfigurationError when none of the keys fits, or it is another payment's."""
+        return self.unseal(text, _callback_of(merchant_id, payment_id))
+
+    def seal(self, text: str, owner: str) -> str:
+        """Encrypt a text for its owner."""
+        return _BOUND + self._of(owner).encrypt(text.encode()).decode()
+
+    def unseal(self, text: str, owner: str) -> str:
+        """Raises ConfigurationError when none of the keys fits, or the text is another owner's."""
+        bound = text.startswith(_BOUND)
+        fernet = self._of(owner) if bound else self._fernet
         try:
-            return self._fernet.decrypt(text.encode()).decode()
+            return fernet.decrypt(text.removeprefix(_BOUND).encode()).decode()
         except InvalidToken:
             raise ConfigurationError(_WRONG_KEYS) from None
+
+    def is_newest(self, text: str, merchant: str) -> bool:
+        """Whether settings are bound to their merchant, by the newest key."""
+        try:
+            newest = Fernet(_derived(self._keys[0], _settings_of(merchant)))
+            newest.decrypt(text.removeprefix(_BOUND).encode())
+        except InvalidToken:
+            return False
+        return text.startswith(_BOUND)
+
+    def fingerprint(self, name: str, value: str) -> str:
+        """Tell two values of a setting apart without showing them.
+
+        Without the keys a value cannot be found by trying.
+        """
+        return _fingerprint(self._keys[0], name, value)
+
+    def fits(self, fingerprint: str, name: str, value: str) -> bool:
+        """Whether a fingerprint, made with any of the keys, is of this value."""
+        return fingerprint in {_fingerprint(key, name, value) for key in self._keys}
+
+    def _of(self, owner: str) -> MultiFernet:
+        return MultiFernet([Fernet(_derived(key, owner)) for key in self._keys])
+
+
+def _settings_of(merchant: str) -> str:
+    return f"settings of {merchant}"
+
+
+def _callback_of(merchant_id: int, payment_id: str) -> str:
+    return f"callback of {merchant_id}/{payment_id}"
+
+
+def _derived(key: bytes, owner: str) -> bytes:
+    """Derive a key for one purpose (RFC 5869)."""
+    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=owner.encode()).derive(key)
+    return base64.urlsafe_b64encode(derived)
+
+
+def _fingerprint(key: bytes, name: str, value: str) -> str:
+    keyed = hmac.new(_derived(key, "fingerprints"), f"{name}\0{value}".encode(), hashlib.sha256)
+    return keyed.hexdigest()[:FINGERPRINT_DIGITS]
 
 
 def open_vault(keys: Sequence[str], data_dir: Path) -> Vault:
@@ -59,21 +123,14 @@ def open_vault(keys: Sequence[str], data_dir: Path) -> Vault:
 
 
 def _kept_key(path: Path) -> str:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"CONNECTOR_DATA_DIR: {path.parent}: {error.strerror}") from error
-    if not path.exists():
+    private.make_folder(path.parent, "CONNECTOR_DATA_DIR")
+    if not path.is_symlink() and not path.exists():
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(Fernet.generate_key())
-            file.flush()
-            os.fsync(file.fileno())
+        private.write_new(draft, Fernet.generate_key())
         try:
-            os.link(draft, path)
+            path.hardlink_to(draft)
         except FileExistsError:
             pass
         finally:
             draft.unlink()
-    return path.read_bytes().decode("ascii", "replace").strip()
+    return private.read(path).decode("ascii", "replace").strip()

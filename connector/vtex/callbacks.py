@@ -49,7 +49,7 @@ class Callbacks:
         http: HttpClient,
         merchant_of: Callable[[int], Merchant],
         providers: Mapping[str, Provider],
-        open_url: Callable[[str], str],
+        open_url: Callable[[str, int, str], str],
         hosts: Sequence[str],
         app_key: str,
         app_token: str,
@@ -107,7 +107,7 @@ class Callbacks:
             # VTEX asks again by itself while there is nothing to tell.
             return False, None
         try:
-            url = self._open_url(payment.callback)
+            url = self._open_url(payment.callback, merchant_id, payment.key.payment_id)
             if not is_allowed(url, self._hosts):
                 # Never the address itself: it carries a signature.
                 _warn("callback not sent: its host is not allowed", None)

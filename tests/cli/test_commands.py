@@ -181,6 +181,16 @@ def test_a_demo_file_that_was_lost_is_made_again(operator: Operator, tmp_path: P
     assert answer.status_code == 400
 
 
+def test_a_demo_file_that_is_open_or_a_link_is_refused(operator: Operator, tmp_path: Path) -> None:
+    demo_line(operator)
+    (file,) = tmp_path.glob("demo*")
+    file.chmod(0o644)
+    assert f"chmod 600 {file}" in operator.fails("demo")
+    kept = file.rename(tmp_path / "elsewhere")
+    file.symlink_to(kept)
+    assert "it is a link" in operator.fails("demo")
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
 def test_a_damaged_demo_file_is_made_again(
     operator: Operator, tmp_path: Path, content: str

@@ -112,6 +112,44 @@ def test_payments_stay_where_they_were_made_when_the_sandbox_is_changed(
     assert {"before": False, "after": True} == {name: bool(is_there) for name, is_there in recorded}
 
 
+# merchants reencrypt
+
+
+def test_reencrypt_lets_the_old_key_go(operator_on_both: Operator) -> None:
+    operator = operator_on_both
+    operator.add_tranzzo()
+    operator.add("another")
+    newest = Fernet.generate_key().decode()
+    oldest = operator.rig.environment["CONNECTOR_SECRET_KEYS"]
+    operator.rig.configure(CONNECTOR_SECRET_KEYS=f"{newest},{oldest}")
+    expected = [{"merchant": name, "reencrypted": True} for name in ("another", "shop")]
+    assert expected == operator.json("merchants", "reencrypt")
+    assert [] == operator.json("merchants", "reencrypt")
+    operator.rig.configure(CONNECTOR_SECRET_KEYS=newest)
+    assert SETTINGS == operator.rig.connector.merchants.entry("shop").merchant.settings
+
+
+def test_reencrypt_binds_what_an_older_version_wrote(operator_on_both: Operator) -> None:
+    operator = operator_on_both
+    operator.add_tranzzo()
+    key = operator.rig.environment["CONNECTOR_SECRET_KEYS"]
+    older = Fernet(key).encrypt(json.dumps(SETTINGS).encode()).decode()
+    operator.rig.execute("UPDATE merchants SET settings = :older", older=older)
+    assert SETTINGS == operator.rig.connector.merchants.entry("shop").merchant.settings
+    operator.json("merchants", "reencrypt")
+    ((sealed,),) = operator.rig.execute("SELECT settings FROM merchants")
+    assert sealed.startswith("2.")
+    assert SETTINGS == operator.rig.connector.merchants.entry("shop").merchant.settings
+
+
+def test_reencrypt_says_which_key_is_missing_and_changes_nothing(operator: Operator) -> None:
+    operator.add_tranzzo()
+    before = operator.rig.execute("SELECT settings FROM merchants")
+    operator.rig.configure(CONNECTOR_SECRET_KEYS=Fernet.generate_key().decode())
+    assert "CONNECTOR_SECRET_KEYS" in operator.fails("merchants", "reencrypt")
+    assert before == operator.rig.execute("SELECT settings FROM merchants")
+
+
 # merchants rotate-token, disable, enable
 
 

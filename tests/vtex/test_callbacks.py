@@ -104,13 +104,16 @@ class Shop:
 
     def due(self, url: str | None = None, **values: Any) -> None:
         """Let a callback be due, with another address or without any change of it."""
-        settings = self.rig.connector.settings
-        vault = open_vault(settings.secret_keys, settings.data_dir)
         columns = {"callback_at": 1.0, **values}
         if url is not None:
-            columns["callback"] = vault.seal(url)
+            columns["callback"] = self.sealed(url)
         changes = ", ".join(f"{name} = :{name}" for name in columns)
         self.rig.execute(f"UPDATE payments SET {changes}", **columns)  # noqa: S608
+
+    def sealed(self, url: str, payment_id: str = "P1") -> str:
+        settings = self.rig.connector.settings
+        vault = open_vault(settings.secret_keys, settings.data_dir)
+        return vault.seal_callback(url, 1, payment_id)
 
     def due_in(self) -> float | None:
         """Seconds until the callback is due again, None when it is not."""
@@ -281,6 +284,16 @@ def test_what_a_killed_sender_left_is_taken_up_after_its_lease(shop: Shop) -> No
     assert 1 == len(shop.sink.requests)
 
 
+def test_an_address_that_was_moved_from_another_payment_is_not_called(shop: Shop) -> None:
+    shop.due()
+    shop.rig.execute(
+        "UPDATE payments SET callback = :callback",
+        callback=shop.sealed(f"http://{shop.sink.host}{TARGET}", "P2"),
+    )
+    assert not shop.deliver()
+    assert [] == shop.sink.requests
+
+
 def test_everything_due_is_sent_a_bounded_number_each_round(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,8 +302,9 @@ def test_everything_due_is_sent_a_bounded_number_each_round(
         shop.rig.execute(
             "INSERT INTO payments (merchant_id, payment_id, status, sends, amount, currency, "
             "callback, callback_at, created_at, updated_at) SELECT merchant_id, :own, status, 0, "
-            "amount, currency, callback, :number, 1, 1 FROM payments WHERE payment_id = 'P1'",
+            "amount, currency, :callback, :number, 1, 1 FROM payments WHERE payment_id = 'P1'",
             own=f"P{number}",
+            callback=shop.sealed(f"http://{shop.sink.host}{TARGET}", f"P{number}"),
             number=float(number),
         )
     assert [2, 2, 1, 0] == [shop.callbacks.deliver_due() for _ in range(4)]
