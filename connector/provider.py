@@ -82,6 +82,8 @@ class Provider(ABC):
     passing: ClassVar[frozenset["Standing"]] = frozenset()
     # What a cancellation may do with captured money, and whether a part can be settled or refunded.
     can_refund: ClassVar[bool] = False
+    # Which payments are taken at once where the others are held, for people.
+    taken_at_once: ClassVar[str] = ""
     # Whether a cancellation's value says that only a part is meant.
     checks_cancel_value: ClassVar[bool] = True
     can_settle_partly: ClassVar[bool] = False

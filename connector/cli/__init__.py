@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from connector.cli.check import results, warnings
+from connector.cli.check import advice, results, warnings
 from connector.cli.demo import demo_credentials
 from connector.cli.merchants import merchants
 from connector.cli.operations import operations
@@ -84,7 +84,9 @@ def check(merchant: str | None, *, is_json: bool) -> None:
     connector = open_connector(migrated=False)
     rows = results(connector, merchant)
     print_rows(rows, is_json=is_json)
-    for warning in [] if is_json else warnings(connector.settings):
+    is_ready = rows[1]["result"] == "ok"
+    found = warnings(connector.settings) + (advice(connector, merchant) if is_ready else [])
+    for warning in [] if is_json else found:
         click.echo(f"warning: {warning}", err=True)
     if any(row["result"] != "ok" for row in rows):
         raise SystemExit(1)

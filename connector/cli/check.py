@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from connector.config import Settings
 from connector.domain.deadline import Deadline
 from connector.domain.errors import ConnectorError
-from connector.domain.merchant import Merchant
+from connector.domain.merchant import CapturedPolicy, Merchant
+from connector.storage.merchants import Entry
 
 if TYPE_CHECKING:
     from connector.app import Connector
@@ -26,6 +27,18 @@ def warnings(settings: Settings) -> list[str]:
     return found
 
 
+def advice(connector: "Connector", name: str | None) -> list[str]:
+    """Say what a merchant's options leave to a person that the connector could do."""
+    return [
+        f"merchant {entry.merchant.name}: {provider.taken_at_once} are taken at once, and "
+        "cancelling them is left to a person; with --captured refund it is not"
+        for entry in _entries(connector, name)
+        if (provider := connector.providers.get(entry.merchant.provider))
+        and provider.taken_at_once
+        and entry.merchant.captured is CapturedPolicy.MANUAL
+    ]
+
+
 def results(connector: "Connector", name: str | None) -> list[dict[str, str]]:
     """Check the configuration, the database, and the merchants or the one named."""
     rows = [{"check": "configuration", "result": "ok"}]
@@ -35,15 +48,18 @@ def results(connector: "Connector", name: str | None) -> list[dict[str, str]]:
 
 
 def _probes(connector: "Connector", name: str | None) -> list[dict[str, str]]:
-    entries = [connector.merchants.entry(name)] if name else connector.merchants.entries()
     return [
         {
             "check": f"merchant {entry.merchant.name} ({entry.merchant.provider})",
             "result": _probe(connector, entry.merchant),
         }
-        for entry in entries
-        if not entry.is_disabled
+        for entry in _entries(connector, name)
     ]
+
+
+def _entries(connector: "Connector", name: str | None) -> list[Entry]:
+    found = [connector.merchants.entry(name)] if name else connector.merchants.entries()
+    return [entry for entry in found if not entry.is_disabled]
 
 
 def _probe(connector: "Connector", merchant: Merchant) -> str:

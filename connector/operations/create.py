@@ -214,13 +214,21 @@ class _CreateJob(EndJob):
         send = attempt.open_send(CREATE)
         if look.standing is Standing.ABSENT and not self.provider.is_adopting:
             return self._absent_again(attempt)
+        is_pageless = look.standing is Standing.UNPAID and not attempt.payment.payment_url
+        if is_pageless and self._may_ask_for_the_page(attempt):
+            # The create stays open, so that its repeat has the same reference.
+            return self._create(attempt)
         if send:
             attempt.close(send, "done")
         if approve(attempt, look):
             return _ended()
-        if look.standing is Standing.UNPAID and not attempt.payment.payment_url:
-            return self._pageless(attempt)
-        return _waiting(look.again)
+        # Nobody can pay a payment whose page's address was lost with the company's answer.
+        is_lost = is_pageless and not self.provider.is_adopting
+        return self._ended(attempt) if is_lost else _waiting(look.again)
+
+    def _may_ask_for_the_page(self, attempt: Attempt) -> bool:
+        """Whether a repeated create is answered like the first, and is still wanted."""
+        return self.provider.create_is_idempotent and not attempt.payment.is_cancel_asked
 
     def _absent_again(self, attempt: Attempt) -> Outcome:
         """Create it after all, unless a create of ours may still arrive there."""
@@ -233,14 +241,6 @@ class _CreateJob(EndJob):
         if attempt.payment.is_cancel_asked:
             return self._denied(attempt, "VTEX cancelled the payment before it was created")
         return self._create(attempt, is_new=not self.provider.create_is_idempotent)
-
-    def _pageless(self, attempt: Attempt) -> Outcome:
-        """Nobody can pay a payment whose page's address was lost with the company's answer."""
-        if self.provider.is_adopting:
-            return _waiting(None)
-        if self.provider.create_is_idempotent and not attempt.payment.is_cancel_asked:
-            return self._create(attempt)
-        return self._ended(attempt)
 
     def _ended(self, attempt: Attempt) -> Outcome:
         """End a payment that nobody can pay; where that cannot be done it stays undecided."""

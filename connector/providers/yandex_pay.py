@@ -10,16 +10,18 @@ JWT, signed with a key of a public list.
 
 An order that is not paid is ended by /rollback (then FAILED), a hold by /cancel (then VOIDED). A
 rollback that meets a buyer's payment returns all of it, which is right for a cancellation; only
-the order shows what came of it. The other writes make operations that may end later, found by
-our `externalOperationId`. A CONFIRMED order (Split, paid on delivery) waits for a person. It
-cannot cancel in part; what is settled or refunded in part needs the cart that is left, so `memo`
-is the cart as it was sent. Whether money is held first is agreed with Yandex, not requested.
+the order shows what came of it, and FAILED with a VOID or REFUND that is not done is not over. The
+other writes make operations that may end later, found by our `externalOperationId`. A CONFIRMED
+order (Split, paid on delivery) waits for a person. It cannot cancel in part; what is settled or
+refunded in part needs the cart that is left, so `memo` is the cart as it was sent. Whether money
+is held first is agreed with Yandex, not requested; what is paid by SBP never is.
 
 The pages leave open:
 - What `operationType` ours have: the samples print AUTHORIZE for each, so the id decides.
 - The code of "no such order": every 404 with a `reasonCode`, which a proxy's has not.
 - The HTTP status of an `externalOperationId` used before: its code decides, a look tells.
 - Which sums of an order a capture or refund makes smaller: the largest is what was authorized.
+- What a capture in part makes of the rest: a REFUND of just that, without a reference, is none.
 """
 
 import hashlib
@@ -121,6 +123,7 @@ class YandexPay(Provider):
     delays = Delays(cancel=2 * _TTL)
     create_is_idempotent = True
     cancellable = frozenset({Standing.UNPAID, Standing.PAYING, Standing.HELD})
+    taken_at_once = "payments by SBP"
     can_refund = can_settle_partly = can_refund_partly = True
     refund_is_idempotent = True
 
@@ -283,12 +286,13 @@ class _NotFound(ProviderRefused):
 
 @dataclass(frozen=True)
 class _Operation:
-    """One operation of an order; `is_own` says that it is of our making."""
+    """One operation of an order; `is_own` says that it has the reference we asked for."""
 
     kind: str | None
     status: str
     id: str | None
     amount: Decimal | None
+    reference: str | None
     is_own: bool
 
 
@@ -339,6 +343,7 @@ def _operation_from(fields: Fields, order: str, reference: str | None) -> _Opera
         status=fields.text("status") or "PENDING",
         id=fields.text("operationId"),
         amount=fields.decimal("amount"),
+        reference=told,
         is_own=told is not None and told == reference,
     )
 
@@ -352,7 +357,12 @@ def _look_from(order: Fields, made: list[_Operation]) -> Look:
     status = order.text("paymentStatus")
     ending = _ENDING.get(status or "")
     made = [replace(one, kind=ending) if _is_end(one, ending) else one for one in made]
-    amount, captured, refunded = _sums(status, order, made)
+    shown = _shown(order, made)
+    rest = _rest(made, shown)
+    made = [one for one in made if one is not rest]
+    if rest and status == _PARTLY and not any(one.kind == "REFUND" for one in made):
+        status = "CAPTURED"
+    amount, captured, refunded = _sums(status, shown, made)
     left = None if captured is None or refunded is None else captured - refunded
     standing = _standing(status, made, left)
     ends = [one for one in made if ending and one.kind == ending]
@@ -381,13 +391,29 @@ def _is_end(made: _Operation, ending: str | None) -> bool:
     return made.is_own and ending is not None and made.kind not in {*_TAKING, "VOID", "REFUND"}
 
 
-def _sums(
-    status: str | None, order: Fields, made: list[_Operation]
-) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
-    """Return what was authorized, what of it was taken, and what of that was returned."""
+def _shown(order: Fields, made: list[_Operation]) -> list[Decimal]:
+    """Return what the order, its cart and its authorizations cost."""
     total = order.object("cart").object("total").decimal("amount")
     authorized = [one.amount for one in made if one.kind == "AUTHORIZE"]
-    shown = [one for one in (order.decimal("orderAmount"), total, *authorized) if one is not None]
+    return [one for one in (order.decimal("orderAmount"), total, *authorized) if one is not None]
+
+
+def _rest(made: list[_Operation], shown: list[Decimal]) -> _Operation | None:
+    """Return the refund that is none: what a settlement in part released of the hold.
+
+    Of that amount, and with no reference of its own. Which it is the pages leave open.
+    """
+    settled = [one for one in made if one.kind in _TAKING and one.status == "SUCCESS"]
+    names = {None, *(one.reference for one in settled)}
+    rests = {max(shown) - one.amount for one in settled if one.amount is not None and shown}
+    refunds = [one for one in made if one.kind == "REFUND" and one.status != "FAIL"]
+    return next((one for one in refunds if one.amount in rests and one.reference in names), None)
+
+
+def _sums(
+    status: str | None, shown: list[Decimal], made: list[_Operation]
+) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    """Return what was authorized, what of it was taken, and what of that was returned."""
     if status not in _TAKEN or not shown:
         return next(iter(shown), None), None, None
     done = [one for one in made if one.status == "SUCCESS"]
@@ -411,10 +437,10 @@ def _captured(done: list[_Operation], whole: Decimal) -> Decimal | None:
 
 def _standing(status: str | None, made: list[_Operation], left: Decimal | None) -> Standing:
     """Return where a payment stands, whose operations may be ahead of its status."""
-    refunds = [one.status for one in made if one.kind == "REFUND"]
-    if status == "FAILED" and refunds and "SUCCESS" not in refunds:
+    ends = {one.status for one in made if one.kind in {"VOID", "REFUND"}}
+    if status == "FAILED" and ends and "SUCCESS" not in ends:
         # A rollback that met a payment: the money is still to come back, or does not.
-        return Standing.STUCK if "PENDING" not in refunds else Standing.WORKING
+        return Standing.STUCK if ends == {"FAIL"} else Standing.WORKING
     if status not in _CHANGING:
         return _STANDINGS.get(status, Standing.WORKING)
     ours = {one.kind for one in made if one.is_own and one.status == "SUCCESS"} - {*_TAKING}

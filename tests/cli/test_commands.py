@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import requests
 
-from tests.cli.shell import COMPANIES, Operator
+from tests.cli.shell import COMPANIES, Operator, warnings
 from tests.companies.base import Company
 from tests.companies.tranzzo import TranzzoCompany
+from tests.companies.yandex_pay import YandexPayCompany
 from tests.rig import PROVIDERS, Rig, Served, free_port
 
 # reconcile
@@ -85,6 +86,27 @@ def test_check_leaves_out_disabled_merchants_and_others(operator: Operator) -> N
     operator.add("third")
     assert "merchant third (sandbox)" == operator.json("check", "--merchant", "third")[-1]["check"]
     assert "nobody" in operator.fails("check", "--merchant", "nobody")
+
+
+def test_check_recommends_refunds_where_some_payments_are_taken_at_once(
+    operator: Operator,
+) -> None:
+    with YandexPayCompany() as company:
+        operator.rig.add(company, name="manual")
+        operator.rig.add(company, name="refunding", captured="refund")
+        operator.rig.add(company, name="gone")
+        operator.rig.connector.merchants.disable("gone")
+        operator.rig.add(name="sandboxed")
+        result = operator.run("check")
+        other = operator.run("check", "--merchant", "refunding")
+
+    assert ["merchant manual: payments by SBP are taken at once"] == [
+        line.removeprefix("warning: ").split(",")[0]
+        for line in warnings(result)
+        if "--captured refund" in line
+    ]
+    assert (0, 0) == (result.exit_code, other.exit_code)
+    assert "--captured refund" not in other.stderr
 
 
 def test_check_says_that_the_database_is_not_migrated(tmp_path: Path) -> None:

@@ -145,6 +145,13 @@ class YandexPayCompany(Company):
     # How the next operations end; "pending" ones are ended by `finish`.
     void_ends_in: str = "success"
     refund_ends_in: str = "success"
+    # How a rollback's VOID of a hold ends, and what a capture in part releases shows as; "" for
+    # no operation.
+    rollback_ends_in: str = ""
+    rest_shows: str = ""
+    # Whether an order shows where it is paid, and is created again only under its X-Request-Id.
+    shows_page: bool = True
+    is_created_once: bool = False
     # Whether an operation is printed with the type AUTHORIZE, as the documents' samples do.
     prints_authorize: bool = False
     # The paymentStatus that GET of an order still shows, without the operations made since.
@@ -228,7 +235,9 @@ class YandexPayCompany(Company):
                     self.pay(order_id)
                     return
                 running["status"] = status
-                if status == "SUCCESS":
+                if status == "SUCCESS" and self.orders[order_id]["paymentStatus"] == "FAILED":
+                    self.sums[order_id] = [Decimal(0)] * 3
+                elif status == "SUCCESS":
                     self._effect(running)
 
     def money(self, order_id: str) -> tuple[Decimal, Decimal, Decimal]:
@@ -342,7 +351,7 @@ class YandexPayCompany(Company):
 
     def _order(self, order_id: str) -> Respond:
         shown = [] if self.still_shows else self.operations[order_id]
-        hidden = {"asked", "prices"}
+        hidden = {"asked", "prices"} | (set() if self.shows_page else {"paymentUrl"})
         order = {key: one for key, one in self.orders[order_id].items() if key not in hidden}
         if self.still_shows:
             order["paymentStatus"] = self.still_shows
@@ -363,7 +372,7 @@ class YandexPayCompany(Company):
         if total < 1 or not is_good or not all(url.startswith("http") for url in urls):
             raise Refused("VALIDATION_ERROR")
         made = self.orders.get(order_id)
-        if made and made.get("asked") != body:
+        if made and (made.get("asked") != body or self.is_created_once):
             # The code of an order id used before is not documented; this one is made up.
             return fail(409, "ORDER_EXISTS")
         if not made:
@@ -389,8 +398,11 @@ class YandexPayCompany(Company):
         if order["paymentStatus"] not in OVER:
             order["paymentStatus"] = "FAILED"
             self.effects[f"rollback:{order_id}"] += 1
-            _, taken, _ = self.sums[order_id]
-            self.sums[order_id] = [Decimal(0), taken, taken]
+            held, taken, _ = self.sums[order_id]
+            if held and self.rollback_ends_in:
+                self._add(order_id, "VOID", ENDS[self.rollback_ends_in], None)
+            if not held or self.rollback_ends_in in {"", "success"}:
+                self.sums[order_id] = [Decimal(0), taken, taken]
         return success({})
 
     def _operate(self, verb: str, order_id: str, body: dict[str, Any]) -> Respond:
@@ -472,6 +484,9 @@ class YandexPayCompany(Company):
         if kind == "REFUND":
             sums[2] += amount
         else:
+            if kind == "CAPTURE" and self.rest_shows and amount < sums[0]:
+                rest = f"{sums[0] - amount:.2f}"
+                self._add(order_id, "REFUND", ENDS[self.rest_shows], None, rest)["_rest"] = True
             sums[:] = [Decimal(0), amount if kind == "CAPTURE" else Decimal(0), Decimal(0)]
         left = sums[1] - sums[2]
         refunded = "PARTIALLY_REFUNDED" if left else "REFUNDED"
@@ -482,14 +497,16 @@ class YandexPayCompany(Company):
         self.effects[f"{VERBS[kind]}:{order_id}"] += 1
 
     def _print(self, operation: dict[str, Any]) -> dict[str, Any]:
-        shown = {name: value for name, value in operation.items() if name != "_prices"}
+        shown = {name: value for name, value in operation.items() if name[0] != "_"}
         return shown | ({"operationType": "AUTHORIZE"} if self.prints_authorize else {})
 
     def _all(self) -> list[dict[str, Any]]:
         return [one for operations in self.operations.values() for one in operations]
 
     def _running(self, order_id: str) -> list[dict[str, Any]]:
-        return [one for one in self.operations[order_id] if one["status"] == "PENDING"]
+        """What is under way; releasing the rest of a hold stands in nothing's way."""
+        made = self.operations[order_id]
+        return [one for one in made if one["status"] == "PENDING" and "_rest" not in one]
 
     def _add(
         self,

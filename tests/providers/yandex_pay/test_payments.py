@@ -229,6 +229,28 @@ def test_a_part_is_taken_with_the_cart_cut_from_its_end(
     assert shop.look().standing is Standing.UNDONE
 
 
+@pytest.mark.parametrize("shows", ["pending", "success", "failure"])
+@pytest.mark.parametrize("shrinks", [False, True])
+@pytest.mark.parametrize("status", ["CAPTURED", "PARTIALLY_REFUNDED"])
+def test_what_a_part_released_is_no_refund_though_it_is_shown_as_one(
+    shop: Shop, shows: str, shrinks: bool, status: str
+) -> None:
+    shop.company.rest_shows, shop.company.amount_shrinks = shows, shrinks
+    look = shop.taken("60")
+    if shows != "failure":
+        shop.company.orders[ORDER]["paymentStatus"] = status
+        look = shop.look()
+    assert (look.standing, look.captured, look.refunded) == (Standing.CAPTURED, Decimal(60), ZERO)
+    # A refund of just as much as was released is one all the same: it has a reference.
+    shop.company.orders[ORDER]["paymentStatus"] = "CAPTURED"
+    assert shop.refund("40", look).effect is Effect.DONE
+    look = shop.look("refund-1")
+    assert (look.standing, look.refunded) == (Standing.PARTLY_REFUNDED, Decimal(40))
+    assert shop.refund(None, look, "refund-2").effect is Effect.DONE
+    assert shop.look().standing is Standing.UNDONE
+    assert shop.money() == (ZERO, Decimal(60), Decimal(60))
+
+
 @pytest.mark.parametrize("amount", ["0.50", "0", "-1", "50.001", "100.01"])
 def test_what_cannot_be_settled_is_refused_before_the_call(shop: Shop, amount: str) -> None:
     look = shop.paid()

@@ -145,6 +145,12 @@ class TestYandexPay(CancelContract):
             (Standing.WORKING, "CAPTURED", "REFUND", "SUCCESS"),
             (Standing.CAPTURED, "CAPTURED", "CAPTURE", "SUCCESS"),
             (Standing.UNDONE, "VOIDED", "VOID", "PENDING"),
+            (Standing.WORKING, "FAILED", "VOID", "PENDING"),
+            (Standing.WORKING, "FAILED", "VOID", "TOMORROW"),
+            (Standing.STUCK, "FAILED", "VOID", "FAIL"),
+            (Standing.UNDONE, "FAILED", "VOID", "SUCCESS"),
+            (Standing.WORKING, "FAILED", "REFUND", "PENDING"),
+            (Standing.STUCK, "FAILED", "REFUND", "FAIL"),
         ],
     )
     def test_an_operation_under_way_leaves_it_open(
@@ -401,6 +407,27 @@ class TestYandexPay(CancelContract):
         scene.company.create(ORDER, state="held")
         assert scene.cancel(scene.look(), reference="another").effect is Effect.DONE
         assert scene.company.state(ORDER) == "cancelled"
+
+    @pytest.mark.parametrize(
+        ("end", "before", "after"),
+        [
+            ("pending", Standing.WORKING, Standing.UNDONE),
+            ("failure", Standing.STUCK, Standing.STUCK),
+            ("success", Standing.UNDONE, Standing.UNDONE),
+        ],
+    )
+    def test_a_rollback_whose_hold_is_not_released_is_not_over(
+        self, scene: Scene, end: str, before: Standing, after: Standing
+    ) -> None:
+        scene.company.rollback_ends_in = end
+        scene.company.create(ORDER, state="paying")
+        unpaid = scene.look()
+        scene.company.pay(ORDER)
+        scene.cancel(unpaid)
+        assert scene.look().standing is before
+        assert (scene.company.money(ORDER)[0] > 0) is (before is not Standing.UNDONE)
+        scene.company.finish(ORDER)
+        assert scene.look().standing is after
 
     def test_a_repeated_rollback_is_the_same_request(self, scene: Scene) -> None:
         scene.company.create(ORDER, state="paying")
