@@ -17,6 +17,7 @@ from connector.domain.errors import (
     NotFound,
     NotJson,
     RequestMismatch,
+    SuiteOff,
 )
 from connector.domain.operation import Reply
 
@@ -34,6 +35,7 @@ HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 # HTTP status of each failure; what is not named here is 500, which VTEX and the companies repeat.
 _STATUSES: tuple[tuple[type[ConnectorError], int], ...] = (
     (NotAuthenticated, 401),
+    (SuiteOff, 403),
     (BodyTooLarge, 413),
     (NotJson, 415),
     (NotFound, 404),

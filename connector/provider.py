@@ -69,6 +69,8 @@ class Provider(ABC):
     currencies: ClassVar[frozenset[str] | None] = None
     decimals: ClassVar[int] = 2
     delays: ClassVar[Delays] = Delays()
+    # Whether a create may carry a card: no company is shown any.
+    takes_cards: ClassVar[bool] = False
     # Whether it has a sandbox at all, be it by other keys on the same host.
     has_sandbox: ClassVar[bool] = True
     # Whether the buyer begins the payment there by themselves, so that `create` is never called;

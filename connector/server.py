@@ -207,4 +207,6 @@ def serve(settings: Settings, bind: str, workers: int, threads: int, *, reconcil
     connector.database.close()
     logs.configure(settings.log_level)
     log.info("serving", extra={"bind": bind, "count": workers})
+    if settings.test_suite:
+        log.warning("the test suite is let in: it needs no credentials, and meets the sandbox only")
     Server(settings, bind=bind, workers=workers, threads=threads, has_reconcile=reconcile).run()

@@ -7,7 +7,7 @@ import pytest
 
 from tests.operations.sink import Sink, sink
 from tests.operations.test_payments import KINDS, Kind, P, Scene, of
-from tests.rig import Rig
+from tests.rig import Rig, provider_of
 from tests.test_secrets import CARD, CVV, FAULTS, STATUSES, Shown, dump, log, secrets_of, shown
 
 __all__ = ["log", "shown"]  # fixtures
@@ -50,10 +50,12 @@ def live(scene: Scene, shown: Shown, payment_id: str = P) -> None:
     asked: dict[str, Any] = {
         "currency": scene.kind.currency,
         "callbackUrl": scene.sink.url,
-        "card": CARD_FIELDS,
         "miniCart": mini_cart,
         "merchantSettings": settings,
     }
+    refused = scene.rig.create(payment_id, **asked, card=CARD_FIELDS)
+    assert (400, "card-not-taken") == (refused.status_code, refused.get_json()["code"])
+    shown.add(refused)
     shown.add(scene.rig.create(payment_id, **asked))
     if not scene.kind.has_page:
         scene.company.start(payment_id, amount=100)
@@ -68,7 +70,8 @@ def live(scene: Scene, shown: Shown, payment_id: str = P) -> None:
 
 def secrets(scene: Scene) -> list[str]:
     hidden = [one for one in secrets_of(scene.company) if one not in scene.kind.settings.values()]
-    return [*hidden, OUR_KEY, OUR_TOKEN, SIGNATURE, CARD, CVV, *BUYER.values()]
+    holder = CARD_FIELDS["holder"]
+    return [*hidden, OUR_KEY, OUR_TOKEN, SIGNATURE, CARD, CVV, holder, *BUYER.values()]
 
 
 @of(*KINDS)
@@ -88,6 +91,33 @@ def test_nothing_secret_is_stored_in_the_clear(scene: Scene, shown: Shown) -> No
 
     assert P in stored
     assert [] == [secret for secret in secrets(scene) if secret in stored]
+
+
+@of(*KINDS)
+@pytest.mark.parametrize(
+    "card",
+    [CARD_FIELDS, {"number": CARD}, {"number": int(CARD)}, CARD, {"numberToken": f"#vtex#{CARD}"}],
+)
+def test_a_card_for_a_company_is_refused_and_nothing_of_it_kept(
+    scene: Scene, shown: Shown, card: object
+) -> None:
+    answer = scene.rig.create(P, currency=scene.kind.currency, card=card)
+
+    assert (400, "card-not-taken") == (answer.status_code, answer.get_json()["code"])
+    (method, *_) = scene.rig.connector.providers[provider_of(scene.company)].payment_methods
+    assert f"the payment method {method}" in answer.get_json()["message"]
+    shown.add(answer)
+    assert set() == shown.found([CARD, CVV, "Holder Of Card"])
+    for table in ("payments", "requests", "events"):
+        assert [] == scene.rig.execute(f"SELECT * FROM {table}")  # noqa: S608 - names above
+    assert [] == scene.company.calls
+
+
+@of(*KINDS)
+@pytest.mark.parametrize("word", [None, "null", ""])
+def test_a_card_of_nulls_is_none(scene: Scene, word: str | None) -> None:
+    card = dict.fromkeys(("holder", "number", "csc"), word) | {"expiration": {"month": word}}
+    assert 200 == scene.rig.create(P, currency=scene.kind.currency, card=card).status_code
 
 
 @of(*KINDS)

@@ -50,6 +50,12 @@ class NotAuthenticated(ConnectorError):
     code = "unauthorized"
 
 
+class SuiteOff(ConnectorError):
+    """The test suite is switched off here: set CONNECTOR_TEST_SUITE=on and restart."""
+
+    code = "test-suite-off"
+
+
 class RequestMismatch(ConnectorError):
     """This requestId was already answered for another value; send a new requestId."""
 
@@ -72,6 +78,12 @@ class NoSandbox(InvalidRequest):
     """The provider has no sandbox; create the payment with a merchant that is not in test mode."""
 
     code = "sandbox-not-supported"
+
+
+class CardNotTaken(InvalidRequest):
+    """Send no card: the buyer pays on the company's page. Use a payment method that redirects."""
+
+    code = "card-not-taken"
 
 
 class NotApproved(IllegalTransition):

@@ -31,7 +31,8 @@ class Order:
     `amount` is in units of `currency`; the lines' totals make up exactly that. `reference` is
     the shop's own number of the order. `return_url` is where the buyer goes afterwards,
     `notification_url` where the company reports, None when this server has no public address.
-    `card_number` is only ever read by the sandbox, and never stored.
+    `card_number` is only ever read by the sandbox, and never stored; `carries_card` says whether
+    there was anything of a card at all.
     """
 
     payment_id: str
@@ -44,6 +45,7 @@ class Order:
     return_url: str = ""
     notification_url: str | None = None
     card_number: str | None = field(default=None, repr=False)
+    carries_card: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Protocol, cast
 from connector.attempt import Attempt
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
+    CardNotTaken,
     InvalidRequest,
     LeaseLost,
     NoSandbox,
@@ -138,6 +139,9 @@ class _CreateJob(EndJob):
         order, provider = self._order, self.provider
         if order is None:
             return
+        if order.carries_card and not provider.takes_cards:
+            (method, *_) = provider.payment_methods
+            raise CardNotTaken(f"Send no card: use the payment method {method}, which redirects")
         if provider.currencies is not None and order.currency not in provider.currencies:
             raise UnsupportedCurrency(f"The currency {order.currency} is not supported")
         if order.amount != round(order.amount, provider.decimals):

@@ -69,6 +69,7 @@ class Sandbox(Provider):
     url = "https://sandbox.invalid"
     settings = ()
     payment_methods = ("Visa", "Mastercard", "American Express", "BankInvoice", "Promissories")
+    takes_cards = True
     create_is_idempotent = True
     cancellable = frozenset({Standing.PAYING, Standing.HELD})
     can_refund = True

@@ -13,6 +13,7 @@ from connector.domain.errors import (
     ConfigurationError,
     MerchantExists,
     NotAuthenticated,
+    SuiteOff,
     UnknownMerchant,
 )
 from connector.domain.merchant import SUITE_NAME, SUITE_PROVIDER, CapturedPolicy, Merchant
@@ -50,7 +51,7 @@ class Directory:
     """Finds merchants, without a query for each request.
 
     With `suite`, a request marked as the test suite's is of a merchant of its own, whatever its
-    credentials; without it the mark means nothing.
+    credentials; without it such a request is refused, whatever they are.
     """
 
     def __init__(self, merchants: Merchants, *, suite: bool = False) -> None:
@@ -62,11 +63,16 @@ class Directory:
 
     def is_suite(self, headers: Headers) -> bool:
         """Whether a request is the test suite's."""
-        return self._suite and headers.get(SUITE_MARK, "").strip().lower() == "true"
+        return self._suite and _is_marked(headers)
 
     def authenticate(self, headers: Headers) -> Merchant:
-        """Find the merchant of a request. Raises NotAuthenticated, ConfigurationError."""
-        if self.is_suite(headers):
+        """Find the merchant of a request.
+
+        Raises SuiteOff, NotAuthenticated, ConfigurationError.
+        """
+        if _is_marked(headers):
+            if not self._suite:
+                raise SuiteOff
             return self._suites_own()
         app_key, app_token = _credentials(headers)
         entry = self._current().by_app_key.get(app_key)
@@ -135,6 +141,12 @@ class Directory:
             {entry.app_key: entry for entry in entries},
             {entry.merchant.id: entry.merchant for entry in entries},
         )
+
+
+def _is_marked(headers: Headers) -> bool:
+    """Whether the mark says true, in any case. One that came twice has a comma between the two."""
+    words = headers.get(SUITE_MARK, "").split(",")
+    return all(word.strip().lower() == "true" for word in words)
 
 
 def _with(entry: Entry, merchant: Merchant) -> Entry:

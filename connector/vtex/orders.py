@@ -23,6 +23,11 @@ log = logging.getLogger(__name__)
 
 # What a card number is where there is no card; the text is in some of VTEX's examples.
 _NO_CARD = {"", "null"}
+# What only a card has. Its `expiration` and `document` may come with other methods too.
+_CARD_FIELDS = (
+    *("number", "holder", "csc", "token", "cryptogram", "bin"),
+    *("numberToken", "holderToken", "cscToken"),
+)
 
 
 class CreateSchema(Tolerant):
@@ -69,6 +74,7 @@ def _order(
         buyer=_buyer(_object(cart, "buyer")),
         return_url=_page(body),
         card_number=_card_number(_object(body, "card")),
+        carries_card=_carries_card(body.get("card")),
     )
 
 
@@ -84,6 +90,17 @@ def _buyer(fields_: Mapping[str, Any]) -> Buyer:
 def _card_number(card: Mapping[str, Any]) -> str | None:
     number = _text(card, "number") or ""
     return None if number.lower() in _NO_CARD else number
+
+
+def _carries_card(card: object) -> bool:
+    """Whether anything of a card came, or what stands for it (VTEX's guide "Secure Proxy")."""
+    if not isinstance(card, dict):
+        return _is_there(card)
+    return any(_is_there(card.get(name)) for name in _CARD_FIELDS)
+
+
+def _is_there(value: object) -> bool:
+    return bool(value) and str(value).strip().lower() not in _NO_CARD
 
 
 def _page(body: Mapping[str, Any]) -> str:

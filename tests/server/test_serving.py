@@ -145,6 +145,13 @@ def test_a_metrics_port_that_is_taken_is_logged_and_stops_nothing(scene: Scene) 
     assert ["metrics are off: their port cannot be bound"] == [line["event"] for line in said]
 
 
+def test_the_start_says_that_the_test_suite_is_let_in(scene: Scene) -> None:
+    for suite, count in (("on", 1), ("off", 0)):
+        with Served(scene.rig, CONNECTOR_TEST_SUITE=suite) as server:
+            said = [line for line in logged(server) if "test suite is let in" in line["event"]]
+            assert ["WARNING"] * count == [line["level"] for line in said]
+
+
 def logged(server: Served) -> list[dict[str, Any]]:
     return [json.loads(line) for line in server.log.read_text().splitlines()]
 

@@ -151,6 +151,11 @@ def stranger(at: Scene) -> TestResponse:
     return at.rig.client.post(f"/payments/{PAYMENT}/cancellations", json={})
 
 
+def suite(at: Scene) -> TestResponse:
+    asked = {"X-VTEX-API-Is-TestSuite": "true"}
+    return at.rig.client.post(f"/payments/{PAYMENT}/cancellations", json={}, headers=asked)
+
+
 def no_database(at: Scene) -> TestResponse:
     at.rig.execute("ALTER TABLE requests RENAME TO gone")
     return at.rig.cancel(PAYMENT)
@@ -190,6 +195,7 @@ ANSWERS: list[tuple[Way, int, str | None]] = [
     (too_large, 413, "invalid-request"),
     (not_as_json, 415, "invalid-request"),
     (stranger, 401, "unauthorized"),
+    (suite, 403, "test-suite-off"),
     (no_database, 500, "storage-unavailable"),
     (another_secret_key, 500, "configuration"),
     (fault_of_ours, 500, "internal-error"),
@@ -203,6 +209,7 @@ ELSEWHERE = {
     "not-in-part",
     "currency-not-supported",
     "sandbox-not-supported",
+    "card-not-taken",
 }
 TO_VTEX = [(way, status) for way, status, _ in ANSWERS if status in {200, 500, 501}]
 

@@ -65,6 +65,14 @@ def stranger(path: str) -> Way:
     return lambda at: at.post(path, merchant="", **WHOLE)
 
 
+def suite(path: str) -> Way:
+    def ask(at: Scene) -> TestResponse:
+        where = path.format(paymentId=PAYMENT, action="status")
+        return at.rig.client.post(where, json={}, headers={"X-VTEX-API-Is-TestSuite": "true"})
+
+    return ask
+
+
 def raw(path: str, body: bytes, content_type: str = "application/json") -> Way:
     def ask(at: Scene) -> TestResponse:
         where = path.format(paymentId=PAYMENT, action="status")
@@ -140,6 +148,7 @@ def malformed(path: str) -> list[tuple[str, Way, int, str | None]]:
     """What goes wrong in the same way for all of them."""
     return [
         (path, stranger(path), 401, "unauthorized"),
+        (path, suite(path), 403, "test-suite-off"),
         (path, raw(path, b"["), 400, "invalid-request"),
         (path, raw(path, b"{}"), 400, "invalid-request"),
         (path, raw(path, b"x" * 300_000), 413, "invalid-request"),

@@ -189,6 +189,45 @@ def test_a_card_that_is_none_is_none(card: object) -> None:
 
 
 @pytest.mark.parametrize(
+    "card",
+    [
+        *({name: "x"} for name in ("number", "holder", "csc", "token", "cryptogram", "bin")),
+        *({**NO_CARD, name: "#vtex#token#d799bae#"} for name in ("numberToken", "holderToken")),
+        {"cscToken": "x"},
+        {"number": 4444333322221111},
+        {"number": ["4444333322221111"]},
+        {"holder": {"name": "John Doe"}},
+        CARD,
+        int(CARD),
+        [CARD],
+    ],
+)
+def test_whatever_is_of_a_card_is_noticed(card: object) -> None:
+    assert order(card=card).carries_card
+    assert CARD not in repr(order(card=card))
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        None,
+        {},
+        [],
+        "",
+        "null",
+        " NULL ",
+        NO_CARD,
+        {"number": "null", "holder": "null", "csc": "null"},
+        {"number": "", "holder": " "},
+        {"number": 0, "holder": False},
+        {"expiration": {"month": "06", "year": "2029"}, "document": "01234567890"},
+    ],
+)
+def test_what_comes_with_other_methods_is_no_card(card: object) -> None:
+    assert not order(card=card).carries_card
+
+
+@pytest.mark.parametrize(
     ("fields", "is_sandbox"),
     [
         ({}, False),

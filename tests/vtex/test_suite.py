@@ -56,7 +56,7 @@ def suite_rows(rig: Rig) -> list[Any]:
     )
 
 
-@pytest.mark.parametrize("mark", ["true", "True", "TRUE", " true "])
+@pytest.mark.parametrize("mark", ["true", "True", "TRUE", " true ", "true,true", "true, True"])
 @pytest.mark.parametrize("name", ["X-VTEX-API-Is-TestSuite", "X-Vtex-Api-Is-Testsuite"])
 @pytest.mark.parametrize("own", [{}, EMPTY, {"X-VTEX-API-AppKey": "any"}])
 def test_the_suite_is_let_in_whatever_its_credentials(
@@ -67,18 +67,48 @@ def test_the_suite_is_let_in_whatever_its_credentials(
     assert [(SUITE_NAME,)] == suite_rows(suite)
 
 
-@pytest.mark.parametrize("mark", ["false", "", "1", "yes", "true,true"])
+@pytest.mark.parametrize("mark", ["false", "", "1", "yes", "true,", "true,false"])
 def test_another_mark_lets_nobody_in(suite: Rig, mark: str) -> None:
     assert create(suite, {"X-VTEX-API-Is-TestSuite": mark}).status_code == 401
     assert [] == suite_rows(suite)
 
 
-@pytest.mark.parametrize("own", [{}, EMPTY, {"X-VTEX-API-AppKey": "any"}])
-def test_switched_off_the_mark_means_nothing(rig: Rig, own: dict[str, str]) -> None:
-    real = headers(rig.add())
-    assert create(rig, MARK | own).status_code == 401
-    assert create(rig, MARK | real).status_code == 200
-    assert [("shop",)] == suite_rows(rig)
+SHAPES = {
+    "/payments": {"status", "code", "message", "paymentId"},
+    "/payments/P1/cancellations": {"paymentId", "cancellationId", "code", "message", "requestId"},
+    "/payments/P1/settlements": {"paymentId", "settleId", "value", "code", "message", "requestId"},
+    "/payments/P1/refunds": {"paymentId", "refundId", "value", "code", "message", "requestId"},
+    "/payments/P1/inbound/status": {"requestId", "paymentId", "code", "message", "responseData"},
+}
+
+
+@pytest.mark.parametrize("path", SHAPES)
+@pytest.mark.parametrize("own", ["none", "empty", "wrong", "real"])
+def test_switched_off_whoever_is_marked_is_refused_and_reaches_nobody(
+    rig: Rig, path: str, own: str
+) -> None:
+    with TranzzoCompany() as company:
+        real = headers(rig.add(company))
+        company.create("P1")
+        calls = len(company.calls)
+        sent = {"none": {}, "empty": EMPTY, "wrong": dict.fromkeys(real, "x"), "real": real}[own]
+        body = {"paymentId": "P1", "requestId": "R1", "value": 1, "currency": "UAH"}
+        body |= {"paymentMethod": "Tranzzo", "merchantSettings": []}
+        for mark in ("true", "TRUE", "true,true"):
+            asked = {"X-VTEX-API-Is-TestSuite": mark} | sent
+            answer = rig.client.post(path, json=body, headers=asked)
+            told = answer.get_json()
+            assert (403, "test-suite-off") == (answer.status_code, told["code"])
+            assert SHAPES[path] == set(told)
+            assert "P1" == told["paymentId"]
+            assert "CONNECTOR_TEST_SUITE" in told["message"]
+        assert calls == len(company.calls)
+    for table in ("payments", "requests", "events"):
+        assert [] == rig.execute(f"SELECT * FROM {table}")  # noqa: S608 - names above
+
+
+def test_switched_off_the_suite_may_ask_for_the_manifest(rig: Rig) -> None:
+    assert 200 == rig.client.get("/manifest", headers=MARK | EMPTY).status_code
 
 
 def test_a_real_merchants_key_and_payment_touch_no_real_merchant(suite: Rig) -> None:
