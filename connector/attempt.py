@@ -1,6 +1,7 @@
 """One turn of a request: what it may do to the company, and what is known by now."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
@@ -87,6 +88,18 @@ class Attempt:
         if self.is_new and self._sent:
             self.close(self._sent, WITHDRAWN)
 
+    def references(self, action: str) -> Iterator[str]:
+        """Give the references of this request's next writes of a kind.
+
+        They depend on its own writes only, so that a database that lost its newest rows gives
+        those again under which the company knows the writes. One that was withdrawn is unused.
+        """
+        used = {send.reference for send in self.sends if send.state != WITHDRAWN}
+        for number in itertools.count(1):
+            reference = send_reference(self.turn.claim_id, action, number)
+            if reference not in used:
+                yield reference
+
     def start_send(
         self,
         action: str,
@@ -95,15 +108,17 @@ class Attempt:
         is_new: bool = False,
         amount: Decimal | None = None,
         refunded: Decimal | None = None,
+        reference: str | None = None,
     ) -> str:
         """Record that a write is sent now, and return its reference.
 
         A write whose outcome is open keeps its reference, so that our repeat is a repeat at
         the company too; `is_new` says that it certainly failed and a new one is needed.
-        `failures` and `refunded` are what the company shows by now. Raises LeaseLost when
-        another request has the turn: then nothing may be sent.
+        `failures` and `refunded` are what the company shows by now; a `reference` is given of a
+        write that it shows and that is not recorded. Raises LeaseLost when another request has
+        the turn: then nothing may be sent.
         """
-        send = self.open_send(action)
+        send = None if reference else self.open_send(action)
         self.is_new = send is None or is_new
         if send and is_new:
             self.close(send, _ENDS[Effect.FAILED])
@@ -112,7 +127,7 @@ class Attempt:
             send = Send(
                 action,
                 number,
-                send_reference(self.turn.claim_id, action, number),
+                reference or next(self.references(action)),
                 failures_before=failures,
                 claim_id=self.turn.claim_id,
                 amount=amount,

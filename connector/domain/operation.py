@@ -148,7 +148,7 @@ class Reply:
 class Send:
     """A write that was started at the company for a payment, and what is known of it.
 
-    `reference` is ours; `number` counts the references of this payment's `action`. `state` is
+    `reference` is ours; `number` counts the writes of this payment's `action`. `state` is
     "open" until it is known how it ended: "done", "failed", "refused" (the
     company would not begin it) or "withdrawn" (it was not sent). "accepted" is one the company
     said it will do, "lost" one that left no trace in time. `age` is in seconds.
@@ -253,5 +253,8 @@ def own_refund_id(claim_id: str) -> str:
 
 
 def send_reference(claim_id: str, action: str, number: int) -> str:
-    """The reference of a write at the company, derived from the claim that first needs it."""
+    """The reference of a write at the company, derived from the claim that first needs it.
+
+    `number` counts the claim's own writes of the action.
+    """
     return str(uuid.uuid5(NAMESPACE, f"{claim_id}\n{action}\n{number}"))

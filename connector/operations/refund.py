@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import islice
 from typing import cast
 
 from connector.attempt import LOST, Attempt
@@ -92,6 +93,8 @@ class _RefundJob(Job):
         self._find_the_lost(look, attempt)
         if _own(attempt, "done"):
             return self._done(attempt)
+        if forgotten := self._find_the_forgotten(look, attempt):
+            return forgotten
         if status in _OVER:
             raise IllegalTransition(f"A payment that is {status} is not refunded")
         return self._without_a_write(look, attempt) or self._write(look, attempt)
@@ -125,6 +128,29 @@ class _RefundJob(Job):
             attempt.close(lost[-1], "done")
         elif beyond > 0:
             raise OutcomeUnknown
+
+    def _find_the_forgotten(self, look: Look, attempt: Attempt) -> Outcome | None:
+        """Know a refund of this request that was made after the backup which is restored by now.
+
+        Where more is returned than is recorded, the company is asked for the references that this
+        request's writes had, or will have.
+        """
+        is_more = look.refunded is not None and look.refunded > _ours(attempt)
+        is_shown = self.provider.can_refund_partly and self.provider.refund_is_idempotent
+        most = MOST_SENDS if is_more and is_shown else 0
+        for reference in islice(attempt.references(ASKED_REFUND), most):
+            shown = self.look(attempt, Send(ASKED_REFUND, 0, reference))
+            if shown.own in {Effect.DONE, Effect.ACCEPTED}:
+                return self._recalled(shown, reference, attempt)
+        return None
+
+    def _recalled(self, shown: Look, reference: str, attempt: Attempt) -> Outcome:
+        """Record a refund as if it were sent now, and say what came of it."""
+        is_done = shown.own is Effect.DONE
+        before = _returned(shown, attempt) - (self.value if is_done else 0)
+        attempt.start_send(ASKED_REFUND, 0, amount=self.value, refunded=before, reference=reference)
+        attempt.end_send(shown.own or Effect.ACCEPTED)
+        return self._done(attempt, shown.own_id) if is_done else _pending(shown)
 
     def _has_surely_ended(self, send: Send, attempt: Attempt) -> bool:
         """Whether a refund that left no trace cannot leave one any more.

@@ -10,7 +10,7 @@ import pytest
 from connector.attempt import Attempt
 from connector.domain.deadline import Deadline
 from connector.domain.errors import LeaseLost
-from connector.domain.operation import REQUESTS, Operation, Request, Send
+from connector.domain.operation import REQUESTS, Operation, Request, Send, send_reference
 from connector.domain.payment import Effect, PaymentKey
 from tests.storage.store import Store
 
@@ -118,13 +118,39 @@ def test_a_failed_write_is_closed_when_a_new_one_is_started_not_before(store: St
     assert {("release", 1): "failed", ("release", 2): "open"} == sends(store)
 
 
-def test_what_was_not_sent_is_withdrawn_and_never_sent_under_its_reference(store: Store) -> None:
+def test_what_was_not_sent_is_withdrawn_and_its_reference_is_used_by_the_next(
+    store: Store,
+) -> None:
     first = begin(store, CANCEL)
     references = [first.start_send("release", 0)]
     first.withdraw_send()
     end(store, first)
     assert {("release", 1): "withdrawn"} == sends(store)
     references.append(begin(store, CANCEL).start_send("release", 0))
+    assert 1 == len(set(references))
+    assert {("release", 1): "withdrawn", ("release", 2): "open"} == sends(store)
+
+
+def test_a_reference_depends_on_the_own_writes_of_a_request_only(store: Store) -> None:
+    first, other = (asked(Operation.REFUND, one, value=Decimal(1)) for one in ("1", "2"))
+    alone = next(begin(store, other).references("asked-refund"))
+    store.let_the_lease_end()
+    for effect in (Effect.DONE, Effect.FAILED):
+        attempt = begin(store, first)
+        attempt.start_send("asked-refund", 0)
+        attempt.end_send(effect)
+        end(store, attempt)
+    assert alone == begin(store, other).start_send("asked-refund", 0)
+
+
+def test_a_reference_of_a_version_that_counted_all_of_a_payment_is_not_used_again(
+    store: Store,
+) -> None:
+    attempt = begin(store, CANCEL)
+    used = send_reference(CANCEL.claim_id, "release", 2)
+    attempt.sends = [Send("release", 2, used, "failed", claim_id=CANCEL.claim_id)]
+    references = [attempt.start_send("release", 0), attempt.start_send("release", 0, is_new=True)]
+    assert used not in references
     assert 2 == len(set(references))
 
 
