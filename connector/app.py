@@ -37,6 +37,9 @@ DEFAULT_THREADS = 64
 SPARE_SHARE = 1 / 8
 LEAST_SPARE = 2
 
+# Of a replica that answers as it should: taking it away would make of a lost count a lost answer.
+_UNCOUNTED = "ok, but metrics are not counted; the log says why"
+
 
 def all_threads(threads: int) -> int:
     """Count the threads of a process in which one company may take `threads`."""
@@ -253,7 +256,7 @@ def _add_open_routes(app: Flask, connector: Connector) -> None:
 
     def readyz() -> Response:
         if connector.database.is_ready():
-            return _status("ok", 200)
+            return _status("ok" if metrics.are_counted() else _UNCOUNTED, 200)
         return _status("the database does not answer or is not migrated", 503)
 
     def openapi() -> Response:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 
@@ -102,14 +103,16 @@ def log_answer(
     operation: str, payment_id: str | None, reply: Reply, provider: str, started: float
 ) -> None:
     """Write the line of an answer; `started` is a reading of `time.monotonic`."""
-    log.info(
-        "answer",
-        extra={
-            "operation": operation,
-            "payment_id": payment_id,
-            "provider": provider or None,
-            "http_status": reply.status,
-            "code": reply.code,
-            "ms": round((time.monotonic() - started) * 1000, 1),
-        },
-    )
+    # The answer is decided. What cannot be written of it does not change it.
+    with suppress(Exception):
+        log.info(
+            "answer",
+            extra={
+                "operation": operation,
+                "payment_id": payment_id,
+                "provider": provider or None,
+                "http_status": reply.status,
+                "code": reply.code,
+                "ms": round((time.monotonic() - started) * 1000, 1),
+            },
+        )

@@ -1,6 +1,13 @@
-"""Metrics, for Prometheus."""
+"""Metrics, for Prometheus. What cannot be counted is left out: no answer depends on a count."""
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
 
 from prometheus_client import Counter, Histogram
+
+log = logging.getLogger(__name__)
 
 REQUESTS = Counter(
     "connector_requests_total", "Answers to VTEX", ["operation", "provider", "status"]
@@ -13,10 +20,60 @@ CALLS = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
 )
 
+# Bytes of one process's file of each kind: more than all its labels take.
+RESERVED = {"counter": 128 * 1024, "histogram": 1024 * 1024}
+
 
 def measure_call(provider: str, operation: str, outcome: str, seconds: float) -> None:
-    CALLS.labels(provider, operation, outcome).observe(seconds)
+    _COUNTING.count(lambda: CALLS.labels(provider, operation, outcome).observe(seconds))
 
 
 def count_answer(operation: str, provider: str, status: int) -> None:
-    REQUESTS.labels(operation, provider, str(status)).inc()
+    _COUNTING.count(lambda: REQUESTS.labels(operation, provider, str(status)).inc())
+
+
+def are_counted() -> bool:
+    """Whether this process could count everything so far."""
+    return not _COUNTING.has_failed
+
+
+def reserve(folder: Path) -> None:
+    """Take the room for this process's metrics on the disk, or count nothing in it.
+
+    The library maps its files into memory. Where the disk has no room for what is mapped, the
+    system kills the process that counts.
+    """
+    try:
+        for kind, size in RESERVED.items():
+            # The library's own name of the file, which it takes as it finds it. Whoever reads the
+            # folder meanwhile sees no half of it.
+            file = folder / f"{kind}_{os.getpid()}.new"
+            file.write_bytes(bytes(size))
+            file.replace(file.with_suffix(".db"))
+    except OSError as error:
+        _COUNTING.fail(error)
+        _COUNTING.is_on = False
+
+
+class _Counting:
+    """The one place where metrics change; the first failure is logged, none is raised."""
+
+    def __init__(self) -> None:
+        self.is_on = True
+        self.has_failed = False
+
+    def count(self, change: Callable[[], None]) -> None:
+        try:
+            if self.is_on:
+                change()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is right
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Say why, once."""
+        if not self.has_failed:
+            self.has_failed = True
+            log.error("metrics are not counted", exc_info=error)
+
+
+_COUNTING = _Counting()

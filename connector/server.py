@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import logging
+import os
 import socket
 import threading
 from pathlib import Path
@@ -16,7 +17,7 @@ from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseExc
 from gunicorn.workers.gthread import ThreadWorker
 from prometheus_client import CollectorRegistry, multiprocess, start_http_server
 
-from connector import logs
+from connector import logs, metrics
 from connector.app import all_threads, build, create_app
 from connector.config import Settings
 from connector.domain.deadline import now
@@ -107,6 +108,18 @@ class Logger(glogging.Logger):  # type: ignore[misc]
 class Worker(ThreadWorker):  # type: ignore[misc]
     """Answers in JSON even what it cannot read as HTTP, and knows when a request arrived."""
 
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Stop listening when this worker ends: what waits to be accepted would be cut off."""
+        super().set_accept_enabled(enabled)
+        if self.alive:
+            return
+        for listener in self.sockets:
+            count = None
+            while count != self.nr_conns:
+                count = self.nr_conns
+                self.accept(listener)
+            listener.close()
+
     def enqueue_req(self, conn: Any) -> None:
         """A request's time runs while it waits for a thread."""
         conn.arrived_at = now()
@@ -147,6 +160,8 @@ def _post_fork(_: Any, worker: Any) -> None:
     """Leave the metrics' port to the master: a worker would hold it after the master's end."""
     if worker.app.metrics_server:
         worker.app.metrics_server.socket.close()
+    if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        metrics.reserve(Path(folder))
 
 
 def _post_worker_init(worker: Any) -> None:

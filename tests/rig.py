@@ -264,7 +264,8 @@ class Rig(Vtex):
 class Served(Vtex):
     """`connector serve` in processes of its own, on a free port.
 
-    `script` is run in the place of the command, to plant a crash.
+    `script` is run in the place of the command, to plant a crash. `stderr` is a file descriptor
+    for the log, in the place of the file `log`.
     """
 
     def __init__(
@@ -275,6 +276,7 @@ class Served(Vtex):
         threads: int = 64,
         reconcile: bool = False,
         script: list[str] | None = None,
+        stderr: int | None = None,
         **variables: str,
     ) -> None:
         self.rig = rig
@@ -285,12 +287,16 @@ class Served(Vtex):
         self._arguments += ["--workers", str(workers), "--threads", str(threads)]
         self._arguments += [] if reconcile else ["--no-reconcile"]
         self._environment = {**os.environ, **rig.environment, **variables}
+        self._stderr = stderr
         self.log = Path(rig.environment["CONNECTOR_DATA_DIR"]) / f"server-{self.port}.log"
 
     def __enter__(self) -> Self:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self._arguments, env=self._environment, stdout=log, stderr=log
+                self._arguments,
+                env=self._environment,
+                stdout=log,
+                stderr=log if self._stderr is None else self._stderr,
             )
         self._wait_until_ready()
         return self

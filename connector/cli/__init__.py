@@ -1,8 +1,6 @@
 """The `connector` command."""
 
 import json
-import os
-import tempfile
 import threading
 import uuid
 from typing import Any
@@ -15,7 +13,7 @@ from connector.cli.merchants import merchants
 from connector.cli.operations import operations
 from connector.cli.output import as_json, print_rows
 from connector.cli.rehearse import rehearse
-from connector.cli.start import open_connector, read_settings
+from connector.cli.start import metrics_folder, open_connector, read_settings
 from connector.domain.errors import ConnectorError
 
 
@@ -45,10 +43,8 @@ def main() -> None:
 def serve(bind: str, workers: int, threads: int, *, no_reconcile: bool) -> None:
     """Answer VTEX."""
     settings = read_settings()
-    with tempfile.TemporaryDirectory(prefix="connector-metrics-") as folder:
-        # The workers' metrics meet in this folder; the library reads its name when imported.
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        from connector import server  # noqa: PLC0415 - after the line above
+    with metrics_folder():
+        from connector import server  # noqa: PLC0415 - it imports the metrics' library
 
         server.serve(settings, bind, workers, threads, reconcile=not no_reconcile)
 

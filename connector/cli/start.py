@@ -1,6 +1,10 @@
 """What the commands begin with: the settings, and the connector built of them."""
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -35,3 +39,19 @@ def open_connector(*, migrated: bool = True) -> "Connector":
     if migrated and not connector.database.is_ready():
         raise ConfigurationError("The database is not ready; run `connector migrate`")
     return connector
+
+
+@contextmanager
+def metrics_folder() -> Iterator[None]:
+    """Make the folder in which the workers' metrics meet; the library is imported after that.
+
+    A worker is forked within, and leaves by the same way when it ends. The folder is everybody's
+    until the process that made it ends.
+    """
+    maker, folder = os.getpid(), tempfile.mkdtemp(prefix="connector-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    try:
+        yield
+    finally:
+        if os.getpid() == maker:
+            shutil.rmtree(folder, ignore_errors=True)
