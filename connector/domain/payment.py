@@ -124,7 +124,8 @@ class Look:
     `cancellation_id` is the company's id of what ended the payment. `failures` counts the ends
     of ours or others' that failed there while the money stayed. `is_final` says that a STUCK
     standing cannot change by itself. `own` and `own_id` tell what became of the write whose
-    reference was given, where the company shows writes by our reference. The ids, the
+    reference was given, where the company shows writes by our reference. `is_another` says that
+    what these ids name is no payment of ours, but another's: it stands STUCK. The ids, the
     `payment_url` and the `memo` are None where they are as known before. `again` is when to
     look again, in seconds, where that is known. `word` is the company's own status word, for
     people.
@@ -136,6 +137,7 @@ class Look:
     cancellation_id: str | None = None
     failures: int = 0
     is_final: bool = False
+    is_another: bool = False
     word: str = ""
     captured: Decimal | None = None
     refunded: Decimal | None = None

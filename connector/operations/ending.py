@@ -72,9 +72,7 @@ class EndJob(Job):
             return self.cancelled(attempt, look.cancellation_id)
         if standing is Standing.ABSENT:
             return self._absent(attempt)
-        amount = attempt.payment.amount if look.amount is None else look.amount
-        is_checked = self.provider.checks_cancel_value
-        if is_checked and not is_whole(self.request.value, amount, self.value_unit):
+        if self.provider.checks_cancel_value and not self._is_whole(look, attempt):
             _unask(attempt)
             return _manual("only the whole payment can be cancelled", is_final=True)
         if standing is Standing.STUCK:
@@ -82,6 +80,15 @@ class EndJob(Job):
         if standing is Standing.WORKING or standing in self._passing:
             return _pending(look)
         return None if self._action(standing) else _manual(*_MANUAL.get(standing, _UNSUPPORTED))
+
+    def _is_whole(self, look: Look, attempt: Attempt) -> bool:
+        """Whether all is to go: of what the company shows, or of what VTEX created.
+
+        These differ where the buyer paid another amount: then VTEX wants that gone, too.
+        """
+        known = {look.amount, attempt.payment.amount} - {None} or {None}
+        value, unit = self.request.value, self.value_unit
+        return any(is_whole(value, amount, unit) for amount in known)
 
     @property
     def _passing(self) -> frozenset[Standing]:

@@ -15,7 +15,15 @@ from connector.domain.errors import (
 )
 from connector.domain.merchant import Account, Merchant
 from connector.domain.operation import Outcome, Request, Send
-from connector.domain.payment import Created, Effect, Look, PaymentStatus, Sent, Standing
+from connector.domain.payment import (
+    Created,
+    Effect,
+    Look,
+    Payment,
+    PaymentStatus,
+    Sent,
+    Standing,
+)
 from connector.provider import Provider
 
 # The writes of a payment's life, as they are recorded. Each has its own reference: a company
@@ -144,9 +152,13 @@ def approve(attempt: Attempt, look: Look) -> bool:
 
 
 def _may_approve(attempt: Attempt, look: Look) -> bool:
-    payment = attempt.payment
+    return not (attempt.payment.is_cancel_asked or differs(attempt.payment, look))
+
+
+def differs(payment: Payment, look: Look) -> bool:
+    """Whether the company shows another amount or currency than VTEX created the payment with."""
     is_same = look.amount in {None, payment.amount} and look.currency in {None, payment.currency}
-    return is_same and not payment.is_cancel_asked
+    return payment.is_created and not is_same
 
 
 # Standings in which money was taken.

@@ -30,7 +30,7 @@ from connector.domain.payment import (
 )
 from connector.idempotency import Once
 from connector.operations.ending import EndJob
-from connector.operations.job import approve
+from connector.operations.job import approve, differs
 from connector.provider import Provider
 
 log = logging.getLogger(__name__)
@@ -137,18 +137,32 @@ class _NotifyJob(EndJob):
         second = self._bind(attempt)
         if second:
             return second
-        if _is_unwanted(attempt.payment):
-            return self._release(attempt)
-        if attempt.payment.status is not PaymentStatus.PENDING:
+        is_unwanted = _is_unwanted(attempt.payment)
+        if not is_unwanted and attempt.payment.status is not PaymentStatus.PENDING:
             return _taken("Nothing new")
         look = self.look(attempt)
+        if look.is_another:
+            return self._unbound(attempt)
+        return self._release(look, attempt) if is_unwanted else self._learned(look, attempt)
+
+    def _learned(self, look: Look, attempt: Attempt) -> Outcome:
+        """Take over what the company shows of a payment that VTEX waits for."""
         if approve(attempt, look):
             return _taken(f"The payment is {attempt.payment.status}")
+        if look.standing in _PAID and differs(attempt.payment, look):
+            return _manual("The buyer paid another amount than VTEX asked for; nothing is approved")
         return _taken("The buyer has not paid yet")
 
-    def _release(self, attempt: Attempt) -> Outcome:
+    def _unbound(self, attempt: Attempt) -> Outcome:
+        """Take back what these news bound: the company shows it under another order."""
+        purchase, key = cast("NotificationRequest", self.request).purchase, attempt.payment.key
+        if purchase and _ids(purchase) == _ids(key):
+            key = replace(key, authorization_id=None, provider_payment_id=None)
+            attempt.payment = replace(attempt.payment, key=key)
+        return _manual("The provider shows this purchase under another order; nothing is approved")
+
+    def _release(self, look: Look, attempt: Attempt) -> Outcome:
         """End what VTEX was told is over; what only a person can end is the operator's."""
-        look = self.look(attempt)
         if look.standing in _PAID or attempt.payment.status is PaymentStatus.PENDING:
             return self.end(attempt)
         if attempt.looks < _LOOKS:
@@ -165,17 +179,35 @@ class _NotifyJob(EndJob):
         if not key.was_authorized:
             self._rebind(attempt, purchase)
             return None
-        standing = self._look_at(purchase, attempt).standing
-        if standing not in _PAID and (attempt.looks < _LOOKS or standing not in _UNPAID):
+        return self._bind_second(purchase, attempt)
+
+    def _bind_second(self, purchase: PaymentKey, attempt: Attempt) -> Outcome | None:
+        second = self._look_at(purchase, attempt)
+        if second.is_another:
+            return self._unbound(attempt)
+        is_paid = second.standing in _PAID
+        if not is_paid and (attempt.looks < _LOOKS or second.standing not in _UNPAID):
             return _later("Another purchase of this payment is not paid")
-        if standing not in _PAID:
+        if not is_paid:
             return _taken("Another purchase of this payment is not paid")
-        is_free = attempt.payment.status is PaymentStatus.PENDING or _is_unwanted(attempt.payment)
-        if is_free and self._look_at(key, attempt).standing in _UNPAID:
+        if self._may_take_its_place(second, attempt):
             self._rebind(attempt, purchase)
             return None
-        message = "A second purchase was paid for this payment; return it at the provider"
-        return Outcome(State.MANUAL, CANCEL_MANUALLY, message)
+        return _manual("A second purchase was paid for this payment; return it at the provider")
+
+    def _may_take_its_place(self, second: Look, attempt: Attempt) -> bool:
+        """Whether a second purchase may be the payment: of the first nobody is to be paid.
+
+        The hold of another amount than VTEX asked for ends by itself; its own news list it.
+        """
+        payment = attempt.payment
+        is_open, is_unwanted = payment.status is PaymentStatus.PENDING, _is_unwanted(payment)
+        if not (is_open or is_unwanted):
+            return False
+        first = self._look_at(payment.key, attempt)
+        is_wrong = first.standing is Standing.HELD and differs(payment, first)
+        is_better = is_wrong and not is_unwanted and not differs(payment, second)
+        return first.standing in _UNPAID or first.is_another or is_better
 
     def _look_at(self, key: PaymentKey, attempt: Attempt) -> Look:
         return self.provider.look(key, self.account(attempt), attempt.deadline, None)
@@ -205,3 +237,7 @@ def _later(message: str) -> Outcome:
 
 def _taken(message: str) -> Outcome:
     return Outcome(State.DONE, None, message, is_final=True)
+
+
+def _manual(message: str) -> Outcome:
+    return Outcome(State.MANUAL, CANCEL_MANUALLY, message)

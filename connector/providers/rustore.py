@@ -12,15 +12,19 @@ call carries. The key must have been given each method it is to call, sandbox me
 
 The app starts the purchase with VTEX's paymentId as its order id, and only a notification tells
 which purchase that is: its purchaseId is VTEX's `authorizationId`, its invoiceId VTEX's `tid`.
-Only the invoice can be looked at and refunded, only the purchase cancelled and confirmed. It shows
-no amount, does all in full only, and cannot end a purchase before it is paid. One cannot be found
-by VTEX's payment id, so one that is not found may still exist.
+Only the invoice can be looked at and refunded, only the purchase cancelled and confirmed. All is
+done in full only, and nothing ends a purchase before it is paid. One cannot be found by VTEX's
+payment id, so one that is not found may still exist. What a look shows of the order (its id, amount
+and currency, of RuStore's own generated reference) must be what VTEX asked for.
 
 The pages leave open:
 - HTTP statuses: an envelope's `code` decides, but OK counts only with a 2xx.
 - Whether `Purchase status must be PAID` means that it is done already: a look tells.
 - Whether `invoiceId` goes into the path or the query: the printed URL has it in the path.
 - The letters of OK: the tables print them in Cyrillic, the samples in ASCII; both are read.
+- Whether every look shows the order, which page "look" leaves out: what is absent is not compared.
+- Whether OK to a confirm or a refund is its end: there are statuses of both under way, so a look
+  tells. "Invoice has already been refunded" does not say that the money is back either.
 """
 
 import base64
@@ -30,7 +34,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -53,12 +57,14 @@ _CALLS = {
     "settle": ("PUT", "/applications/{app}/purchases/{purchase}:confirm"),
     "refund": ("PATCH", "/applications/{app}/invoices/{invoice}"),
 }
-# `invoiceStatus`, page "look". Older pages write them in small letters.
+# `invoiceStatus`, page "look"; consumed, executing and refunding are of the generated reference.
+# Some write them in small letters. EXECUTING is a confirm, REFUNDING a refund that is under way.
 _STANDINGS = {
     "CREATED": Standing.UNPAID,
     "EXECUTED": Standing.PAYING,
     "PAID": Standing.HELD,
-    "CONFIRMED": Standing.CAPTURED,
+    **dict.fromkeys(("EXECUTING", "REFUNDING"), Standing.WORKING),
+    **dict.fromkeys(("CONFIRMED", "CONSUMED"), Standing.CAPTURED),
     **dict.fromkeys(("CANCELLED", "REJECTED", "EXPIRED", "REVERSED", "REFUNDED"), Standing.UNDONE),
 }
 # `code`, every page. The second OK is U+041E U+041A, as the tables print it.
@@ -74,7 +80,7 @@ _ERRORS: dict[str, type[errors.ConnectorError]] = {
     "Purchase status must be PAID": errors.ProviderRefused,
     _NOT_FOUND: errors.ProviderRefused,
     _REFUNDED: errors.ProviderRefused,
-    "Cannot refund now. Try again later": errors.ProviderRefused,
+    "Cannot refund now. Try again later": errors.ProviderUnavailable,
     "Refund amount cannot exceed payment amount": errors.ProviderRefused,
     "Invoice cannot be refunded": errors.ProviderRefused,
     "Invoice status must be CONFIRMED": errors.ProviderRefused,
@@ -131,7 +137,7 @@ class RuStore(Provider):
     )
     payment_methods = ("RuStore",)
     currencies = frozenset({"RUB"})
-    # The buyer pays at once or never. How long a hold lasts is not documented: settle it soon.
+    # The buyer pays at once or never. A hold lasts 6 h: settle it soon.
     delays = Delays(3600, 3600, cancel=3600)
     is_adopting = True
     cancellable = frozenset({Standing.HELD, Standing.UNSEEN})
@@ -174,7 +180,7 @@ class RuStore(Provider):
     ) -> Sent:
         _check_whole(amount)
         self._call("settle", payment, account, deadline)
-        return Sent(Effect.DONE, _usable(payment.authorization_id), "OK")
+        return Sent(Effect.ACCEPTED, _usable(payment.authorization_id), "OK")
 
     def refund(
         self,
@@ -191,8 +197,8 @@ class RuStore(Provider):
         except errors.ProviderRefused as error:
             if error.evidence != _REFUNDED:
                 raise
-            return Sent(Effect.DONE, _usable(payment.authorization_id), _REFUNDED)
-        return Sent(Effect.DONE, _usable(payment.authorization_id), "OK")
+            return Sent(Effect.ACCEPTED, _usable(payment.authorization_id), _REFUNDED)
+        return Sent(Effect.ACCEPTED, _usable(payment.authorization_id), "OK")
 
     def read_notification(
         self, body: bytes, headers: Mapping[str, str], account: Account, deadline: Deadline
@@ -353,7 +359,7 @@ def _token_from(body: Fields, started: float) -> _Token:
 
 
 def _look_from(invoice: Fields, payment: PaymentKey, account: Account) -> Look:
-    """Read {"invoiceId", "invoiceStatus", "appId", ...}; ids come as numbers or texts."""
+    """Read {"invoiceId", "invoiceStatus", "appId", "order", ...}; ids are numbers or texts."""
     ids = {"invoiceId": payment.provider_payment_id, "appId": account.settings["app_id"]}
     for name, expected in ids.items():
         if invoice.text(name) not in {None, expected}:
@@ -361,13 +367,41 @@ def _look_from(invoice: Fields, payment: PaymentKey, account: Account) -> Look:
     status = (invoice.text("invoiceStatus") or "").upper()
     if not status:
         raise errors.AnswerNotUnderstood(evidence="no invoiceStatus")
-    purchase_id = _usable(payment.authorization_id)
+    order = _Order(invoice)
+    if order.id not in {None, payment.payment_id}:
+        # Whoever gave these ids: the money is another payment's.
+        return Look(Standing.STUCK, is_another=True, word=f"{word(status)} of another order")
+    return replace(
+        _standing_from(status, _usable(payment.authorization_id)),
+        amount=order.amount,
+        currency=order.currency,
+    )
+
+
+def _standing_from(status: str, purchase_id: str | None) -> Look:
     standing = _STANDINGS.get(status, Standing.WORKING)
     if standing is Standing.HELD and not purchase_id:
         # Only the purchase can be cancelled, and nothing tells which one this invoice is of.
         return Look(Standing.STUCK, word=status)
     ended_by = purchase_id if standing is Standing.UNDONE else None
     return Look(standing, cancellation_id=ended_by, word=word(status))
+
+
+class _Order:
+    """What an invoice shows of its order: {"orderId", "amountCurrent", "currency", ...}.
+
+    Amounts are in kopecks. `amountCreate` was asked for first. In the older shape, which RuStore's
+    deprecated look has, it is {"order_id", "amount", "currency"} within "invoice".
+    """
+
+    def __init__(self, invoice: Fields) -> None:
+        older, newer = invoice.object("invoice").object("order"), invoice.object("order")
+        self.id = newer.text("orderId") or newer.text("order_id") or older.text("order_id")
+        currency = newer.text("currency") or older.text("currency")
+        self.currency = currency.upper() if currency else None
+        shown = [newer.decimal(name) for name in ("amountCurrent", "amountCreate", "amount")]
+        kopecks = next((one for one in (*shown, older.decimal("amount")) if one is not None), None)
+        self.amount = None if kopecks is None else kopecks.scaleb(-2)
 
 
 def _check_whole(amount: Decimal | None) -> None:

@@ -25,7 +25,16 @@ APP_ID = "1704024"
 KEY_ID = "2351"
 UNPAID = {"CREATED", "EXECUTED"}
 # What of its amount is held, taken and returned in a status; in others nothing.
-MONEY = {"PAID": (1, 0, 0), "CONFIRMED": (0, 1, 0), "REFUNDED": (0, 1, 1)}
+MONEY = {
+    **dict.fromkeys(("PAID", "EXECUTING"), (1, 0, 0)),
+    **dict.fromkeys(("CONFIRMED", "CONSUMED", "REFUNDING"), (0, 1, 0)),
+    "REFUNDED": (0, 1, 1),
+}
+# What is under way in a status, where it ends, and where it ends when nothing comes of it.
+UNDER_WAY = {
+    "EXECUTING": ("settle", "CONFIRMED", "PAID"),
+    "REFUNDING": ("refund", "REFUNDED", "CONFIRMED"),
+}
 OPERATIONS = (
     ("token", "POST", r"/public/auth/"),
     ("look", "GET", r"/public(?P<sandbox>/sandbox)?/v2/purchase/(?P<id>[^/]+)"),
@@ -70,15 +79,24 @@ class Purchase:
     invoice_id: str
     order_id: str
     status: str
-    # In units of the currency. Only the buyer and the company's people see it.
+    # In units of the currency.
     amount: Decimal = Decimal("100.00")
+    currency: str = "RUB"
     is_test: bool = False
+    # How a look shows the order, where not as the company shows every other.
+    order: dict[str, Any] | None = None
 
 
 @dataclass
 class RuStore(Company):
     """Knobs: the letters of OK, the seconds a token lives, the HTTP status of refusals."""
 
+    # How a look shows the order: "current", "older", or "" for not at all.
+    shape: str = "current"
+    # Whether a confirm and a refund are under way until `finish`.
+    is_slow: bool = False
+    # How many refunds are not possible now.
+    refunds_later: int = 0
     is_cyrillic: bool = False
     ttl: float = 900
     refusal_status: int = 400
@@ -143,8 +161,18 @@ class RuStore(Company):
         """Time is over: nobody paid, or nobody confirmed."""
         self._leave(payment_id, {**dict.fromkeys(UNPAID, "EXPIRED"), "PAID": "REVERSED"})
 
-    def finish(self, payment_id: str) -> None:
-        """Nothing here takes time."""
+    def finish(self, payment_id: str, *, well: bool = True) -> None:
+        """End a confirm or a refund that is under way, if one is."""
+        with self.lock:
+            for purchase in self._all_of(payment_id):
+                if purchase.status in UNDER_WAY:
+                    self._end(purchase, well=well)
+
+    def _end(self, purchase: Purchase, *, well: bool = True) -> None:
+        action, done, failed = UNDER_WAY[purchase.status]
+        purchase.status = done if well else failed
+        name = purchase.purchase_id if action == "settle" else purchase.invoice_id
+        self.effects[f"{action}:{name}"] += well
 
     def money(self, payment_id: str) -> tuple[Decimal, Decimal, Decimal]:
         """Return what is held, what was taken, and what of that was returned."""
@@ -258,8 +286,20 @@ class RuStore(Company):
                 "appId": int(APP_ID),
                 "ownerCode": 4384191,
                 "paymentInfo": {"paymentDate": "2024-10-24T14:31:33+03:00"},
+                **self._order(purchase),
             }
         )
+
+    def _order(self, purchase: Purchase) -> dict[str, Any]:
+        """Return what a look shows of the order; its amounts are in kopecks."""
+        if purchase.order is not None:
+            return {"order": purchase.order}
+        kopecks = int(purchase.amount * 100)
+        amounts = {"amountCreate": kopecks, "amountCurrent": kopecks}
+        newer = {"orderId": purchase.order_id, **amounts, "currency": purchase.currency}
+        older = {"order_id": purchase.order_id, "amount": kopecks, "currency": purchase.currency}
+        shapes = {"current": {"order": newer}, "older": {"invoice": {"order": older}}}
+        return shapes.get(self.shape, {})
 
     def _cancel(self, purchase: Purchase) -> Respond:
         if purchase.status != "PAID":
@@ -271,17 +311,22 @@ class RuStore(Company):
     def _settle(self, purchase: Purchase) -> Respond:
         if purchase.status != "PAID":
             return self._refuse("Purchase status must be PAID")
-        purchase.status = "CONFIRMED"
-        self.effects[f"settle:{purchase.purchase_id}"] += 1
+        purchase.status = "EXECUTING"
+        if not self.is_slow:
+            self._end(purchase)
         return self._ok({})
 
     def _refund(self, purchase: Purchase) -> Respond:
-        if purchase.status == "REFUNDED":
+        if self.refunds_later:
+            self.refunds_later -= 1
+            return self._refuse("Cannot refund now. Try again later")
+        if purchase.status in {"REFUNDING", "REFUNDED"}:
             return self._refuse("Invoice has already been refunded")
-        if purchase.status != "CONFIRMED":
+        if purchase.status not in {"CONFIRMED", "CONSUMED"}:
             return self._refuse("Invoice status must be CONFIRMED")
-        purchase.status = "REFUNDED"
-        self.effects[f"refund:{purchase.invoice_id}"] += 1
+        purchase.status = "REFUNDING"
+        if not self.is_slow:
+            self._end(purchase)
         return self._ok({})
 
     def _find(self, operation: str, name: str, *, sandbox: bool) -> Purchase | None:

@@ -159,9 +159,20 @@ class RuStoreSide(Side):
         if self.is_unpaid:
             self._purchases[-1].status = "EXECUTED"
 
+    def underpay(self, amount: Decimal) -> bool:
+        self._purchases[-1].amount = amount
+        return True
+
     def finish(self, *, well: bool = True) -> None:
         if self._purchases[-1].status == "EXECUTED":
             self.pay() if well else self.decline()
+            return
+        self.company.finish(self.payment_id, well=well)
+
+    def mood(self, word: str) -> None:
+        """What does not go well is not possible for now."""
+        self.company.is_slow = word == "later"
+        self.company.refunds_later = 3 if word == "badly" else 0
 
     def _names(self) -> list[str]:
         return [name for one in self._purchases for name in (one.purchase_id, one.invoice_id)]

@@ -46,7 +46,7 @@ class Surroundings(RuleBasedStateMachine):
         self.world.change_money(self.side.pay)
         self.tell()
 
-    @precondition(lambda self: self.side.is_unpaid and not self.world.kind.is_adopting)
+    @precondition(lambda self: self.side.is_unpaid)
     @rule()
     def underpay(self) -> None:
         """The company asks another amount of the buyer; so it shows it."""

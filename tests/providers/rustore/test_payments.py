@@ -122,13 +122,50 @@ class TestSettle:
         self, company: Company, provider: RuStore, account: Account
     ) -> None:
         purchase = company.create(PAYMENT)
-        expected = Sent(Effect.DONE, purchase.purchase_id, "OK")
+        expected = Sent(Effect.ACCEPTED, purchase.purchase_id, "OK")
         assert expected == settle(provider, key_of(purchase), account)
         (call,) = company.calls_of("settle")
         line = f"PUT /public/applications/{APP_ID}/purchases/{purchase.purchase_id}:confirm"
         assert line == f"{call.method} {call.path}"
         assert not call.body
         assert Counter({f"settle:{purchase.purchase_id}": 1}) == company.effects
+
+    @pytest.mark.parametrize(
+        ("verb", "status", "under_way", "done"),
+        [
+            (settle, "PAID", "EXECUTING", "CONFIRMED"),
+            (refund, "CONFIRMED", "REFUNDING", "REFUNDED"),
+        ],
+    )
+    def test_an_ok_is_not_the_end_which_a_look_shows(
+        self,
+        company: Company,
+        provider: RuStore,
+        account: Account,
+        verb: Any,
+        status: str,
+        under_way: str,
+        done: str,
+    ) -> None:
+        company.is_slow = True
+        purchase = company.create(PAYMENT, status)
+        key = key_of(purchase)
+        assert Effect.ACCEPTED is verb(provider, key, account).effect
+        found = look(provider, key, account)
+        assert (Standing.WORKING, under_way) == (found.standing, found.word)
+        assert not company.effects
+        company.finish(PAYMENT)
+        assert done == look(provider, key, account).word
+        assert 1 == sum(company.effects.values())
+
+    @pytest.mark.parametrize("status", ["REFUNDING", "REFUNDED"])
+    def test_a_repeated_refund_says_nothing_of_its_end(
+        self, company: Company, provider: RuStore, account: Account, status: str
+    ) -> None:
+        purchase = company.create(PAYMENT, status)
+        word = "Invoice has already been refunded"
+        expected = Sent(Effect.ACCEPTED, purchase.purchase_id, word)
+        assert expected == refund(provider, key_of(purchase), account)
 
     @pytest.mark.parametrize("verb", [settle, refund])
     def test_a_part_is_refused_before_anything_is_sent(

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,10 @@ class TestLook:
             ("CREATED", Standing.UNPAID),
             ("EXECUTED", Standing.PAYING),
             ("PAID", Standing.HELD),
+            ("EXECUTING", Standing.WORKING),
             ("CONFIRMED", Standing.CAPTURED),
+            ("CONSUMED", Standing.CAPTURED),
+            ("REFUNDING", Standing.WORKING),
             ("CANCELLED", Standing.UNDONE),
             ("REJECTED", Standing.UNDONE),
             ("EXPIRED", Standing.UNDONE),
@@ -141,10 +145,72 @@ class TestLook:
     def test_each_documented_status_has_its_standing(
         self, company: Company, provider: RuStore, status: str, standing: Standing, spelling: Any
     ) -> None:
+        company.shape = ""
         purchase = company.create(status=spelling(status))
         ended_by = purchase.purchase_id if standing is Standing.UNDONE else None
         expected = Look(standing, cancellation_id=ended_by, word=status)
         assert expected == look(provider, key_of(purchase), Account(company.settings))
+
+    @pytest.mark.parametrize("shape", ["current", "older"])
+    def test_the_amount_is_shown_in_kopecks_in_the_older_shape_too(
+        self, company: Company, provider: RuStore, account: Account, shape: str
+    ) -> None:
+        company.shape = shape
+        purchase = company.start(PAYMENT, "1234.50")
+        expected = Look(Standing.UNPAID, Decimal("1234.50"), "RUB", word="CREATED")
+        assert expected == look(provider, key_of(purchase), account)
+
+    @pytest.mark.parametrize(
+        ("order", "amount", "currency"),
+        [
+            ({}, None, None),
+            ({"orderId": PAYMENT, "orderNumber": "17", "itemCode": "cart"}, None, None),
+            ({"orderId": None, "amountCurrent": None, "currency": ""}, None, None),
+            ({"amountCurrent": 123450, "amountCreate": 150000}, "1234.50", None),
+            ({"amountCreate": "123450", "currency": "rub"}, "1234.50", "RUB"),
+            ({"order_id": PAYMENT, "amount": 1}, "0.01", None),
+            ({"amountCurrent": 0, "amountCreate": 100}, "0", None),
+        ],
+    )
+    def test_what_is_shown_of_an_order_is_read(
+        self,
+        company: Company,
+        provider: RuStore,
+        account: Account,
+        order: dict[str, Any],
+        amount: str | None,
+        currency: str | None,
+    ) -> None:
+        purchase = company.start(PAYMENT)
+        purchase.order = order
+        found = look(provider, key_of(purchase), account)
+        expected = (amount and Decimal(amount), currency)
+        assert expected == (found.amount, found.currency)
+        assert Standing.UNPAID is found.standing
+
+    @pytest.mark.parametrize("status", ["CREATED", "PAID", "CONFIRMED", "REVERSED", "tomorrows"])
+    @pytest.mark.parametrize("shape", ["current", "older"])
+    def test_the_purchase_of_another_order_is_nobodys_to_move(
+        self, company: Company, provider: RuStore, account: Account, shape: str, status: str
+    ) -> None:
+        company.shape = shape
+        purchase = company.create("B" * 32, status)
+        key = dataclasses.replace(key_of(purchase), payment_id=PAYMENT)
+        found = look(provider, key, account)
+        word = f"{status.upper()} of another order"
+        assert Look(Standing.STUCK, is_another=True, word=word) == found
+
+    @pytest.mark.parametrize(
+        "order",
+        ["cart", ["cart"], {"amountCurrent": True}, {"amountCurrent": "1,5"}, {"orderId": {}}],
+    )
+    def test_an_order_that_cannot_be_read_is_no_answer(
+        self, company: Company, provider: RuStore, account: Account, order: Any
+    ) -> None:
+        purchase = company.create()
+        purchase.order = order
+        with pytest.raises(AnswerNotUnderstood):
+            look(provider, key_of(purchase), account)
 
     def test_the_recorded_look_is_read_exactly(self, company: Company, provider: RuStore) -> None:
         company.inject("answer", "look", body=recorded("look_confirmed"))
@@ -186,7 +252,7 @@ class TestLook:
         self, company: Company, provider: RuStore, account: Account, purchase_id: str | None
     ) -> None:
         key = dataclasses.replace(key_of(company.create()), authorization_id=purchase_id)
-        expected = Look(Standing.STUCK, is_final=False, word="PAID")
+        expected = Look(Standing.STUCK, Decimal(100), "RUB", is_final=False, word="PAID")
         assert expected == look(provider, key, account)
 
     @pytest.mark.parametrize("status", [200, 400, 404])
@@ -348,7 +414,7 @@ class TestRefund:
         purchase = company.create(status="CONFIRMED")
         for _ in range(3):
             sent = refund(provider, key_of(purchase), account)
-            assert (Effect.DONE, purchase.purchase_id) == (sent.effect, sent.id)
+            assert (Effect.ACCEPTED, purchase.purchase_id) == (sent.effect, sent.id)
         assert Counter({f"refund:{purchase.invoice_id}": 1}) == company.effects
         assert Standing.UNDONE is look(provider, key_of(purchase), account).standing
 
@@ -366,17 +432,17 @@ class TestRefund:
         ("name", "word"),
         [("refund_done", "OK"), ("refund_already", "Invoice has already been refunded")],
     )
-    def test_the_recorded_answers_prove_the_refund(
+    def test_the_recorded_answers_leave_the_refunds_end_to_a_look(
         self, company: Company, provider: RuStore, account: Account, name: str, word: str
     ) -> None:
         company.inject("answer", "refund", body=recorded(name))
-        expected = Sent(Effect.DONE, PURCHASE, word)
+        expected = Sent(Effect.ACCEPTED, PURCHASE, word)
         assert expected == refund(provider, PaymentKey(PAYMENT, PURCHASE, "4567"), account)
 
     @pytest.mark.parametrize(
         ("message", "expected"),
         [
-            ("Cannot refund now. Try again later", ProviderRefused),
+            ("Cannot refund now. Try again later", ProviderUnavailable),
             ("Refund amount cannot exceed payment amount", ProviderRefused),
             ("Invoice cannot be refunded", ProviderRefused),
             ("Invoice status must be CONFIRMED", ProviderRefused),
