@@ -33,6 +33,7 @@ from connector.domain.errors import (
     OutOfTime,
     ProviderCredentials,
     ProviderUnavailable,
+    root_of,
 )
 from connector.resolver import Resolver
 
@@ -238,7 +239,7 @@ class HttpClient:
         and AnswerNotUnderstood for an answer that is no answer (a redirect, too large).
         """
         started = time.monotonic()
-        outcome = "ok"
+        outcome, reason = "ok", None
         status: int | None = None
         try:
             answer = self._exchange(method, url, deadline, headers, body)
@@ -246,7 +247,7 @@ class HttpClient:
             _refuse_by_status(status)
             return answer
         except ConnectorError as error:
-            outcome = type(error).__name__
+            outcome, reason = type(error).__name__, error.why
             raise
         finally:
             seconds = time.monotonic() - started
@@ -258,6 +259,7 @@ class HttpClient:
                     "call": operation,
                     "http_status": status,
                     "outcome": outcome,
+                    "reason": reason,
                     "ms": round(seconds * 1000, 1),
                 },
             )
@@ -284,9 +286,10 @@ class HttpClient:
             with response:
                 return Answer(response.status_code, _read(response))
         except (requests.RequestException, HTTPError, OSError) as error:
+            reason = root_of(error)
             if _call.connecting:
-                raise ProviderUnavailable from error
-            raise OutcomeUnknown from error
+                raise ProviderUnavailable(reason=reason) from error
+            raise OutcomeUnknown(reason=reason) from error
 
 
 def _read(response: requests.Response) -> bytes:

@@ -151,6 +151,7 @@ class Once:
         next_look = _next_look(request.operation, outcome, looks)
         is_operators = _is_operators(request.operation, outcome, due, next_look)
         recorded = replace(outcome, state=State.MANUAL) if is_operators else outcome
+        _tell(recorded)
         self.requests.end_turn(
             attempt.turn,
             recorded,
@@ -190,15 +191,24 @@ def _attempted(operation: Operation, attempt: Attempt, work: Work) -> Outcome:
     except ConnectorError as error:
         if isinstance(error, IllegalTransition):
             log.warning("illegal transition", extra=_named(attempt))
-        return Outcome(_state(operation, attempt, error), error.code, str(error))
-    except Exception:
+        state = _state(operation, attempt, error)
+        return Outcome(state, error.code, str(error), reason=error.why)
+    except Exception as error:
         # A fault of ours must not hold the payment until the lease ends.
         log.exception("operation failed", extra=_named(attempt))
-        return Outcome(State.UNKNOWN, ConnectorError.code, str(ConnectorError()))
+        reason, told = type(error).__name__, ConnectorError()
+        return Outcome(State.UNKNOWN, told.code, str(told), reason=reason)
 
 
 def _named(attempt: Attempt) -> dict[str, str]:
-    return {"payment_id": attempt.payment.key.payment_id, "code": attempt.payment.status.value}
+    return {"code": attempt.payment.status.value}
+
+
+def _tell(outcome: Outcome) -> None:
+    """Log why a request is not done; its answer's line tells the reason too."""
+    context.add(reason=outcome.reason)
+    if outcome.state is not State.DONE:
+        log.info("not done", extra={"outcome": outcome.state.value, "code": outcome.code})
 
 
 _STATES = {

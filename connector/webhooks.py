@@ -59,6 +59,7 @@ class Webhooks:
             if kept:
                 context.add(payment_id=kept.payment.payment_id, request_id=kept.request_id)
         except ConnectorError as error:
+            context.add(reason=error.why)
             reply = _failure(error)
         count_answer(Operation.NOTIFICATION, provider, reply.status)
         payment_id = kept.payment.payment_id if kept else None

@@ -1,9 +1,13 @@
+import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copy
+from typing import Any
 
 import pytest
 
+from connector import logs
 from connector.storage.database import Database
 from connector.storage.migrate import migrate
 from tests import postgres
@@ -85,3 +89,25 @@ def rig_on_both(migrated_url: str, tmp_path: Path) -> Iterator[Rig]:
     """A connector in this process: the test runs once on each kind of database."""
     with Rig(migrated_url, tmp_path) as rig:
         yield rig
+
+
+class Lines(logging.Handler):
+    """Keeps what is logged in this process, in the form in which it is written."""
+
+    def __init__(self, lines: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.setFormatter(logs.JsonFormatter())
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(json.loads(self.format(record)))
+
+
+@pytest.fixture
+def log_lines(caplog: pytest.LogCaptureFixture) -> Iterator[list[dict[str, Any]]]:
+    caplog.set_level(logging.INFO, "connector")
+    lines: list[dict[str, Any]] = []
+    handler = Lines(lines)
+    logging.getLogger("connector").addHandler(handler)
+    yield lines
+    logging.getLogger("connector").removeHandler(handler)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from connector import context, logs
+from connector import context
 from tests.companies.tranzzo import TranzzoCompany
 from tests.operations.sink import sink
 from tests.rig import Rig, Served, headers, provider_of
@@ -20,28 +20,6 @@ Line = dict[str, Any]
 def company() -> Iterator[TranzzoCompany]:
     with TranzzoCompany() as company:
         yield company
-
-
-class Lines(logging.Handler):
-    """Keeps what is logged in this process, in the form in which it is written."""
-
-    def __init__(self, lines: list[Line]) -> None:
-        super().__init__()
-        self.setFormatter(logs.JsonFormatter())
-        self._lines = lines
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._lines.append(json.loads(self.format(record)))
-
-
-@pytest.fixture
-def log_lines(caplog: pytest.LogCaptureFixture) -> Iterator[list[Line]]:
-    caplog.set_level(logging.INFO, "connector")
-    lines: list[Line] = []
-    handler = Lines(lines)
-    logging.getLogger("connector").addHandler(handler)
-    yield lines
-    logging.getLogger("connector").removeHandler(handler)
 
 
 def lines_of(served: Served, logger: str = "connector") -> list[Line]:

@@ -49,11 +49,17 @@ def operation(row: Row) -> dict[str, Any]:
 
 
 def print_operations(rows: Sequence[Row], *, is_json: bool) -> None:
-    """People are shown the message too; the keys of the JSON are fixed."""
+    """People are shown message and reason too; the keys of the JSON are fixed."""
     if is_json:
         print_rows([operation(row) for row in rows], is_json=True)
-    else:
-        print_rows([{**operation(row), "message": row.message} for row in rows], is_json=False)
+        return
+    print_rows([operation(row) | _more(row) for row in rows], is_json=False)
+
+
+def _more(row: Row) -> dict[str, str | None]:
+    """The reason is for the operator; it is not said twice."""
+    is_said = row.reason is None or row.reason in (row.message or "")
+    return {"message": row.message, "reason": None if is_said else row.reason}
 
 
 def _instant(seconds: float) -> str:

@@ -1,10 +1,24 @@
 """Every typed failure, named by what the caller may do next.
 
 The message defaults to the docstring. `code` is what VTEX is told, `evidence` a short word of
-the company's (a status or error code, never free text, which could carry a secret).
+the company's (a status or error code, never free text, which could carry a secret). `reason` is
+for the operator alone: the rule that held an operation back, or the class of an exception.
 """
 
 import inspect
+from enum import StrEnum
+from typing import overload
+
+
+class Rule(StrEnum):
+    """Why an operation was held back: it could have been done twice, or told falsely."""
+
+    CREATE_MAY_ARRIVE = "a create of ours may still arrive"
+    WAS_THERE = "the provider does not know a payment that it knew, or that we may have created"
+    REFUND_MAY_COME = "a refund of ours is accepted, or unanswered for less than a lease"
+    CANCELLATION_MAY_COME = "a refund by a cancellation was sent, and its end is not known"
+    PART_RETURNED = "more was returned than is known of, and less than was asked for"
+    TURN_LOST = "the lease ended, and another request has the turn"
 
 
 class ConnectorError(Exception):
@@ -12,13 +26,28 @@ class ConnectorError(Exception):
 
     code = "internal-error"
 
-    def __init__(self, message: str | None = None, *, evidence: str = "") -> None:
+    def __init__(self, message: str | None = None, *, evidence: str = "", reason: str = "") -> None:
         self.evidence = evidence
+        self.reason = reason
         self.message = message or inspect.cleandoc(type(self).__doc__ or "").split("\n")[0]
         super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} ({self.evidence})" if self.evidence else self.message
+
+    @property
+    def why(self) -> str:
+        """Say for the operator what it was: the failure's class, and what is known of its cause."""
+        known = [part for part in (self.evidence, self.reason) if part]
+        return ": ".join([type(self).__name__, *known])
+
+
+def root_of(error: BaseException) -> str:
+    """Name the exception of which libraries made their own ones, up to a failure of ours."""
+    cause = error.__cause__ or error.__context__
+    if cause is None or isinstance(cause, ConnectorError):
+        return type(error).__name__
+    return root_of(cause)
 
 
 # The caller must change the request.
@@ -155,6 +184,14 @@ class OutcomeUnknown(ConnectorError):
     """The provider did not say what came of it; the next request looks first."""
 
     code = "outcome-unknown"
+
+    @overload
+    def __init__(self, message: str | None = None, *, evidence: str, reason: str = "") -> None: ...
+    @overload
+    def __init__(self, message: str | None = None, *, reason: str) -> None: ...
+    def __init__(self, message: str | None = None, *, evidence: str = "", reason: str = "") -> None:
+        """Give one of both: nobody can act on a doubt whose cause is not known."""
+        super().__init__(message, evidence=evidence, reason=reason)
 
 
 class AnswerNotUnderstood(OutcomeUnknown):

@@ -119,7 +119,7 @@ class Outcome:
 
     `id` is its id, `value` the amount settled or refunded, in units. `is_final` says that this
     answer is kept and given to every repeat of the request. `again` is when to look again, in
-    seconds, where that is known.
+    seconds, where that is known. `reason` is why it is not done, for the operator alone.
     """
 
     state: State
@@ -129,6 +129,7 @@ class Outcome:
     value: Decimal | None = None
     is_final: bool = False
     again: float | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -235,6 +236,7 @@ class Row:
     created_at: float
     updated_at: float
     message: str | None = None
+    reason: str | None = None
 
 
 def own_cancellation_id(merchant_id: int, payment_id: str) -> str:

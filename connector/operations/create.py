@@ -17,6 +17,7 @@ from connector.domain.errors import (
     OutOfTime,
     ProviderRefused,
     RequestMismatch,
+    Rule,
     UnsupportedCurrency,
 )
 from connector.domain.merchant import Merchant
@@ -166,9 +167,8 @@ class _CreateJob(EndJob):
             if isinstance(error, LeaseLost) or not self._is_there(attempt):
                 raise
             # The payment is there, only the company cannot be asked: it is as undecided as before.
-            named = {"payment_id": self.request.payment.payment_id, "code": error.code}
-            log.warning("a payment could not be looked at", extra=named)
-            return _waiting(None)
+            log.warning("a payment could not be looked at", extra={"code": error.code})
+            return replace(_waiting(None), reason=error.why)
 
     def _is_there(self, attempt: Attempt) -> bool:
         created = [send.state for send in attempt.sends if send.action == CREATE]
@@ -241,7 +241,7 @@ class _CreateJob(EndJob):
             return _waiting(None)
         is_over = send.age >= self.lease or self.provider.create_is_idempotent
         if send.state == "open" and not is_over:
-            raise OutcomeUnknown
+            raise OutcomeUnknown(reason=Rule.CREATE_MAY_ARRIVE)
         if attempt.payment.is_cancel_asked:
             return self._denied(attempt, "VTEX cancelled the payment before it was created")
         return self._create(attempt, is_new=not self.provider.create_is_idempotent)

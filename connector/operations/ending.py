@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from connector.attempt import LOST, Attempt
-from connector.domain.errors import OutcomeUnknown, OutOfTime, ProviderRefused
+from connector.domain.errors import OutcomeUnknown, OutOfTime, ProviderRefused, Rule
 from connector.domain.merchant import CapturedPolicy
 from connector.domain.money import ValueUnit, is_whole
 from connector.domain.operation import CANCEL_MANUALLY, Outcome, Send, State, own_cancellation_id
@@ -104,7 +104,7 @@ class EndJob(Job):
     def _absent(self, attempt: Attempt) -> Outcome:
         if self._was_there(attempt):
             # The company contradicts itself, or has not answered our create yet.
-            raise OutcomeUnknown
+            raise OutcomeUnknown(reason=Rule.WAS_THERE)
         if attempt.payment.key.was_authorized:
             return _manual("the provider does not know a payment that VTEX holds an id of")
         if not self.provider.absent_is_proof:
@@ -162,7 +162,7 @@ class EndJob(Job):
         elif its_fate is None and send.state == "open" and send.age >= self.lease:
             attempt.close(send, LOST)
         else:
-            raise OutcomeUnknown
+            raise OutcomeUnknown(reason=Rule.REFUND_MAY_COME)
 
     def _refuse_an_early_repeat(self, send: Send) -> None:
         """Wait until an unanswered refund has surely ended, where a repeat is a second refund.
@@ -172,7 +172,7 @@ class EndJob(Job):
         """
         has_ended = send.state == "open" and send.age >= self.lease
         if not self.provider.refund_is_idempotent and not has_ended:
-            raise OutcomeUnknown
+            raise OutcomeUnknown(reason=Rule.REFUND_MAY_COME)
 
     def _send(self, action: str, look: Look, attempt: Attempt, reference: str) -> Sent:
         account, deadline = self.account(attempt), attempt.deadline
@@ -221,10 +221,11 @@ def _done(cancellation_id: str) -> Outcome:
 
 def _manual(reason: str, is_final: bool = False) -> Outcome:
     message = f"This payment needs to be cancelled manually: {reason}"
-    return Outcome(State.MANUAL, CANCEL_MANUALLY, message, is_final=is_final)
+    return Outcome(State.MANUAL, CANCEL_MANUALLY, message, is_final=is_final, reason=reason)
 
 
 def _pending(look: Look) -> Outcome:
     word = f" ({look.word})" if look.word else ""
     message = f"The provider is still working on this payment{word}; repeat the request"
-    return Outcome(State.WAITING, "cancel-pending", message, again=look.again)
+    reason = look.word or None
+    return Outcome(State.WAITING, "cancel-pending", message, again=look.again, reason=reason)

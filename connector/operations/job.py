@@ -71,7 +71,8 @@ class Job:
         except ConnectorError as error:
             error.evidence = self.told(error.evidence)
             raise
-        return replace(outcome, message=self.told(outcome.message))
+        reason = outcome.reason and self.told(outcome.reason)
+        return replace(outcome, message=self.told(outcome.message), reason=reason)
 
     def is_sandbox(self, attempt: Attempt) -> bool:
         """A recorded payment stays where it was made."""

@@ -86,14 +86,13 @@ class Notify:
 
     def act(self, merchant: Merchant, request: NotificationRequest, deadline: Deadline) -> None:
         """Act on news that were kept. Never raises: what cannot be done now is reconcile's."""
-        named = {"payment_id": request.payment.payment_id}
         try:
             self.reconcile(merchant, Due(request, 0, State.WAITING, 0.0), deadline)
         except ConnectorError as error:
-            named["code"] = error.code
+            named = {"code": error.code, "reason": error.why}
             log.warning("a notification is left to reconcile", extra=named)
         except Exception:
-            log.exception("a notification is left to reconcile", extra=named)
+            log.exception("a notification is left to reconcile")
 
     def reconcile(self, merchant: Merchant, due: Due, deadline: Deadline) -> bool:
         """Act on news; say whether it was this call's turn. Raises ProviderBusy."""

@@ -60,7 +60,7 @@ class Reconciler:
             try:
                 self.run_once()
             except ConnectorError as error:
-                log.warning("reconcile failed", extra={"code": error.code})
+                log.warning("reconcile failed", extra={"code": error.code, "reason": error.why})
             except Exception:
                 # A thread that ended would leave holds standing with nobody the wiser.
                 log.exception("reconcile failed")
@@ -87,7 +87,7 @@ class Reconciler:
                 slow.add(merchant.provider)
             return taken
         except ConnectorError as error:
-            log.warning("reconcile left a request", extra={"code": error.code})
+            log.warning("reconcile left a request", extra={"code": error.code, "reason": error.why})
             return False
         except Exception:
             # One request that cannot be finished must not keep the others waiting.

@@ -15,6 +15,7 @@ from connector.domain.errors import (
     OutOfTime,
     PaymentBusy,
     ProviderRefused,
+    Rule,
     TooMuch,
 )
 from connector.domain.merchant import Merchant
@@ -110,7 +111,8 @@ class _RefundJob(Job):
         elif its_fate is Effect.FAILED:
             attempt.close(send, "failed")
         elif its_fate is Effect.ACCEPTED or not self._has_surely_ended(send, attempt):
-            raise OutcomeUnknown if _is_own(send, attempt) else PaymentBusy
+            held_back = OutcomeUnknown if _is_own(send, attempt) else PaymentBusy
+            raise held_back(reason=Rule.REFUND_MAY_COME)
         elif not _is_own(send, attempt):
             attempt.close(send, LOST)
 
@@ -127,7 +129,7 @@ class _RefundJob(Job):
         if is_all or beyond >= self.value:
             attempt.close(lost[-1], "done")
         elif beyond > 0:
-            raise OutcomeUnknown
+            raise OutcomeUnknown(reason=Rule.PART_RETURNED)
 
     def _find_the_forgotten(self, look: Look, attempt: Attempt) -> Outcome | None:
         """Know a refund of this request that was made after the backup which is restored by now.
@@ -193,7 +195,7 @@ class _RefundJob(Job):
         """
         while send := attempt.open_send(*job.ENDS):
             if send.action == job.REFUND and not self._has_surely_ended(send, attempt):
-                raise OutcomeUnknown
+                raise OutcomeUnknown(reason=Rule.CANCELLATION_MAY_COME)
             attempt.close(send, LOST)
 
     def _limit(self, look: Look, attempt: Attempt) -> Decimal | None:
@@ -285,10 +287,11 @@ def _returned(look: Look, attempt: Attempt) -> Decimal:
 def _manual(reason: str) -> Outcome:
     """Once VTEX told the merchant to refund by hand, no repeat may refund it too."""
     message = f"This payment needs to be refunded manually: {reason}"
-    return Outcome(State.MANUAL, REFUND_MANUALLY, message, is_final=True)
+    return Outcome(State.MANUAL, REFUND_MANUALLY, message, is_final=True, reason=reason)
 
 
 def _pending(look: Look) -> Outcome:
     word = f" ({look.word})" if look.word else ""
     message = f"The provider is still working on this refund{word}; repeat the request"
-    return Outcome(State.WAITING, "refund-pending", message, again=look.again)
+    reason = look.word or None
+    return Outcome(State.WAITING, "refund-pending", message, again=look.again, reason=reason)

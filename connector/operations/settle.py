@@ -188,4 +188,5 @@ def _first(*amounts: Decimal | None) -> Decimal | None:
 
 def _pending(look: Look) -> Outcome:
     message = "The provider is still working on this settlement; repeat the request"
-    return Outcome(State.WAITING, "settle-pending", message, again=look.again)
+    reason = look.word or None
+    return Outcome(State.WAITING, "settle-pending", message, again=look.again, reason=reason)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from connector.domain.errors import LeaseLost, PaymentBusy, RequestMismatch
+from connector.domain.errors import LeaseLost, PaymentBusy, RequestMismatch, Rule
 from connector.domain.operation import (
     Due,
     Kept,
@@ -109,7 +109,7 @@ class Requests:
             if not connection.run(
                 sql.MARK_SENDING, token=turn.token, **payment_values(payment), **of_payment
             ):
-                raise LeaseLost
+                raise LeaseLost(reason=Rule.TURN_LOST)
             _close(connection, turn, closed)
             connection.run(
                 sql.SEND,
@@ -150,9 +150,14 @@ class Requests:
                 **payment_values(payment),
                 **_payment_of(turn),
             ):
-                raise LeaseLost
+                raise LeaseLost(reason=Rule.TURN_LOST)
             _close(connection, turn, closed)
-            words = {"state": outcome.state.value, "code": outcome.code, "message": outcome.message}
+            words = {
+                "state": outcome.state.value,
+                "code": outcome.code,
+                "message": outcome.message,
+                "reason": outcome.reason,
+            }
             connection.run(
                 sql.END_ATTEMPT,
                 id=turn.claim_id,
@@ -182,7 +187,7 @@ class Requests:
             is_free = connection.run(sql.FREE, **_payment(request))
             if not (is_free and connection.run(sql.CLOSE, id=request.claim_id)):
                 raise PaymentBusy("The payment is being worked on; try again in a minute")
-            words = {"state": State.DONE.value, "code": None, "message": CLOSED}
+            words = {"state": State.DONE.value, "code": None, "message": CLOSED, "reason": None}
             connection.run(sql.EVENT, id=request.claim_id, **words)
 
     def rows(self, *, state: str = "", merchant: str = "", payment_id: str = "") -> list[Row]:

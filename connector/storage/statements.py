@@ -132,15 +132,15 @@ END_TURN = f"""
 # A final reply, once kept, never changes.
 END_ATTEMPT = """
     UPDATE requests SET
-        state = :state, code = :code, message = :message,
+        state = :state, code = :code, message = :message, reason = :reason,
         reply_body = CASE WHEN reply_status IS NULL THEN :body ELSE reply_body END,
         reply_status = coalesce(reply_status, :reply),
         looks = :looks, next_look_at = NOW + :next_look, updated_at = NOW
     WHERE id = :id"""
 
 EVENT = """
-    INSERT INTO events (request, at, state, code, message)
-    VALUES (:id, NOW, :state, :code, :message)"""
+    INSERT INTO events (request, at, state, code, message, reason)
+    VALUES (:id, NOW, :state, :code, :message, :reason)"""
 
 # A lease that ended is taken away: who still thinks to have the turn can record nothing.
 FREE = """
@@ -163,7 +163,7 @@ DUE = """
 
 LIST = """
     SELECT merchants.name, merchants.provider, operation, payment_id, request_id, state, code,
-        reference, attempts, requests.created_at, requests.updated_at, message
+        reference, attempts, requests.created_at, requests.updated_at, message, reason
     FROM requests JOIN merchants ON merchants.id = requests.merchant_id
     WHERE (:state = '' OR state = :state) AND (:merchant = '' OR merchants.name = :merchant)
         AND (:payment_id = '' OR payment_id = :payment_id)

@@ -109,6 +109,7 @@ requests = Table(
     Column("next_look_at", Double),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
+    Column("reason", Text),
     Index("requests_due", "next_look_at"),
     Index("requests_of_payment", "merchant_id", "payment_id"),
 )
@@ -142,4 +143,5 @@ events = Table(
     Column("state", Text, nullable=False),
     Column("code", Text),
     Column("message", Text),
+    Column("reason", Text),
 )

@@ -93,7 +93,7 @@ class Callbacks:
             is_taken, again = self._sent(merchant_id, payment, tries)
             self._payments.end_callback(merchant_id, payment_id, again)
         except ConnectorError as error:
-            _warn("callback put off", error.code)
+            _warn("callback put off", error)
             return False
         except Exception:
             log.exception("callback failed")
@@ -119,7 +119,7 @@ class Callbacks:
             provider = self._providers[merchant.provider]
             self._post(url, keys, dump_payment(payment, provider))
         except ConnectorError as error:
-            _warn("callback not taken", error.code)
+            _warn("callback not taken", error)
             return False, again
         return True, None
 
@@ -134,5 +134,5 @@ class Callbacks:
             raise ConnectorError(evidence=f"HTTP {answer.status}")
 
 
-def _warn(event: str, code: str | None) -> None:
-    log.warning(event, extra={"code": code})
+def _warn(event: str, error: ConnectorError | None) -> None:
+    log.warning(event, extra={"code": error.code, "reason": error.why} if error else {})

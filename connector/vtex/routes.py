@@ -131,6 +131,7 @@ class Endpoints:
             merchant = self.fields.applied(merchant, asked_body)
             reply = endpoint.answer(merchant, asked, deadline)
         except ConnectorError as error:
+            context.add(reason=error.why)
             reply = failure(error, payment_id)
         count_answer(endpoint.name, provider, reply.status)
         log_answer(endpoint.name, _readable_id(payment_id, _given()), reply, provider, started)

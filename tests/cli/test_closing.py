@@ -52,7 +52,7 @@ def test_people_are_shown_the_row_that_was_closed(operator: Operator) -> None:
     result = operator.run(*CLOSE, "shop", "P1")
     assert 0 == result.exit_code
     header, row = result.stdout.splitlines()
-    assert [*OPERATION, "message"] == header.split()
+    assert [*OPERATION, "message", "reason"] == header.split()
     assert ["shop", "tranzzo", "cancel", "P1", "request-1", "done"] == row.split()[:6]
 
 

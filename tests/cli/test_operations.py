@@ -73,13 +73,13 @@ def test_what_is_no_payment_id_is_refused(operator: Operator, payment_id: str) -
     assert "--payment: VTEX's are 1 to 128 letters" in message
 
 
-def test_people_are_shown_the_message_too(operator: Operator) -> None:
+def test_people_are_shown_the_message_too_and_a_reason_once(operator: Operator) -> None:
     with TranzzoCompany() as company:
         operator.rig.add(company)
         message = operator.rig.cancel(company.create("P1", state="captured")).get_json()["message"]
     header, row = operator.run("operations", "list").stdout.splitlines()
-    assert [*OPERATION, "message"] == header.split()
-    assert row.endswith(f"  {message}")
+    assert [*OPERATION, "message", "reason"] == header.split()
+    assert row.endswith(f"  {message}  -")
     assert "captured" in message
     assert [OPERATION] == [list(listed) for listed in operator.json("operations", "list")]
 

@@ -34,7 +34,7 @@ def test_what_a_person_closes_is_done_and_looked_at_no_more(store: Store) -> Non
     assert store.requests.claim_due(due.request, lease=60) is None
     assert (before["payments"], before["sends"]) == (after["payments"], after["sends"])
     assert [("manual", MANUAL.code, MANUAL.message), ("done", None, "An operator closed it")] == [
-        event[3:] for event in after["events"]
+        event[3:6] for event in after["events"]
     ]
 
 

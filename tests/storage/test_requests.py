@@ -154,7 +154,7 @@ def test_what_a_repeat_leaves_out_is_still_known(store: Store) -> None:
 def test_every_attempt_that_ended_leaves_an_event(store: Store) -> None:
     store.end(store.turn(asked()), next_look=60)
     store.finish(store.turn(asked()))
-    words = [event[3:] for event in store.contents()["events"]]
+    words = [event[3:6] for event in store.contents()["events"]]
     assert [("failed", "provider-unavailable", "Not now"), ("done", None, "Cancelled")] == words
 
 
