@@ -106,6 +106,7 @@ def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
         enabled,
         vault.open_callback,
         settings.callback_hosts,
+        settings.callback_paths,
         settings.vtex_app_key,
         settings.vtex_app_token,
     )

@@ -44,6 +44,7 @@ class Settings:
     vtex_app_key: str = field(default="", repr=False)
     vtex_app_token: str = field(default="", repr=False)
     callback_hosts: tuple[str, ...] = ()
+    callback_paths: tuple[str, ...] = ()
     log_level: str = "INFO"
     metrics_bind: str = "127.0.0.1:9464"
 
@@ -156,6 +157,14 @@ def _callback_hosts(text: str) -> tuple[str, ...]:
     return hosts
 
 
+def _callback_paths(text: str) -> tuple[str, ...]:
+    paths = _items(text)
+    for path in paths:
+        if not re.fullmatch(r"[/*][A-Za-z0-9._~/*-]*", path):
+            raise ValueError("give paths such as /api/*/callback, with * for anything")
+    return paths
+
+
 def _fernet_keys(text: str) -> tuple[str, ...]:
     keys = _items(text)
     for key in keys:
@@ -217,6 +226,7 @@ _PLAIN: dict[str, Callable[[str], Any]] = {
     "vtex_app_key": str,
     "vtex_app_token": str,
     "callback_hosts": _callback_hosts,
+    "callback_paths": _callback_paths,
     "log_level": _choice("DEBUG", "INFO", "WARNING", "ERROR"),
     "metrics_bind": _bind,
 }

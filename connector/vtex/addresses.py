@@ -1,4 +1,4 @@
-"""Addresses that VTEX gives: which are URLs, and where our keys may be sent."""
+"""Addresses that VTEX gives: which are URLs, where a callback may go, and where with our keys."""
 
 import re
 from collections.abc import Iterable
@@ -10,17 +10,22 @@ _PORTS = {"https": 443, "http": 80}
 # no backslashes before the path, and a host of plain labels.
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _HOST = rf"(?P<host>{_LABEL}(?:\.{_LABEL})*|\[::1\])(?::(?P<port>[0-9]{{1,5}}))?"
-_URL = re.compile(rf"(?P<scheme>(?i:https?))://{_HOST}(?:[/?][!\"$-~]*)?")
+_URL = re.compile(rf"(?P<scheme>(?i:https?))://{_HOST}(?P<path>/[!\"$->@-~]*)?(?:\?[!\"$-~]*)?")
+# A path that every server reads alike: no escapes, no parameters, no empty and no dot segments.
+_PLAIN_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*/?")
+# Characters; VTEX's are some 150 long. A form with many stars takes long for a long path.
+MOST_PATH = 1024
 _PATTERN = re.compile(rf"(?P<any>\*\.)?{_HOST}")
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a URL leads, in small letters."""
+    """Where a URL leads: scheme and host in small letters, the path as it came."""
 
     scheme: str
     host: str
     port: int
+    path: str = ""
 
 
 def read(url: str) -> Address | None:
@@ -31,7 +36,7 @@ def read(url: str) -> Address | None:
     scheme, host = match["scheme"].lower(), match["host"].lower()
     if scheme == "http" and host not in LOOPBACK:
         return None
-    return Address(scheme, host, int(match["port"] or _PORTS[scheme]))
+    return Address(scheme, host, int(match["port"] or _PORTS[scheme]), match["path"] or "")
 
 
 def is_allowed(url: str, hosts: Iterable[str]) -> bool:
@@ -42,6 +47,21 @@ def is_allowed(url: str, hosts: Iterable[str]) -> bool:
     """
     address = read(url)
     return address is not None and any(_fits(address, host) for host in hosts)
+
+
+def is_of_form(url: str, paths: Iterable[str]) -> bool:
+    """Whether a URL's path has one of the forms, in which `*` stands for anything, slashes too.
+
+    A path that another server could read as another one has none of them.
+    """
+    address = read(url)
+    if address is None or len(address.path) > MOST_PATH or not _PLAIN_PATH.fullmatch(address.path):
+        return False
+    return any(re.fullmatch(_pattern(form), address.path) for form in paths)
+
+
+def _pattern(form: str) -> str:
+    return ".*".join(map(re.escape, form.split("*")))
 
 
 def _fits(address: Address, pattern: str) -> bool:

@@ -16,13 +16,16 @@ from connector.domain.payment import Payment, PaymentStatus
 from connector.http_client import HttpClient
 from connector.provider import Provider
 from connector.storage.payments import Payments
-from connector.vtex.addresses import is_allowed
+from connector.vtex.addresses import is_allowed, is_of_form
 from connector.vtex.answers import dump_payment
 
 log = logging.getLogger(__name__)
 
 # Where VTEX's own addresses lead; one that a request alone names gets none of our keys.
 HOSTS = ("*.vtexpayments.com.br", "*.vtexpayments.com")
+# The form of VTEX's callback addresses there (its help centre, "callbackUrl"). Other paths of these
+# hosts may be somebody else's: they get no keys either.
+PATHS = ("*/payment-provider/*",)
 # Seconds a sender has for a callback before another may take it up, and the most of these that
 # one call has: the outcome must be written within them, too.
 LEASE_SECONDS = 30.0
@@ -51,6 +54,7 @@ class Callbacks:
         providers: Mapping[str, Provider],
         open_url: Callable[[str, int, str], str],
         hosts: Sequence[str],
+        paths: Sequence[str],
         app_key: str,
         app_token: str,
     ) -> None:
@@ -60,6 +64,7 @@ class Callbacks:
         self._providers = providers
         self._open_url = open_url
         self._hosts = tuple(hosts) or HOSTS
+        self._paths = tuple(paths) or PATHS
         keys = {"X-VTEX-API-AppKey": app_key, "X-VTEX-API-AppToken": app_token}
         self._keys = {name: value for name, value in keys.items() if value}
 
@@ -114,14 +119,22 @@ class Callbacks:
                 return False, None
             merchant = self._merchant_of(merchant_id)
             context.add(merchant=merchant.name)
-            # Anybody can be the test suite: it is never shown our keys.
-            keys = {} if merchant.name == SUITE_NAME else self._keys
+            keys = self._keys_for(url, merchant)
             provider = self._providers[merchant.provider]
             self._post(url, keys, dump_payment(payment, provider))
         except ConnectorError as error:
             _warn("callback not taken", error)
             return False, again
         return True, None
+
+    def _keys_for(self, url: str, merchant: Merchant) -> Mapping[str, str]:
+        """Anybody can be the test suite: it is never shown our keys. Nor are other paths."""
+        if merchant.name == SUITE_NAME:
+            return {}
+        if not is_of_form(url, self._paths):
+            _warn("callback without keys: its path has another form", None)
+            return {}
+        return self._keys
 
     def _post(self, url: str, keys: Mapping[str, str], body: bytes) -> None:
         """Raises ConnectorError when VTEX did not take it."""

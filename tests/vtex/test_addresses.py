@@ -2,8 +2,8 @@
 
 import pytest
 
-from connector.vtex.addresses import Address, is_allowed, read
-from connector.vtex.callbacks import HOSTS
+from connector.vtex.addresses import Address, is_allowed, is_of_form, read
+from connector.vtex.callbacks import HOSTS, PATHS
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,86 @@ def test_a_host_may_have_a_star_and_a_port(url: str, host: str, is_it: bool) -> 
 
 
 def test_an_address_is_read_in_small_letters() -> None:
-    assert read("HTTPS://Shop.Example:8443/X?Y") == Address("https", "shop.example", 8443)
+    assert read("HTTPS://Shop.Example:8443/X?Y") == Address("https", "shop.example", 8443, "/X")
+
+
+HOST = "https://gateway.vtexpayments.com.br"
+# The paths of VTEX's pages, after its host.
+GATEWAY = "/api/pvt/payment-provider/transactions/D3AA1FC8372E/payments/8B3BA2F43525"
+QUERY = "accountName=a&X-VTEX-signature=b"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{GATEWAY}/callback?{QUERY}",
+        f"{GATEWAY}/notification?{QUERY}",
+        f"{GATEWAY}/retry",
+        "/payment-provider/x",
+        "/a.b/~c/payment-provider/d/",
+        f"{GATEWAY}/x?..//%2f/..;",
+    ],
+)
+def test_vtexs_own_paths_get_our_keys(path: str) -> None:
+    assert is_of_form(HOST + path, PATHS)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        f"?{GATEWAY}",
+        f"/some-path/to-notify?x={GATEWAY}/callback",
+        "/some-path/to-notify/status-changes?an=mystore",
+        "/payment-provider",
+        "/xpayment-provider/x",
+        "/payment-providerx/x",
+        "/Payment-Provider/x",
+        "/payment-provider/../x",
+        "/payment-provider/./x",
+        "/payment-provider/..",
+        "/payment-provider/.",
+        "/../payment-provider/x",
+        "/payment-provider/%2e%2e/x",
+        "/payment-provider/%2E./x",
+        "/payment-provider/..%2fx",
+        "/payment-provider%2fx",
+        "/%70ayment-provider/x",
+        "/payment-provider/..;/x",
+        "/payment-provider/;x/y",
+        "/payment-provider//x",
+        "//payment-provider/x",
+        "/x//payment-provider/y",
+        "/payment-provider\\x",
+        "/payment-provider/..\\x",
+        "/payment-provider/x:y@evil.example",
+        "/payment-provider/x*",
+        "/payment-provider/" + "x" * 2000,
+        "/payment-provider/x#y",
+    ],
+)
+def test_no_other_path_does(path: str) -> None:
+    assert not is_of_form(HOST + path, PATHS)
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "is_it"),
+    [
+        ("/a/b", "/a/b", True),
+        ("/a/b/c", "/a/b", False),
+        ("/x/a/b", "/a/b", False),
+        ("/a/x/y/b", "/a/*/b", True),
+        ("/a/b", "/a/*/b", False),
+        ("/aXb", "/a.b", False),
+        ("/a", "*", True),
+        ("", "*", True),
+        ("/a/../b", "*", False),
+        ("/a", "", False),
+    ],
+)
+def test_a_path_may_have_stars(path: str, form: str, is_it: bool) -> None:
+    assert is_of_form(HOST + path, (form,)) is is_it
 
 
 def test_no_store_is_allowed_by_itself() -> None:

@@ -19,7 +19,9 @@ from connector.vtex.callbacks import LEASE_SECONDS, PAUSES, Callbacks
 from tests.rig import Rig, free_port, headers
 
 # What requests or urllib3 would write anew: small hex digits, needless and missing escapes, dots.
-TARGET = "/a/../b/%2f%7e~//c;d?an=shop&X-VTEX-signature=Rj%2a|tk{}^`[]'&x=%zz&&=?/"
+ODD_TARGET = "/a/../b/%2f%7e~//c;d?an=shop&X-VTEX-signature=Rj%2a|tk{}^`[]'&x=%zz&&=?/"
+# As VTEX's are.
+TARGET = "/api/pvt/payment-provider/payments/P1/callback?an=shop&X-VTEX-signature=Rj%2atk"
 APP_KEY, APP_TOKEN = "vtexappkey-own-ABCDEF", "own-vtex-app-token"
 
 
@@ -145,6 +147,26 @@ def test_the_whole_answer_is_sent_to_the_very_bytes_of_the_address(shop: Shop) -
     assert fields["x-vtex-api-apptoken"] == APP_TOKEN
     assert json.loads(body) == shop.created.json
     assert shop.due_in() is None
+
+
+def test_an_odd_address_is_kept_to_the_byte_and_gets_no_keys(shop: Shop, log: io.StringIO) -> None:
+    shop.due(f"http://{shop.sink.host}{ODD_TARGET}")
+    assert shop.deliver()
+    head = shop.sink.requests[-1].partition(b"\r\n\r\n")[0].decode()
+    assert head.split("\r\n")[0] == f"POST {ODD_TARGET} HTTP/1.1"
+    assert "x-vtex-api" not in head.lower()
+    assert APP_TOKEN not in head
+    assert "callback without keys: its path has another form" in log.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("path", "has_keys"), [("/notify/P1?x=/payment-provider/y", False), ("/hook/P1", True)]
+)
+def test_our_keys_go_to_the_paths_that_are_named(shop: Shop, path: str, has_keys: bool) -> None:
+    shop.rig.configure(CONNECTOR_CALLBACK_PATHS="/hook/*, */payment-provider/*")
+    shop.due(f"http://{shop.sink.host}{path}")
+    assert shop.deliver()
+    assert has_keys is (APP_TOKEN.encode() in shop.sink.requests[-1])
 
 
 def test_an_address_without_a_path_is_sent_to_the_root(shop: Shop) -> None:
