@@ -8,17 +8,13 @@ from typing import Protocol, cast
 from connector.attempt import Attempt
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
-    CardNotTaken,
-    InvalidRequest,
     LeaseLost,
-    NoSandbox,
     NotDone,
     OutcomeUnknown,
     OutOfTime,
     ProviderRefused,
     RequestMismatch,
     Rule,
-    UnsupportedCurrency,
 )
 from connector.domain.merchant import Merchant
 from connector.domain.money import ValueUnit
@@ -26,6 +22,7 @@ from connector.domain.operation import CreateRequest, Due, Outcome, Reply, Send,
 from connector.domain.order import Order
 from connector.domain.payment import Created, Effect, Payment, PaymentStatus, Standing
 from connector.idempotency import Once
+from connector.operations.acceptance import check_order
 from connector.operations.ending import EndJob
 from connector.operations.job import CREATE, approve
 from connector.provider import Provider
@@ -137,18 +134,9 @@ class _CreateJob(EndJob):
 
     def check(self) -> None:
         """Refuse what the provider cannot take, before anything is recorded of it."""
-        order, provider = self._order, self.provider
-        if order is None:
-            return
-        if order.carries_card and not provider.takes_cards:
-            (method, *_) = provider.payment_methods
-            raise CardNotTaken(f"Send no card: use the payment method {method}, which redirects")
-        if provider.currencies is not None and order.currency not in provider.currencies:
-            raise UnsupportedCurrency(f"The currency {order.currency} is not supported")
-        if order.amount != round(order.amount, provider.decimals):
-            raise InvalidRequest(f"value: at most {provider.decimals} decimals")
-        if not provider.has_sandbox and (self.merchant.sandbox or self.request.sandbox):
-            raise NoSandbox
+        if self._order is not None:
+            is_sandbox = self.merchant.sandbox or self.request.sandbox
+            check_order(self._order, self.provider, is_sandbox=is_sandbox)
 
     def check_same(self, payment: Payment) -> None:
         """Refuse another amount for the same payment. Raises RequestMismatch."""
