@@ -1,13 +1,13 @@
 """Cancel a payment, as VTEX asks."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 from connector.attempt import Attempt
 from connector.domain.deadline import Deadline
 from connector.domain.merchant import Merchant
-from connector.domain.money import ValueUnit
+from connector.domain.money import ValueUnit, is_whole
 from connector.domain.operation import CancelRequest, Due, Outcome, Reply, Request
 from connector.domain.payment import PaymentStatus
 from connector.idempotency import Once
@@ -62,5 +62,12 @@ class _CancelJob(EndJob):
     def _work(self, attempt: Attempt) -> Outcome:
         if attempt.payment.status is PaymentStatus.CANCELLED:
             return self.cancelled(attempt)
-        attempt.payment = replace(attempt.payment, is_cancel_asked=True)
+        if self._is_known_as_whole(attempt):
+            self.want_gone(attempt)
         return self.end(attempt)
+
+    def _is_known_as_whole(self, attempt: Attempt) -> bool:
+        """Whether VTEX cancels all of it, so that the buyer need not pay: known before a look."""
+        value, amount = self.request.value, attempt.payment.amount
+        is_known = value is None or amount is not None
+        return is_known and is_whole(value, amount, self.value_unit)

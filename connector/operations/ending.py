@@ -7,7 +7,14 @@ from connector.attempt import LOST, Attempt
 from connector.domain.errors import OutcomeUnknown, OutOfTime, ProviderRefused, Rule
 from connector.domain.merchant import CapturedPolicy
 from connector.domain.money import ValueUnit, is_whole
-from connector.domain.operation import CANCEL_MANUALLY, Outcome, Send, State, own_cancellation_id
+from connector.domain.operation import (
+    CANCEL_MANUALLY,
+    Operation,
+    Outcome,
+    Send,
+    State,
+    own_cancellation_id,
+)
 from connector.domain.payment import (
     TRANSITIONS,
     Effect,
@@ -72,9 +79,10 @@ class EndJob(Job):
             return self.cancelled(attempt, look.cancellation_id)
         if standing is Standing.ABSENT:
             return self._absent(attempt)
-        if self.provider.checks_cancel_value and not self._is_whole(look, attempt):
+        if not self._is_whole(look, attempt):
             _unask(attempt)
             return _manual("only the whole payment can be cancelled", is_final=True)
+        self.want_gone(attempt)
         if standing is Standing.STUCK:
             return _manual(f"the provider says {look.word}", is_final=look.is_final)
         if standing is Standing.WORKING or standing in self._passing:
@@ -86,9 +94,16 @@ class EndJob(Job):
 
         These differ where the buyer paid another amount: then VTEX wants that gone, too.
         """
+        if not self.provider.checks_cancel_value:
+            return True
         known = {look.amount, attempt.payment.amount} - {None} or {None}
         value, unit = self.request.value, self.value_unit
         return any(is_whole(value, amount, unit) for amount in known)
+
+    def want_gone(self, attempt: Attempt) -> None:
+        """From now on the payment is not approved any more: VTEX cancels all of it."""
+        if self.request.operation is Operation.CANCEL:
+            attempt.payment = replace(attempt.payment, is_cancel_asked=True)
 
     @property
     def _passing(self) -> frozenset[Standing]:
