@@ -142,6 +142,21 @@ def of(*kinds: Kind) -> Any:
     return pytest.mark.parametrize("scene", kinds, indirect=True, ids=str)
 
 
+@of(*HELD)
+class TestCreateAfterACancellation:
+    def test_what_was_approved_is_denied_without_the_code_of_the_approval(
+        self, scene: Scene
+    ) -> None:
+        scene.pay()
+        approved = scene.create().get_json()
+        scene.rig.cancel(P)
+        denied = scene.create().get_json()
+
+        assert ("approved", "denied") == (approved["status"], denied["status"])
+        assert approved["code"]
+        assert (None, None) == (denied["code"], denied["message"])
+
+
 @of(*KINDS)
 class TestCreate:
     def test_a_payment_waits_for_its_buyer(self, scene: Scene) -> None:
