@@ -34,7 +34,7 @@ MOST_LINES = 310
 LONGER = {
     "connector/providers/cryptomus.py": 320,
     "connector/providers/rustore.py": 440,
-    "connector/providers/tranzzo.py": 400,
+    "connector/providers/tranzzo.py": 430,
     "connector/providers/yandex_pay.py": 530,
 }
 # Of a company, not of us; in a provider's module they are the company's own words.

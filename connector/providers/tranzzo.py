@@ -7,10 +7,11 @@ look            after-payments/info-on-transactions notification  webhooks/struc
 void            transactions-2-step/void/api        statuses      status-codes/payment-cycle
 cancel          cancellation-of-the-created-payment errors        error-handling
 
-Authentication: keys in two headers. The sandbox is a test project with its own keys. There is no
-idempotency key: an order id is taken once for ever, and /void, /capture and /refund name the order
-only, so all are looked up, never repeated blindly. An order is a list of operations. It cannot
-interrupt a buyer who is paying, nor void in part; a captured part releases the rest.
+Authentication: keys in two headers. The sandbox is a test project on the same host, with its own
+keys, and with a currency of its own: Tranzzo's plugins send XTS there. There is no idempotency key:
+an order id is taken once for ever, and /void, /capture and /refund name the order only, so all are
+looked up, never repeated blindly. An order is a list of operations. It cannot interrupt a buyer who
+is paying, nor void in part; a captured part releases the rest.
 
 The pages leave open:
 - Where a new order's page is told: in `redirect_url` (Tranzzo's own plugin, which asks for JSON)
@@ -18,6 +19,7 @@ The pages leave open:
   then finds the order, and its page where `user_action_url` tells it.
 - The type of `refund_amount`: a number, like the other amounts, though the plugin sends a text.
 - Whether a product's amount is of one piece or of all: `products`, not required, is left out.
+- What a test project answers to another currency than XTS: so it is a setting, `sandbox_currency`.
 - What CPAY-HMAC-SHA1 signs, which some show: the plain keys of page "authentication" are used.
 - How long an order id may be: 256 characters (page "cancel") or 32 (page "void"): the smaller.
 - The code of "payment not found", and the HTTP status of wrong credentials, which have a code:
@@ -76,6 +78,8 @@ _CANCELLED = ("failure", "6007")
 # `args.code` of wrong keys or a wrong pos_id, page "authentication"; and of an order id that was
 # used before, whatever became of it (Tranzzo's own plugin).
 _WRONG_CREDENTIALS, _ORDER_USED = "S-404", "P-409"
+# ISO 4217's code for tests, which Tranzzo's own plugins send to a test project.
+_SANDBOX_CURRENCY = "XTS"
 # Characters, page "void".
 _MAX_ORDER_ID = 32
 # The parts of a UUID; and where a buyer may be sent: by https, or to this machine.
@@ -85,6 +89,10 @@ _PAGE = r"(https://[A-Za-z0-9.:-]+|http://(localhost|127\.0\.0\.1)(:\d+)?)([/?#]
 
 def _pos_id_fault(value: str) -> str | None:
     return None if re.fullmatch(r"[A-Za-z0-9_-]+", value) else "give the POS_ID of the project"
+
+
+def _currency_fault(value: str) -> str | None:
+    return None if re.fullmatch("[A-Z]{3}", value) else "give three capital letters, such as XTS"
 
 
 class Tranzzo(Provider):
@@ -99,6 +107,13 @@ class Tranzzo(Provider):
         Setting("api_secret", "API_SECRET"),
         Setting("endpoints_key", "ENDPOINTS_KEY"),
         Setting("stage", "One or two steps", is_secret=False, is_required=False, options=_PRIMARY),
+        Setting(
+            "sandbox_currency",
+            "Currency in test mode",
+            is_secret=False,
+            is_required=False,
+            check=_currency_fault,
+        ),
     )
     payment_methods = ("Tranzzo",)
     # A page that a buyer left stays open for ever, page "statuses": VTEX cancels after an hour.
@@ -114,7 +129,8 @@ class Tranzzo(Provider):
     ) -> Look:
         """Read all operations of the order."""
         try:
-            return _look_from(self._call("look", payment.payment_id, account, deadline, None))
+            listed = self._call("look", payment.payment_id, account, deadline, None)
+            return _look_from(listed, account)
         except _NotFound as absence:
             return Look(Standing.ABSENT, word=absence.evidence)
 
@@ -255,7 +271,7 @@ def _order_body(order: Order, account: Account) -> bytes:
         mode="hosted",
         method=account.settings.get("stage", _PRIMARY[0]),
         amount=order.amount,
-        currency=order.currency,
+        currency=_sandbox_currency(account) or order.currency,
         description=f"Order {order.reference or order.payment_id}",
         order_id=_order_id(order.payment_id),
         order_3ds_bypass="supported",
@@ -270,10 +286,16 @@ def _order_body(order: Order, account: Account) -> bytes:
 
 def _body(payment: PaymentKey, look: Look, account: Account, **rest: str | Decimal | None) -> bytes:
     """Return what /void, /capture and /refund take. `comment` is for people."""
-    if look.currency is None:
+    currency = look.currency or _sandbox_currency(account)
+    if currency is None:
         raise ProviderRefused(evidence="no currency")
     pos_id, order_id = account.settings["pos_id"], _order_id(payment.payment_id)
-    return _json(pos_id=pos_id, order_id=order_id, order_currency=look.currency, **rest)
+    return _json(pos_id=pos_id, order_id=order_id, order_currency=currency, **rest)
+
+
+def _sandbox_currency(account: Account) -> str | None:
+    """Return what stands for any currency in a test project, None for a real one."""
+    return account.settings.get("sandbox_currency", _SANDBOX_CURRENCY) if account.sandbox else None
 
 
 def _json(**known: str | Decimal | None) -> bytes:
@@ -323,14 +345,17 @@ def _page(url: str | None) -> str | None:
     return url if url and re.fullmatch(_PAGE, url) else None
 
 
-def _look_from(listed: list[Fields]) -> Look:
-    """Read where the payment stands, and its money and ids whatever is running now."""
+def _look_from(listed: list[Fields], account: Account) -> Look:
+    """Read where the payment stands, and its money and ids whatever is running now.
+
+    The sandbox's currency stands for VTEX's, so that there is none to compare.
+    """
     operations = [_Operation(fields) for fields in listed]
     primary = min(operations, key=lambda one: one.rank)
     return replace(
         _standing_from(primary, operations),
         amount=primary.amount,
-        currency=primary.currency,
+        currency=None if primary.currency == _sandbox_currency(account) else primary.currency,
         captured=_total(_done(operations, "purchase", "capture")),
         refunded=_total(_done(operations, "refund")),
         authorization_id=primary.id if primary.rank == _PAID else None,

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     AnswerNotUnderstood,
     ConfigurationError,
@@ -16,12 +17,12 @@ from connector.domain.errors import (
 )
 from connector.domain.merchant import Account
 from connector.domain.order import Buyer, Line, Order
-from connector.domain.payment import Created, PaymentStatus, Standing
+from connector.domain.payment import Created, PaymentKey, PaymentStatus, Standing
 from connector.http_client import HttpClient
 from connector.provider import Hosts
 from connector.providers.tranzzo import Tranzzo
 from tests.companies.tranzzo import refusal, wrong_field
-from tests.providers.contract import refused_url
+from tests.providers.contract import REFERENCE, refused_url
 from tests.providers.tranzzo.shop import DASHED, ID, ORDER, Shop
 
 FULL_ORDER = Order(
@@ -55,6 +56,52 @@ def test_money_is_held_first_when_no_stage_was_chosen(shop: Shop) -> None:
 def test_there_is_no_third_stage(shop: Shop) -> None:
     with pytest.raises(ConfigurationError, match="stage: give one of auth, purchase"):
         Tranzzo.check_settings({**shop.company.settings, "stage": "lookup"})
+
+
+@pytest.mark.parametrize("currency", ["xts", "XT", "XTSS", "980", "₴"])
+def test_a_currency_is_three_capital_letters(shop: Shop, currency: str) -> None:
+    with pytest.raises(ConfigurationError, match="sandbox_currency: "):
+        Tranzzo.check_settings({**shop.company.settings, "sandbox_currency": currency})
+
+
+# The sandbox's currency.
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"), [({}, "XTS"), ({"sandbox_currency": "USD"}, "USD")]
+)
+def test_the_sandbox_has_a_currency_of_its_own(
+    shop: Shop, settings: dict[str, str], expected: str
+) -> None:
+    known = Tranzzo.check_settings({**shop.company.settings, **settings})
+    shop.account = Account(known, sandbox=True)
+    shop.create()
+    shop.company.pay(ID)
+    held = shop.look()
+    assert (expected, None) == (shop.sent("create")["currency"], held.currency)
+    shop.settle()
+    shop.refund("9.90")
+    sent = [shop.sent(operation)["order_currency"] for operation in ("capture", "refund")]
+    assert [expected, expected] == sent
+    assert ("0.00", "29.90", "9.90") == shop.money()
+
+
+def test_an_order_that_the_sandbox_has_in_another_currency_keeps_that_one(shop: Shop) -> None:
+    shop.create()
+    shop.company.pay(ID)
+    shop.account = Account(shop.company.settings, sandbox=True)
+    held = shop.look()
+    assert "UAH" == held.currency
+    shop.provider.cancel(PaymentKey(ID), held, shop.account, Deadline.after(5), REFERENCE)
+    assert "UAH" == shop.sent("void")["order_currency"]
+
+
+def test_outside_the_sandbox_its_currency_is_a_foreign_one(shop: Shop) -> None:
+    settings = Tranzzo.check_settings({**shop.company.settings, "sandbox_currency": "XTS"})
+    shop.account = Account(settings, sandbox=True)
+    shop.create()
+    shop.account = Account(settings)
+    assert "XTS" == shop.look().currency
 
 
 # Create.
