@@ -9,7 +9,7 @@ ENV PATH=/opt/connector/bin:$PATH \
     PIP_NO_CACHE_DIR=1
 COPY requirements.txt ./
 RUN pip install --no-compile --no-deps --require-hashes --requirement requirements.txt
-COPY pyproject.toml README.md openapi.yaml ./
+COPY pyproject.toml README.md LICENSE openapi.yaml ./
 COPY connector connector
 # What only builds and installs does not belong into the image. The bytecode does: the root
 # filesystem is read-only when it runs. It is not checked against the sources, which never change.

@@ -414,6 +414,22 @@ def test_every_setting_of_the_server_has_a_reason() -> None:
 # What is installed and shipped.
 
 
+def test_the_licence_is_whole_and_named_where_a_tool_looks_for_it() -> None:
+    text, project = read("LICENSE"), tomllib.loads(read("pyproject.toml"))["project"]
+    assert ("Apache-2.0", ["LICENSE"]) == (project["license"], project["license-files"])
+    assert text.strip().startswith("Apache License\n")
+    assert [f"   {number}. " in text for number in range(1, 10)] == [True] * 9
+    assert "END OF TERMS AND CONDITIONS" in text
+    assert "LICENSE" in re.findall(r"^COPY (.+)$", read("Dockerfile"), re.MULTILINE)[1].split()
+
+
+def test_a_fault_can_be_told_privately_and_no_address_is_made_up() -> None:
+    text = read("SECURITY.md")
+    assert "Report a vulnerability" in text
+    assert not re.search(r"[\w.]+@[\w.]+", text)
+    assert "(SECURITY.md)" in read("README.md")
+
+
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
 def test_every_requirement_is_pinned_with_hashes_and_has_no_url(name: str) -> None:
     text = read(name)
