@@ -238,7 +238,7 @@ def create_app(connector: Connector) -> Flask:
     app.register_blueprint(
         webhooks.blueprint(
             webhooks.Webhooks(
-                lambda name: connector.merchants.entry(name).merchant,
+                connector.directory.named,
                 connector.providers,
                 operations.notify,
                 settings.answer_seconds,

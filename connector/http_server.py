@@ -29,6 +29,8 @@ ARRIVED: ContextVar[float | None] = ContextVar("ARRIVED", default=None)
 
 # Bytes of a body. VTEX's largest, a payment with a long cart, is some tens of kilobytes.
 MAX_BODY_BYTES = 256 * 1024
+# Bytes of a notification. The largest documented one, a Tranzzo operation, is a few kilobytes.
+MAX_NOTIFICATION_BYTES = 32 * 1024
 
 # What every answer carries: nothing keeps a copy of it, and no browser takes it for another kind.
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -58,25 +60,28 @@ def json_body() -> bytes:
     return read
 
 
-def body() -> bytes:
-    """Return the body, read once. Raises BodyTooLarge and InvalidRequest, each time the same."""
+def body(most: int = MAX_BODY_BYTES) -> bytes:
+    """Return the body, read once: `most` bytes, of a webhook MAX_NOTIFICATION_BYTES.
+
+    Raises BodyTooLarge and InvalidRequest, each time the same.
+    """
     if "body" not in g:
-        g.body = _read()
+        g.body = _read(most)
     if isinstance(g.body, InvalidRequest):
         raise g.body
     read: bytes = g.body
     return read
 
 
-def _read() -> bytes | InvalidRequest:
-    if (request.content_length or 0) > MAX_BODY_BYTES:
+def _read(most: int) -> bytes | InvalidRequest:
+    if (request.content_length or 0) > most:
         return BodyTooLarge()
     try:
         # A chunked body tells its length only at its end.
-        read = request.stream.read(MAX_BODY_BYTES + 1)
+        read = request.stream.read(most + 1)
     except Exception:  # noqa: BLE001 - the server has its own errors for a broken body
         return InvalidRequest("The body could not be read to its end")
-    return BodyTooLarge() if len(read) > MAX_BODY_BYTES else read
+    return BodyTooLarge() if len(read) > most else read
 
 
 def guard(response: Response) -> Response:

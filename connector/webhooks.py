@@ -90,14 +90,17 @@ class Webhooks:
 
     def _read(self, merchant: Merchant, deadline: Deadline) -> Notification | None:
         provider = self.providers[merchant.provider]
+        # Before a place is taken: whoever sends slowly holds none.
+        body = http_server.body(http_server.MAX_NOTIFICATION_BYTES)
         headers = {name.lower(): value for name, value in request.headers.items()}
         with self.proving.slot():
-            return self._proven(provider, merchant, headers, deadline)
+            return self._proven(provider, merchant, body, headers, deadline)
 
     def _proven(
         self,
         provider: Provider,
         merchant: Merchant,
+        body: bytes,
         headers: Mapping[str, str],
         deadline: Deadline,
     ) -> Notification | None:
@@ -105,7 +108,7 @@ class Webhooks:
         for sandbox in (merchant.sandbox, not merchant.sandbox):
             account = merchant.account(sandbox=sandbox)
             try:
-                return provider.read_notification(http_server.body(), headers, account, deadline)
+                return provider.read_notification(body, headers, account, deadline)
             except NotAuthenticated:
                 if provider.sandbox_url is None or sandbox is not merchant.sandbox:
                     raise

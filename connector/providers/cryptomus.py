@@ -33,7 +33,7 @@ import uuid
 from collections.abc import Mapping
 from decimal import Decimal
 
-from connector.domain import errors
+from connector.domain import errors, exact
 from connector.domain.deadline import Deadline
 from connector.domain.merchant import Account
 from connector.domain.order import Delays, Order
@@ -285,12 +285,15 @@ class _Number(str):
 
 def _notification_from(body: bytes, account: Account) -> Notification | None:
     """Read {"type", "uuid", "order_id", "status", ..., "sign"}."""
+    exact.check_members(body)
+    if not re.search(rb'"sign"\s*:\s*"[0-9a-f]{32}"', body):
+        raise errors.NotAuthenticated("It has no sign")
     told = json.loads(body, parse_float=_Number, parse_int=_Number, parse_constant=_Number)
     fields = Fields(told)
     sign = (fields.text("sign") or "").encode()
     told.pop("sign", None)
-    texts = [_php_json(told, is_ascii).encode() for is_ascii in (False, True)]
-    if not sum(hmac.compare_digest(_sign(text, account).encode(), sign) for text in texts):
+    texts = [_php_json(told, is_ascii=is_ascii).encode() for is_ascii in (False, True)]
+    if not any(hmac.compare_digest(_sign(text, account).encode(), sign) for text in texts):
         raise errors.NotAuthenticated("Not signed with the merchant's key")
     order_id = fields.text("order_id")
     if fields.text("type") != "payment" or not order_id:
@@ -303,7 +306,7 @@ def _notification_from(body: bytes, account: Account) -> Notification | None:
     )
 
 
-def _php_json(value: object, is_ascii: bool) -> str:
+def _php_json(value: object, *, is_ascii: bool) -> str:
     """Write JSON as PHP's json_encode does, with or without JSON_UNESCAPED_UNICODE."""
     if isinstance(value, _Number):
         return value

@@ -206,6 +206,7 @@ class RuStore(Provider):
         """Read {"id", "timestamp", "payload"}; only the payload, in base64, is proven."""
         key = AESGCM(base64.b64decode(account.settings["notification_key"]))
         try:
+            exact.check_members(body)
             payload = Fields(exact.loads(body)).text("payload") or ""
             sealed = base64.b64decode(payload, validate=True)
             # The first 12 bytes are the IV, the last 16 the tag.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
+from functools import cached_property
 from typing import Protocol
 
 from connector.domain.errors import (
@@ -39,6 +40,10 @@ class _Snapshot:
     asked_at: float
     by_app_key: Mapping[str, Entry] = field(default_factory=dict)
     by_id: Mapping[int, Merchant] = field(default_factory=dict)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Merchant]:
+        return {merchant.name: merchant for merchant in self.by_id.values()}
 
 
 class Headers(Protocol):
@@ -90,6 +95,13 @@ class Directory:
     def merchant(self, merchant_id: int) -> Merchant:
         """Find a merchant, disabled ones too: what was begun for it is finished."""
         found = self._current().by_id.get(merchant_id)
+        if found is None:
+            raise UnknownMerchant
+        return found
+
+    def named(self, name: str) -> Merchant:
+        """Find a merchant by its name, as `merchant` does; a notification names it so."""
+        found = self._current().by_name.get(name)
         if found is None:
             raise UnknownMerchant
         return found

@@ -4,11 +4,12 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from connector import context
@@ -123,9 +124,10 @@ class Endpoints:
         try:
             deadline = Deadline.after(self._seconds(), ARRIVED.get())
             merchant = self.directory.authenticate(request.headers)
+            g.is_known = True
             provider = merchant.provider
             context.add(merchant=merchant.name, provider=provider)
-            asked_body = schemas.read_json(json_body())
+            asked_body = g.given = schemas.read_json(json_body())
             asked = endpoint.load(merchant.id, asked_body)
             context.add(**_named(asked))
             merchant = self.fields.applied(merchant, asked_body)
@@ -134,7 +136,7 @@ class Endpoints:
             context.add(reason=error.why)
             reply = failure(error, payment_id)
         count_answer(endpoint.name, provider, reply.status)
-        log_answer(endpoint.name, _readable_id(payment_id, _given()), reply, provider, started)
+        log_answer(endpoint.name, _readable_id(payment_id), reply, provider, started)
         return respond(reply)
 
     def _seconds(self) -> float:
@@ -185,10 +187,8 @@ def _fault(error: Exception) -> Response:
 
 def failure(error: ConnectorError, payment_id: str | None) -> Reply:
     """Answer a request that came to no outcome, echoing what of it can be read."""
-    given = _given()
-    its_id = _readable_id(payment_id, given)
-    request_id = schemas.readable(given, "requestId")
-    shaped = answers.dump_failure(error, request.path, its_id, request_id)
+    request_id = schemas.readable(_given(), "requestId")
+    shaped = answers.dump_failure(error, request.path, _readable_id(payment_id), request_id)
     return Reply(status_of(error), shaped, error.code)
 
 
@@ -198,16 +198,21 @@ def _named(asked: Request | InboundRequest) -> dict[str, str | None]:
     return {"payment_id": its.payment_id, "request_id": asked.request_id or None}
 
 
-def _given() -> bytes:
-    try:
-        return body()
-    except InvalidRequest:
-        return b""
+def _given() -> Mapping[str, Any]:
+    """Return the body of a caller we know; nobody else has us read one."""
+    if "is_known" not in g:
+        return {}
+    if "given" not in g:
+        g.given = {}
+        with suppress(InvalidRequest):
+            g.given = schemas.read_json(body())
+    given: Mapping[str, Any] = g.given
+    return given
 
 
-def _readable_id(payment_id: str | None, given: bytes = b"") -> str | None:
+def _readable_id(payment_id: str | None) -> str | None:
     """Find the payment's id in the path, or in the body of one to be created."""
     if payment_id is None:
         match = _PAYMENT_PATH.fullmatch(request.path)
-        payment_id = match.group(1) if match else schemas.readable(given, "paymentId")
+        payment_id = match.group(1) if match else schemas.readable(_given(), "paymentId")
     return payment_id if payment_id and PAYMENT_ID.fullmatch(payment_id) else None

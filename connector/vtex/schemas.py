@@ -191,12 +191,9 @@ def loaded(schema: Schema, body: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def readable(body: bytes, field: str) -> str | None:
+def readable(body: Mapping[str, Any], field: str) -> str | None:
     """Find a text in a body that may be wrong in any other way, to echo it."""
-    try:
-        found = read_json(body).get(field)
-    except InvalidRequest:
-        return None
+    found = body.get(field)
     return found if isinstance(found, str) else None
 
 
