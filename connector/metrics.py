@@ -12,6 +12,11 @@ log = logging.getLogger(__name__)
 REQUESTS = Counter(
     "connector_requests_total", "Answers to VTEX", ["operation", "provider", "status"]
 )
+FIELDS = Counter(
+    "connector_provider_fields_total",
+    "Requests whose Provider Fields were not used as they came",
+    ["provider", "outcome"],
+)
 CALLS = Histogram(
     "connector_provider_call_seconds",
     "Calls to payment companies",
@@ -30,6 +35,10 @@ def measure_call(provider: str, operation: str, outcome: str, seconds: float) ->
 
 def count_answer(operation: str, provider: str, status: int) -> None:
     _COUNTING.count(lambda: REQUESTS.labels(operation, provider, str(status)).inc())
+
+
+def count_fields(provider: str, outcome: str) -> None:
+    _COUNTING.count(lambda: FIELDS.labels(provider, outcome).inc())
 
 
 def are_counted() -> bool:

@@ -24,7 +24,8 @@ class Setting:
     """One key of a merchant's settings.
 
     `check` returns what is wrong with a value, or None. A secret never reaches a log. One with
-    `options` takes one of these; a setting that is not required may be left out.
+    `options` takes one of these; a setting that is not required may be left out. One that says
+    where money goes, `is_payout`, is neither asked for in VTEX's Admin nor taken from a request.
     """
 
     key: str
@@ -33,6 +34,7 @@ class Setting:
     check: Callable[[str], str | None] | None = None
     is_required: bool = True
     options: tuple[str, ...] = ()
+    is_payout: bool = False
 
 
 @dataclass(frozen=True)
@@ -194,14 +196,19 @@ class Provider(ABC):
         return [one.key for one in cls.settings if one.is_required and not values.get(one.key)]
 
     @classmethod
-    def check_settings(cls, values: Mapping[str, object]) -> dict[str, str]:
-        """Return the settings as text. Raises ConfigurationError that names every fault."""
+    def check_settings(
+        cls, values: Mapping[str, object], *, is_whole: bool = True
+    ) -> dict[str, str]:
+        """Return the settings as text. Raises ConfigurationError that names every fault.
+
+        Not `is_whole` are those that VTEX's requests are to complete.
+        """
         known = {setting.key: setting for setting in cls.settings}
         faults = [f"{key}: not a setting of {cls.name}" for key in values if key not in known]
         checked = {}
         for key, setting in known.items():
             value = _as_text(values.get(key))
-            if not value and not setting.is_required:
+            if not value and not (setting.is_required and is_whole):
                 continue
             fault = _fault(setting, value)
             if fault:

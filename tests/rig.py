@@ -22,7 +22,7 @@ from werkzeug.test import TestResponse
 
 from connector import config, providers
 from connector.app import Connector, build, create_app
-from connector.domain.merchant import CapturedPolicy
+from connector.domain.merchant import CapturedPolicy, SettingsFrom
 from connector.storage.merchants import Credentials
 
 SECRET_KEY = Fernet.generate_key().decode()
@@ -164,6 +164,7 @@ class Rig(Vtex):
         provider: str = "sandbox",
         captured: str = "manual",
         sandbox: bool = False,
+        settings_from: str = "connector",
         **more: str,
     ) -> Credentials:
         """Add a merchant of a company's stand-in, or of the sandbox provider."""
@@ -172,7 +173,12 @@ class Rig(Vtex):
             provider, settings = provider_of(company), {**company.settings, **more}
             self.use(company)
         self.merchants[name] = self.connector.merchants.add(
-            name, provider, settings, sandbox=sandbox, captured=CapturedPolicy(captured)
+            name,
+            provider,
+            settings,
+            sandbox=sandbox,
+            captured=CapturedPolicy(captured),
+            settings_from=SettingsFrom(settings_from),
         )
         return self.merchants[name]
 
@@ -233,6 +239,8 @@ class Rig(Vtex):
             data=json.dumps({"paymentId": payment_id, "requestId": request_id, **fields}),
             headers=headers(self.merchants[merchant]),
             content_type="application/json",
+            # To its end, and what follows it.
+            buffered=True,
         )
 
     def execute(self, sql: str, **values: Any) -> list[Any]:

@@ -7,14 +7,15 @@ from typing import Any
 
 import click
 
-from connector.cli.check import advice, results, warnings
+from connector.cli.check import advice, is_failure, results, warnings
 from connector.cli.demo import demo_credentials
 from connector.cli.merchants import merchants
 from connector.cli.operations import operations
 from connector.cli.output import as_json, print_rows
 from connector.cli.rehearse import rehearse
-from connector.cli.start import metrics_folder, open_connector, read_settings
+from connector.cli.start import metrics_folder, open_connector, os_user, read_settings
 from connector.domain.errors import ConnectorError
+from connector.storage.tables import REVISION
 
 
 class Command(click.Group):
@@ -54,7 +55,11 @@ def migrate() -> None:
     """Bring the database's tables up to date."""
     from connector.storage.migrate import migrate as run  # noqa: PLC0415 - no other command needs Alembic
 
-    run(open_connector(migrated=False).database)
+    connector = open_connector(migrated=False)
+    was_ready = connector.database.is_ready()
+    run(connector.database)
+    if not was_ready:
+        connector.merchants.record(None, os_user(), "migrate", revision=REVISION)
     click.echo("migrated")
 
 
@@ -84,7 +89,7 @@ def check(merchant: str | None, *, is_json: bool) -> None:
     found = warnings(connector.settings) + (advice(connector, merchant) if is_ready else [])
     for warning in [] if is_json else found:
         click.echo(f"warning: {warning}", err=True)
-    if any(row["result"] != "ok" for row in rows):
+    if any(is_failure(row) for row in rows):
         raise SystemExit(1)
 
 

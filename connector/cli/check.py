@@ -11,6 +11,9 @@ from connector.storage.merchants import Entry
 if TYPE_CHECKING:
     from connector.app import Connector
 
+# How a result begins that is no failure.
+WARNING = "warning: "
+
 
 def warnings(settings: Settings) -> list[str]:
     """Say what works only in part as it is configured."""
@@ -44,7 +47,38 @@ def results(connector: "Connector", name: str | None) -> list[dict[str, str]]:
     rows = [{"check": "configuration", "result": "ok"}]
     is_ready = connector.database.is_ready()
     rows.append({"check": "database", "result": "ok" if is_ready else "run `connector migrate`"})
-    return rows + (_probes(connector, name) if is_ready else [])
+    return rows + (_findings(connector, name) if is_ready else [])
+
+
+def is_failure(row: dict[str, str]) -> bool:
+    """Whether something does not work; a warning only says what somebody should know."""
+    return row["result"] != "ok" and not row["result"].startswith(WARNING)
+
+
+def _findings(connector: "Connector", name: str | None) -> list[dict[str, str]]:
+    found = [_fields(entry) for entry in _entries(connector, name) if entry.fields_differ]
+    return [*_probes(connector, name), *found, *_outdated(connector, name)]
+
+
+def _fields(entry: Entry) -> dict[str, str]:
+    """VTEX sends other settings than are stored: somebody expects them to be used, or attacks."""
+    keys = ", ".join(entry.fields_differ)
+    return {
+        "check": f"Provider Fields of {entry.merchant.name}",
+        "result": f"{WARNING}VTEX sends another {keys} than is stored, which is ignored; "
+        "correct the one that is wrong, or see --settings-from",
+    }
+
+
+def _outdated(connector: "Connector", name: str | None) -> list[dict[str, str]]:
+    return [
+        {
+            "check": f"encryption of {one}",
+            "result": f"{WARNING}run `connector merchants reencrypt`",
+        }
+        for one in connector.merchants.outdated()
+        if name in {None, one}
+    ]
 
 
 def _probes(connector: "Connector", name: str | None) -> list[dict[str, str]]:

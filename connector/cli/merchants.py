@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from connector import providers
+from connector.cli.merchant_detail import print_merchant
 from connector.cli.output import as_json, print_credentials, print_rows
-from connector.cli.start import open_connector
+from connector.cli.start import open_connector, os_user
 from connector.domain.errors import ConfigurationError, UnknownMerchant
-from connector.domain.merchant import CapturedPolicy, Merchant
+from connector.domain.merchant import CapturedPolicy, SettingsFrom
 from connector.provider import Provider
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 # A merchant's name stands in URLs and on the command line.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 POLICIES = click.Choice([policy.value for policy in CapturedPolicy])
+SOURCES = click.Choice([source.value for source in SettingsFrom])
 
 settings_file = click.option(
     "--settings",
@@ -54,19 +57,44 @@ def merchants() -> None:
     show_default=True,
     help="What a cancellation does once the money is captured.",
 )
+@click.option(
+    "--settings-from",
+    type=SOURCES,
+    default=SettingsFrom.CONNECTOR.value,
+    show_default=True,
+    help="Whose word counts: what is stored here, or the Provider Fields in VTEX's requests.",
+)
 @as_json
 def add(
-    name: str, provider: str, source: Any, captured: str, *, sandbox: bool, is_json: bool
+    name: str,
+    provider: str,
+    source: Any,
+    captured: str,
+    settings_from: str,
+    *,
+    sandbox: bool,
+    is_json: bool,
 ) -> None:
-    """Add a merchant and print its AppKey and AppToken; the token is shown this once."""
+    """Add a merchant and print its AppKey and AppToken; the token is shown this once.
+
+    One whose settings come from VTEX needs none yet; where its refunds go is only said here.
+    """
     connector = open_connector()
     if not NAME.fullmatch(name):
         raise ConfigurationError("NAME: use 1 to 64 letters, digits, - and _")
-    settings = _checked(connector, provider, _read(source))
+    origin = SettingsFrom(settings_from)
+    is_whole = origin is SettingsFrom.CONNECTOR
+    settings = _checked(connector, provider, _read(source), is_whole=is_whole)
     # With another key than the others' this one would be the only one that can be read.
     connector.merchants.check_keys()
     made = connector.merchants.add(
-        name, provider, settings, sandbox=sandbox, captured=CapturedPolicy(captured)
+        name,
+        provider,
+        settings,
+        sandbox=sandbox,
+        captured=CapturedPolicy(captured),
+        settings_from=origin,
+        by=os_user(),
     )
     print_credentials(made, is_json=is_json)
 
@@ -83,6 +111,7 @@ def list_merchants(*, is_json: bool) -> None:
             "sandbox": entry.merchant.sandbox,
             "captured": entry.merchant.captured.value,
             "disabled": entry.is_disabled,
+            "settingsFrom": entry.merchant.settings_from.value,
         }
         for entry in open_connector().merchants.entries()
     ]
@@ -103,9 +132,21 @@ def list_merchants(*, is_json: bool) -> None:
     default=None,
     help="Where payments are made that are not yet recorded; the others stay where they are.",
 )
+@click.option(
+    "--settings-from",
+    type=SOURCES,
+    default=None,
+    help="Whose word counts from now on: what is stored here, or VTEX's Provider Fields.",
+)
 @as_json
 def update(
-    name: str, source: Any, captured: str | None, *, sandbox: bool | None, is_json: bool
+    name: str,
+    source: Any,
+    captured: str | None,
+    settings_from: str | None,
+    *,
+    sandbox: bool | None,
+    is_json: bool,
 ) -> None:
     """Change what is given; everything else stays as it is.
 
@@ -114,22 +155,70 @@ def update(
     """
     connector = open_connector()
     merchant = connector.merchants.entry(name).merchant
-    options = {"captured": captured, "sandbox": sandbox}
+    options = {"captured": captured, "sandbox": sandbox, "settings-from": settings_from}
     changed = [option for option, value in options.items() if value is not None]
     if source is None and not changed:
         raise ConfigurationError(
             "--settings FILE: give the settings that are to change, "
-            "or --captured, --sandbox or --no-sandbox"
+            "or --captured, --sandbox, --no-sandbox or --settings-from"
         )
     given = _read(source)
+    origin = SettingsFrom(settings_from or merchant.settings_from)
+    is_whole = origin is SettingsFrom.CONNECTOR
+    merged = {**merchant.settings, **given}
+    if source is not None or settings_from is not None:
+        merged = _checked(connector, merchant.provider, merged, is_whole=is_whole)
     connector.merchants.update(
         name,
-        None if source is None else _merged(connector, merchant, given),
+        None if source is None else merged,
         sandbox=sandbox,
         captured=None if captured is None else CapturedPolicy(captured),
+        settings_from=None if settings_from is None else origin,
+        by=os_user(),
     )
     names = ", ".join([*sorted(given), *changed])
     print_rows([{"merchant": name, "updated": names}], is_json=is_json)
+
+
+@merchants.command("show")
+@merchant_name
+@as_json
+def show(name: str, *, is_json: bool) -> None:
+    """Show all there is of a merchant, secrets as fingerprints, and who changed what."""
+    stored = open_connector().merchants
+    print_merchant(stored.entry(name), stored.detail(name), is_json=is_json)
+
+
+@merchants.command("restore")
+@merchant_name
+@click.option(
+    "--event", type=int, default=None, help="The event to undo, with all that followed it."
+)
+@as_json
+def restore(name: str, event: int | None, *, is_json: bool) -> None:
+    """Bring back the settings that were replaced last, or by the event that is named.
+
+    From then on the stored settings count, and what VTEX sends is ignored: it may be what is
+    undone. `merchants show` lists the events.
+    """
+    connector = open_connector()
+    merchant = connector.merchants.entry(name).merchant
+    undone, settings = connector.merchants.replaced(name, event)
+    kind = providers.discover()[merchant.provider]
+    if missing := kind.missing(settings):
+        raise ConfigurationError(
+            f"--event: before event {undone} there was no {', '.join(missing)}; "
+            "give the settings with `connector merchants update`"
+        )
+    connector.merchants.update(
+        name,
+        settings,
+        settings_from=SettingsFrom.CONNECTOR,
+        by=os_user(),
+        command="restore",
+    )
+    row = {"merchant": name, "undone": undone, "settingsFrom": SettingsFrom.CONNECTOR.value}
+    print_rows([row], is_json=is_json)
 
 
 @merchants.command("rotate-token")
@@ -137,14 +226,14 @@ def update(
 @as_json
 def rotate_token(name: str, *, is_json: bool) -> None:
     """Print a new AppToken; the previous one stays valid until the next rotation."""
-    print_credentials(open_connector().merchants.rotate_token(name), is_json=is_json)
+    print_credentials(open_connector().merchants.rotate_token(name, by=os_user()), is_json=is_json)
 
 
 @merchants.command("reencrypt")
 @as_json
 def reencrypt(*, is_json: bool) -> None:
     """Encrypt all settings anew with the newest key; what that key wrote stays as it is."""
-    names = open_connector().merchants.reencrypt()
+    names = open_connector().merchants.reencrypt(by=os_user())
     print_rows([{"merchant": name, "reencrypted": True} for name in names], is_json=is_json)
 
 
@@ -153,7 +242,7 @@ def reencrypt(*, is_json: bool) -> None:
 @as_json
 def disable(name: str, *, is_json: bool) -> None:
     """Refuse a merchant's requests; what was begun for it is still finished."""
-    open_connector().merchants.disable(name)
+    open_connector().merchants.disable(name, by=os_user())
     print_rows([{"merchant": name, "disabled": True}], is_json=is_json)
 
 
@@ -162,7 +251,7 @@ def disable(name: str, *, is_json: bool) -> None:
 @as_json
 def enable(name: str, *, is_json: bool) -> None:
     """Take a disabled merchant's requests again, with the AppTokens it had."""
-    open_connector().merchants.enable(name)
+    open_connector().merchants.enable(name, by=os_user())
     print_rows([{"merchant": name, "disabled": False}], is_json=is_json)
 
 
@@ -178,11 +267,9 @@ def _read(source: Any) -> Mapping[str, Any]:
     return values
 
 
-def _merged(connector: "Connector", merchant: Merchant, given: Mapping[str, Any]) -> dict[str, str]:
-    return _checked(connector, merchant.provider, {**merchant.settings, **given})
-
-
-def _checked(connector: "Connector", name: str, values: Mapping[str, Any]) -> dict[str, str]:
+def _checked(
+    connector: "Connector", name: str, values: Mapping[str, Any], *, is_whole: bool
+) -> dict[str, str]:
     sold = connector.providers.sold
     provider: Provider | None = sold.get(name)
     if provider is None:
@@ -191,6 +278,6 @@ def _checked(connector: "Connector", name: str, values: Mapping[str, Any]) -> di
             f"--provider {name}: not in CONNECTOR_PROVIDERS, which has {known}"
         )
     try:
-        return provider.check_settings(values)
+        return provider.check_settings(values, is_whole=is_whole)
     except ConfigurationError as error:
         raise ConfigurationError(f"--settings FILE: {error.message}") from error

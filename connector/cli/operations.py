@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from connector.cli.output import as_json, cell, print_operations
-from connector.cli.start import open_connector
+from connector.cli.start import open_connector, os_user
 from connector.domain.errors import ConfigurationError, UnknownMerchant
 from connector.domain.operation import REQUESTS, Request, Row, State
 from connector.domain.payment import PaymentKey
@@ -70,6 +70,10 @@ def close(merchant: str, payment_id: str, request_id: str | None, *, is_json: bo
     chosen = [_request(merchant_id, row) for row in _chosen(rows, request_id)]
     for request in chosen:
         connector.requests.close(request)
+        options = {"operation": request.operation, "request": request.request_id}
+        connector.merchants.record(
+            merchant, os_user(), "operations close", payment=payment_id, **options
+        )
     ids = {request.claim_id for request in chosen}
     rows = connector.requests.rows(merchant=merchant, payment_id=payment_id)
     closed = [row for row in rows if _request(merchant_id, row).claim_id in ids]

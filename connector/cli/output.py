@@ -43,8 +43,8 @@ def operation(row: Row) -> dict[str, Any]:
         "code": row.code,
         "reference": row.reference,
         "attempts": row.attempts,
-        "createdAt": _instant(row.created_at),
-        "updatedAt": _instant(row.updated_at),
+        "createdAt": instant(row.created_at),
+        "updatedAt": instant(row.updated_at),
     }
 
 
@@ -62,7 +62,7 @@ def _more(row: Row) -> dict[str, str | None]:
     return {"message": row.message, "reason": None if is_said else row.reason}
 
 
-def _instant(seconds: float) -> str:
+def instant(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 

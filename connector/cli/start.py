@@ -1,6 +1,8 @@
 """What the commands begin with: the settings, and the connector built of them."""
 
 import os
+import pwd
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +27,22 @@ def read_settings() -> config.Settings:
     for name in sorted(mine - config.variables(known)):
         click.echo(f"warning: {name} is not a setting of this connector", err=True)
     return settings
+
+
+def os_user() -> str:
+    """Name who runs this command, for the record.
+
+    The user is the process's own. `sudo` tells the one before by a variable, which that one could
+    have set: it is added, and never takes the user's place.
+    """
+    uid = os.getuid()
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        # In a container a user often has no name.
+        user = f"uid {uid}"
+    before = os.environ.get("SUDO_USER", "")
+    return f"{user} (sudo by {before})" if re.fullmatch(r"[\w.@-]{1,64}", before) else user
 
 
 def open_connector(*, migrated: bool = True) -> "Connector":

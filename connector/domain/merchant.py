@@ -19,6 +19,13 @@ class CapturedPolicy(StrEnum):
     REFUND = "refund"
 
 
+class SettingsFrom(StrEnum):
+    """Whose word counts: what a command stored, or what VTEX sends with its requests."""
+
+    CONNECTOR = "connector"
+    VTEX = "vtex"
+
+
 @dataclass(frozen=True)
 class Account:
     """What a provider needs to act for a merchant: settings, and whether in its sandbox."""
@@ -37,6 +44,7 @@ class Merchant:
     settings: Mapping[str, str] = field(repr=False)
     sandbox: bool = False
     captured: CapturedPolicy = CapturedPolicy.MANUAL
+    settings_from: SettingsFrom = SettingsFrom.CONNECTOR
 
     def redacted(self, text: str, known: Collection[str] = ()) -> str:
         """Take the settings out of a text that a company may have repeated them in.

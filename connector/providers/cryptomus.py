@@ -96,15 +96,19 @@ class Cryptomus(Provider):
         Setting("merchant_uuid", "Merchant UUID", is_secret=False),
         Setting("payment_key", "Payment API key"),
         Setting(
-            "refund_address", "Refund wallet", is_secret=False, check=_wallet, is_required=False
+            "refund_address",
+            "Refund wallet",
+            is_secret=False,
+            check=_wallet,
+            is_required=False,
+            is_payout=True,
         ),
         Setting(
             "refund_fee", "Refund fee paid by", is_secret=False, is_required=False, options=_PAYERS
         ),
     )
     payment_methods = ("Cryptomus",)
-    # Of the cryptocurrencies it prices in; page "create" gives amounts as texts and no limit.
-    decimals = 8
+    decimals = 8  # of the cryptocurrencies it prices in; page "create" gives texts and no limit
     delays = Delays(cancel=_LIFETIME + _CONFIRMATION)
     has_sandbox = False
     create_is_idempotent = True

@@ -1,56 +1,22 @@
-"""Merchants and their AppTokens."""
+"""Merchants, their AppTokens, and who changed what of them."""
 
 import hashlib
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from connector.domain.errors import ConfigurationError, MerchantExists, UnknownMerchant
-from connector.domain.merchant import SUITE_NAME, CapturedPolicy, Merchant
+from connector.domain.merchant import SUITE_NAME, CapturedPolicy, Merchant, SettingsFrom
+from connector.storage import history
+from connector.storage import merchant_statements as sql
 from connector.storage.database import Connection, Database
+from connector.storage.history import CONNECTOR, VTEX, Detail
 from connector.storage.vault import Vault
 
 # Live tokens of a merchant: the one in VTEX's Admin and the one that is to replace it.
 LIVE_TOKENS = 2
-
-_INSERT = """
-    INSERT INTO merchants (
-        name, provider, app_key, settings, sandbox, captured, disabled, revision,
-        created_at, updated_at)
-    VALUES (
-        :name, :provider, :app_key, :settings, :sandbox, :captured, :disabled, 0, NOW, NOW)
-    ON CONFLICT (name) DO NOTHING
-    RETURNING id"""
-
-# One merchant's change is everyone's: running servers compare the revisions' sum.
-_TOUCH = """
-    UPDATE merchants SET
-        revision = (SELECT max(revision) + 1 FROM merchants), updated_at = NOW
-    WHERE id = :id"""
-
-_INSERT_DIGEST = """
-    INSERT INTO merchant_tokens (merchant_id, digest, created_at) VALUES (:id, :digest, NOW)"""
-
-_DROP_TOKENS = """
-    DELETE FROM merchant_tokens WHERE merchant_id = :id AND id NOT IN (
-        SELECT id FROM merchant_tokens WHERE merchant_id = :id ORDER BY id DESC LIMIT :live)"""
-
-_COLUMNS = "id, name, provider, settings, sandbox, captured, app_key, disabled"
-_ALL = f"SELECT {_COLUMNS} FROM merchants ORDER BY name"  # noqa: S608 - the column list above
-_NAMED = f"SELECT {_COLUMNS} FROM merchants WHERE name = :name"  # noqa: S608 - likewise
-_TOKENS = "SELECT merchant_id, digest FROM merchant_tokens"
-# The sum, because two changes at once may get the same revision.
-_REVISION = "SELECT coalesce(sum(revision), -1), count(*) FROM merchants"
-_UPDATE = """
-    UPDATE merchants SET
-        settings = coalesce(:settings, settings), sandbox = coalesce(:sandbox, sandbox),
-        captured = coalesce(:captured, captured)
-    WHERE id = :id"""
-_SEALED = "SELECT id, name, settings FROM merchants ORDER BY name"
-# Only what was read: whoever changed the settings since has written them with the newest key.
-_RESEAL = "UPDATE merchants SET settings = :sealed WHERE id = :id AND settings = :before"
-_DISABLE = "UPDATE merchants SET disabled = :disabled WHERE id = :id"
 
 
 @dataclass(frozen=True)
@@ -67,7 +33,8 @@ class Credentials:
 class Entry:
     """A merchant as stored, with how it is recognised: `digests` are SHA-256 in hex.
 
-    One whose settings none of our keys decrypts is not readable, and has none.
+    One whose settings none of our keys decrypts is not readable, and has none. `fields_differ`
+    names the settings for which VTEX last sent other values than are stored.
     """
 
     merchant: Merchant
@@ -75,6 +42,7 @@ class Entry:
     is_disabled: bool
     digests: tuple[str, ...] = ()
     is_readable: bool = True
+    fields_differ: tuple[str, ...] = ()
 
 
 def digest(token: str) -> str:
@@ -83,7 +51,10 @@ def digest(token: str) -> str:
 
 
 class Merchants:
-    """What is stored of merchants; the settings are encrypted."""
+    """What is stored of merchants; the settings are encrypted.
+
+    `by` is who makes a change: a user of the operating system, or the connector itself.
+    """
 
     def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database
@@ -97,24 +68,27 @@ class Merchants:
         *,
         sandbox: bool,
         captured: CapturedPolicy,
+        settings_from: SettingsFrom = SettingsFrom.CONNECTOR,
+        by: str = CONNECTOR,
     ) -> Credentials:
         """Store a merchant. Raises MerchantExists."""
         credentials = Credentials(name, provider, secrets.token_hex(16), secrets.token_urlsafe(32))
+        options: dict[str, Any] = {
+            "provider": provider,
+            "sandbox": sandbox,
+            "captured": captured.value,
+            "settings_from": settings_from.value,
+        }
         with self._database.write() as connection:
-            row = connection.one(
-                _INSERT,
-                name=name,
-                provider=provider,
-                app_key=credentials.app_key,
-                settings=self._vault.encrypt(settings, name),
-                sandbox=sandbox,
-                captured=captured.value,
-                disabled=False,
-            )
+            sealed = self._vault.encrypt(settings, name)
+            app_key = credentials.app_key
+            row = connection.one(sql.INSERT, name=name, app_key=app_key, settings=sealed, **options)
             if row is None:
                 raise MerchantExists(f"There is already a merchant named {name}")
-            connection.run(_INSERT_DIGEST, id=row[0], digest=digest(credentials.app_token))
-            connection.run(_TOUCH, id=row[0])
+            connection.run(sql.INSERT_DIGEST, id=row[0], digest=digest(credentials.app_token))
+            connection.run(sql.TOUCH, name=name)
+            changed = history.changes(self._vault.fingerprint, {}, settings)
+            history.record(connection, row[0], by, "add", settings=changed, **options)
         return credentials
 
     def update(
@@ -124,52 +98,104 @@ class Merchants:
         *,
         sandbox: bool | None = None,
         captured: CapturedPolicy | None = None,
+        settings_from: SettingsFrom | None = None,
+        by: str = CONNECTOR,
+        command: str = "update",
     ) -> None:
         """Replace what is given; what is None stays. Raises UnknownMerchant."""
+        given = {
+            "sandbox": sandbox,
+            "captured": captured and captured.value,
+            "settings_from": settings_from and settings_from.value,
+        }
+        options = {option: value for option, value in given.items() if value is not None}
         with self._database.write() as connection:
-            merchant_id = _named(connection, name)[0]
-            connection.run(
-                _UPDATE,
-                id=merchant_id,
-                settings=None if settings is None else self._vault.encrypt(settings, name),
-                sandbox=sandbox,
-                captured=captured and captured.value,
+            row = _locked(connection, name)
+            sealed = None if settings is None else self._vault.encrypt(settings, name)
+            connection.run(sql.UPDATE, id=row[0], settings=sealed, **given)
+            changed = (
+                {}
+                if settings is None
+                else history.changes(self._vault.fingerprint, self._plain(row), settings)
             )
-            connection.run(_TOUCH, id=merchant_id)
+            history.record(
+                connection,
+                row[0],
+                by,
+                command,
+                settings=changed,
+                replaced=row[3] if changed else None,
+                **options,
+            )
 
-    def rotate_token(self, name: str) -> Credentials:
+    def take_fields(self, merchant: Merchant) -> None:
+        """Store the settings that came with a request of VTEX's, unless another process has."""
+        if self.entry(merchant.name).merchant.settings != merchant.settings:
+            self.update(merchant.name, merchant.settings, by=VTEX, command="request")
+
+    def note_fields(self, merchant: Merchant, given: Mapping[str, str]) -> None:
+        """Keep fingerprints of what VTEX sends and nobody uses; write nothing when it is known."""
+        seen = json.dumps(self._prints(given), sort_keys=True)
+        with self._database.read() as connection:
+            if connection.one(sql.IS_SEEN, id=merchant.id, seen=seen):
+                return
+        with self._database.write() as connection:
+            connection.run(sql.SEE, id=merchant.id, seen=seen)
+
+    def replaced(self, name: str, event_id: int | None) -> tuple[int, dict[str, str]]:
+        """Return an event and the settings it replaced: the one named, else the last such.
+
+        Raises UnknownMerchant, and ConfigurationError when there is none.
+        """
+        with self._database.read() as connection:
+            found = history.replaced_by(connection, _named(connection, name)[0], event_id)
+        if found is None:
+            raise ConfigurationError(
+                f"No such event of {name} replaced settings; `connector merchants show {name}` "
+                "lists those that did"
+            )
+        return found[0], self._vault.decrypt(found[1], name)
+
+    def record(self, name: str | None, by: str, command: str, **options: Any) -> None:
+        """Record a command that changes something else than a merchant's row."""
+        with self._database.write() as connection:
+            merchant_id = None if name is None else _named(connection, name)[0]
+            history.record(connection, merchant_id, by, command, **options)
+
+    def rotate_token(self, name: str, *, by: str = CONNECTOR) -> Credentials:
         """Give a new AppToken; the one before it stays live. Raises UnknownMerchant."""
         token = secrets.token_urlsafe(32)
         with self._database.write() as connection:
-            row = _named(connection, name)
-            connection.run(_INSERT_DIGEST, id=row[0], digest=digest(token))
-            connection.run(_DROP_TOKENS, id=row[0], live=LIVE_TOKENS)
-            connection.run(_TOUCH, id=row[0])
+            row = _locked(connection, name)
+            connection.run(sql.INSERT_DIGEST, id=row[0], digest=digest(token))
+            connection.run(sql.DROP_TOKENS, id=row[0], live=LIVE_TOKENS)
+            history.record(connection, row[0], by, "rotate-token")
         return Credentials(name, row[2], row[6], token)
 
     def outdated(self) -> list[str]:
         """Name the merchants whose settings are not bound to them by the newest key."""
         with self._database.read() as connection:
-            rows = connection.all(_SEALED)
+            rows = connection.all(sql.SEALED)
         return [name for _, name, sealed in rows if not self._vault.is_newest(sealed, name)]
 
-    def reencrypt(self) -> list[str]:
+    def reencrypt(self, *, by: str = CONNECTOR) -> list[str]:
         """Encrypt anew what is outdated, and name it. Raises ConfigurationError."""
         names = self.outdated()
         with self._database.write() as connection:
-            for merchant_id, name, before in connection.all(_SEALED):
+            for merchant_id, name, before in connection.all(sql.SEALED):
                 if name in names:
                     sealed = self._vault.encrypt(self._vault.decrypt(before, name), name)
-                    connection.run(_RESEAL, id=merchant_id, sealed=sealed, before=before)
+                    connection.run(sql.RESEAL, id=merchant_id, sealed=sealed, before=before)
+                    history.record(connection, merchant_id, by, "reencrypt")
         return names
 
-    def disable(self, name: str) -> None:
+    def disable(self, name: str, *, by: str = CONNECTOR) -> None:
         """Refuse the merchant's requests from now on. Raises UnknownMerchant."""
-        self._set_disabled(name, disabled=True)
+        self._set_disabled(name, disabled=True, by=by)
 
-    def enable(self, name: str) -> None:
+    def enable(self, name: str, *, by: str = CONNECTOR) -> None:
         """Take the merchant's requests again. Raises UnknownMerchant."""
-        self._set_disabled(name, disabled=False)
+        self._set_disabled(name, disabled=False, by=by)
 
     def entry(self, name: str) -> Entry:
         """Raises UnknownMerchant."""
@@ -179,12 +205,22 @@ class Merchants:
     def entries(self) -> list[Entry]:
         """Return every merchant, with its tokens."""
         with self._database.read() as connection:
-            rows = connection.all(_ALL)
-            tokens = connection.all(_TOKENS)
+            rows = connection.all(sql.ALL)
+            tokens = connection.all(sql.TOKENS)
         digests: dict[int, tuple[str, ...]] = {}
         for merchant_id, token in tokens:
             digests[merchant_id] = (*digests.get(merchant_id, ()), token)
         return [self._entry(row, digests.get(row[0], ())) for row in rows]
+
+    def detail(self, name: str) -> Detail:
+        """Return what there is of a merchant besides its entry. Raises UnknownMerchant."""
+        with self._database.read() as connection:
+            entry = self._entry(_named(connection, name))
+            times = connection.one(sql.TIMES, id=entry.merchant.id) or (0.0, 0.0, None)
+            tokens = connection.all(sql.TOKEN_TIMES, id=entry.merchant.id)
+            events = history.events_of(connection, entry.merchant.id)
+        prints = self._prints(entry.merchant.settings)
+        return Detail(times[0], times[1], times[2], [at for (at,) in tokens], events, prints)
 
     def check_keys(self) -> None:
         """Raises ConfigurationError when a merchant's settings cannot be decrypted."""
@@ -199,19 +235,30 @@ class Merchants:
     def revision(self) -> tuple[int, int]:
         """A value that differs after every change of any merchant."""
         with self._database.read() as connection:
-            revision, count = connection.one(_REVISION) or (-1, 0)
+            revision, count = connection.one(sql.REVISION) or (-1, 0)
         return int(revision), count
 
-    def _set_disabled(self, name: str, *, disabled: bool) -> None:
+    def _set_disabled(self, name: str, *, disabled: bool, by: str) -> None:
         with self._database.write() as connection:
-            merchant_id = _named(connection, name)[0]
-            connection.run(_DISABLE, id=merchant_id, disabled=disabled)
-            connection.run(_TOUCH, id=merchant_id)
+            merchant_id = _locked(connection, name)[0]
+            connection.run(sql.DISABLE, id=merchant_id, disabled=disabled)
+            history.record(connection, merchant_id, by, "disable" if disabled else "enable")
+
+    def _prints(self, settings: Mapping[str, str]) -> dict[str, str]:
+        return {key: self._vault.fingerprint(key, value) for key, value in settings.items()}
+
+    def _plain(self, row: tuple[Any, ...]) -> dict[str, str]:
+        """Decrypt a row's settings; those that no key decrypts are replaced as a whole."""
+        try:
+            return self._vault.decrypt(row[3], row[1])
+        except ConfigurationError:
+            return {}
 
     def _entry(self, row: tuple[Any, ...], digests: tuple[str, ...] = ()) -> Entry:
-        merchant_id, name, provider, settings, sandbox, captured, app_key, disabled = row
+        merchant_id, name, provider, sealed, sandbox, captured, app_key, disabled = row[:8]
+        settings_from, seen = row[8:]
         try:
-            plain, is_readable = self._vault.decrypt(settings, name), True
+            plain, is_readable = self._vault.decrypt(sealed, name), True
         except ConfigurationError:
             # The test suite's merchant has no settings that a lost key could hide.
             plain, is_readable = {}, name == SUITE_NAME
@@ -222,12 +269,30 @@ class Merchants:
             settings=plain,
             sandbox=bool(sandbox),
             captured=CapturedPolicy(captured),
+            settings_from=SettingsFrom(settings_from),
         )
-        return Entry(merchant, app_key, bool(disabled), digests, is_readable)
+        differ = self._differing(merchant, seen) if is_readable else ()
+        return Entry(merchant, app_key, bool(disabled), digests, is_readable, differ)
+
+    def _differing(self, merchant: Merchant, seen: str | None) -> tuple[str, ...]:
+        if seen is None or merchant.settings_from is SettingsFrom.VTEX:
+            return ()
+        prints: dict[str, str] = json.loads(seen)
+        stored = merchant.settings
+        return tuple(
+            key
+            for key, one in prints.items()
+            if not self._vault.fits(one, key, stored.get(key, ""))
+        )
 
 
-def _named(connection: Connection, name: str) -> tuple[Any, ...]:
-    row = connection.one(_NAMED, name=name)
+def _named(connection: Connection, name: str, statement: str = sql.NAMED) -> tuple[Any, ...]:
+    row = connection.one(statement, name=name)
     if row is None:
         raise UnknownMerchant(f"There is no merchant named {name}")
     return row
+
+
+def _locked(connection: Connection, name: str) -> tuple[Any, ...]:
+    """Find a merchant that is about to be changed: from here on nobody else changes it."""
+    return _named(connection, name, sql.TOUCH)

@@ -21,7 +21,8 @@ REVISION = "0005"
 metadata = MetaData()
 
 # One shop each. `revision` grows with every change of any merchant, so that running servers
-# notice it with one small query. `settings` is encrypted.
+# notice it with one small query. `settings` is encrypted. `fields_seen` is JSON: fingerprints of
+# the Provider Fields that VTEX sent last, of a merchant whose settings do not come from there.
 merchants = Table(
     "merchants",
     metadata,
@@ -36,6 +37,24 @@ merchants = Table(
     Column("revision", Integer, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
+    Column("settings_from", Text, nullable=False, server_default="connector"),
+    Column("fields_seen", Text),
+    Column("fields_seen_at", Double),
+)
+
+# What was changed, by whom: one row for each administrative command, and for each change that
+# came with VTEX's Provider Fields. `changed` is JSON, secrets in it as fingerprints; `settings`
+# are those that were replaced, encrypted. Rows are only added.
+admin_events = Table(
+    "admin_events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("merchant_id", ForeignKey("merchants.id"), index=True),
+    Column("at", Double, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("changed", Text, nullable=False),
+    Column("settings", Text),
 )
 
 # SHA-256 of the AppTokens; the newest two of a merchant are live.

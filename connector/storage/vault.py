@@ -37,6 +37,7 @@ class Vault:
         try:
             self._fernet = MultiFernet([Fernet(key) for key in keys])
             self._keys = [base64.urlsafe_b64decode(key) for key in keys]
+            self._printers = [_derived(key, "fingerprints") for key in self._keys]
         except ValueError as error:
             raise ConfigurationError(f"{KEY_FILE} in the data directory is damaged") from error
 
@@ -84,11 +85,11 @@ class Vault:
 
         Without the keys a value cannot be found by trying.
         """
-        return _fingerprint(self._keys[0], name, value)
+        return _fingerprint(self._printers[0], name, value)
 
     def fits(self, fingerprint: str, name: str, value: str) -> bool:
         """Whether a fingerprint, made with any of the keys, is of this value."""
-        return fingerprint in {_fingerprint(key, name, value) for key in self._keys}
+        return fingerprint in {_fingerprint(key, name, value) for key in self._printers}
 
     def _of(self, owner: str) -> MultiFernet:
         return MultiFernet([Fernet(_derived(key, owner)) for key in self._keys])
@@ -109,7 +110,7 @@ def _derived(key: bytes, owner: str) -> bytes:
 
 
 def _fingerprint(key: bytes, name: str, value: str) -> str:
-    keyed = hmac.new(_derived(key, "fingerprints"), f"{name}\0{value}".encode(), hashlib.sha256)
+    keyed = hmac.new(key, f"{name}\0{value}".encode(), hashlib.sha256)
     return keyed.hexdigest()[:FINGERPRINT_DIGITS]
 
 

@@ -18,7 +18,10 @@ def manifest(providers: Iterable[Provider]) -> bytes:
         {
             "paymentMethods": [{"name": name, "allowsSplit": "disabled"} for name in names],
             "customFields": [
-                _field(provider, setting) for provider in enabled for setting in provider.settings
+                _field(provider, setting)
+                for provider in enabled
+                for setting in provider.settings
+                if not setting.is_payout
             ],
         }
     ).encode()

@@ -1,30 +1,38 @@
 """Provider Fields: the settings that a merchant gives in VTEX's Admin, sent with every request.
 
-They win over the stored ones and refresh them, so that what is finished later, when nobody asks,
-has them too.
+Whoever has a merchant's AppToken can send any. So they count only for a merchant whose settings are
+to come from VTEX: there they win over the stored ones and refresh them, so that what is finished
+later, when nobody asks, has them too. Elsewhere they are ignored, which is counted.
 """
 
+import logging
 import re
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
+from connector.domain.deadline import now
 from connector.domain.errors import ConfigurationError, InvalidRequest
-from connector.domain.merchant import Merchant
+from connector.domain.merchant import Merchant, SettingsFrom
+from connector.metrics import count_fields
 from connector.provider import Provider
 from connector.storage.merchants import Merchants
-from connector.vtex.auth import Directory
+from connector.vtex.auth import STALE_SECONDS, Directory
 from connector.vtex.manifest import field_name
 
-# Seconds between two writes of one merchant's settings by this process: two shops that share an
-# AppKey, each with its own fields, would else write with every request.
-WRITE_SECONDS = 2.0
+log = logging.getLogger(__name__)
+
+# Changes of one merchant's settings that this process stores, and in how many seconds: two shops
+# that share an AppKey, each with its own fields, would else write with every request.
+MOST_WRITES, WRITE_SECONDS = 5, 300.0
+# Seconds between two notes of the fields that one merchant does not use, and two warnings of them.
+NOTE_SECONDS, WARN_SECONDS = 60.0, 3600.0
 
 
 class ProviderFields:
-    """Puts the fields of a request into its merchant."""
+    """Puts the fields of a request into its merchant, or ignores them."""
 
     def __init__(
         self, directory: Directory, merchants: Merchants, providers: Mapping[str, Provider]
@@ -32,41 +40,132 @@ class ProviderFields:
         self._directory = directory
         self._merchants = merchants
         self._providers = dict(providers)
-        self._written: dict[int, float] = {}
-        self._writing = threading.Lock()
+        self._lock = threading.Lock()
+        self._writes = _Pace(MOST_WRITES, WRITE_SECONDS)
+        self._notes, self._warnings = _Pace(1, NOTE_SECONDS), _Pace(1, WARN_SECONDS)
+        # What was stored last, and when.
+        self._stored: dict[int, tuple[Mapping[str, str], float]] = {}
+        # What was noted last, and what is to be noted once its request is answered.
+        self._noted: dict[int, dict[str, str]] = {}
+        self._due: dict[int, tuple[Merchant, dict[str, str]]] = {}
 
-    def applied(self, merchant: Merchant, body: Mapping[str, Any]) -> Merchant:
-        """Return the merchant with the settings given in a request, and store them.
+    def applied(
+        self, merchant: Merchant, body: Mapping[str, Any], *, is_create: bool = False
+    ) -> Merchant:
+        """Return the merchant with the settings that count for a request.
 
-        Raises InvalidRequest that names the fields that cannot be used.
+        Fields that cannot be used stop a create only: raises InvalidRequest that names them.
         """
         provider = self._providers.get(merchant.provider)
         given = _given(provider, body) if provider else {}
-        if provider is None or given.items() <= merchant.settings.items():
+        if provider is None or not given:
             return merchant
+        if merchant.settings_from is SettingsFrom.CONNECTOR:
+            self._ignore(merchant, given)
+            return merchant
+        if given.items() <= merchant.settings.items():
+            return merchant
+        return self._taken(provider, merchant, given, is_create=is_create)
+
+    @property
+    def is_note_due(self) -> bool:
+        return bool(self._due)
+
+    def note(self) -> None:
+        """Keep what VTEX sends and nobody uses, after the answer: it is no part of it."""
+        with self._lock:
+            due, self._due = self._due, {}
+        for merchant, given in due.values():
+            try:
+                self._merchants.note_fields(merchant, given)
+            except Exception:
+                log.exception("Provider Fields were not noted")
+                self._noted.pop(merchant.id, None)
+
+    def _ignore(self, merchant: Merchant, given: dict[str, str]) -> None:
+        differing = [key for key, value in given.items() if merchant.settings.get(key) != value]
+        if differing:
+            self._warn(merchant, "ignored", ", ".join(differing))
+        if self._noted.get(merchant.id) == given:
+            return
+        with self._lock:
+            if self._notes.allows(merchant.id):
+                self._noted[merchant.id] = given
+                self._due[merchant.id] = (merchant, given)
+
+    def _taken(
+        self, provider: Provider, merchant: Merchant, given: dict[str, str], *, is_create: bool
+    ) -> Merchant:
         known = {setting.key for setting in provider.settings}
         stored = {key: value for key, value in merchant.settings.items() if key in known}
-        merged = _checked(provider, {**stored, **given})
-        if merged == merchant.settings:
+        try:
+            merged = provider.check_settings({**stored, **given})
+        except ConfigurationError as error:
+            faulty = _faulty(provider, error)
+            if is_create:
+                raise _refusal(provider, faulty) from None
+            self._warn(merchant, "unusable", ", ".join(faulty))
             return merchant
         changed = replace(merchant, settings=merged)
-        if self._may_write(merchant.id):
-            self._merchants.update(merchant.name, merged)
-            self._directory.replace(changed)
+        if merged != merchant.settings:
+            self._store(changed)
         return changed
 
-    def _may_write(self, merchant_id: int) -> bool:
-        now = time.monotonic()
-        with self._writing:
-            if now - self._written.get(merchant_id, -WRITE_SECONDS) < WRITE_SECONDS:
-                return False
-            self._written[merchant_id] = now
-            return True
+    def _store(self, changed: Merchant) -> None:
+        with self._lock:
+            settings, at = self._stored.get(changed.id, (None, 0.0))
+            if settings == changed.settings and now() - at < STALE_SECONDS:
+                # Another thread is storing them, or has just done so.
+                return
+            is_allowed = self._writes.allows(changed.id)
+            if is_allowed:
+                self._stored[changed.id] = (changed.settings, now())
+        if is_allowed:
+            self._merchants.take_fields(changed)
+            self._directory.replace(changed)
+        else:
+            self._warn(changed, "not-stored", "too many changes")
+
+    def _warn(self, merchant: Merchant, outcome: str, reason: str) -> None:
+        """Count each, and say it once in a while; never a value."""
+        count_fields(merchant.provider, outcome)
+        with self._lock:
+            is_allowed = self._warnings.allows(merchant.id)
+        if is_allowed:
+            log.warning(
+                "Provider Fields are not used as they came",
+                extra={"merchant": merchant.name, "outcome": outcome, "reason": reason},
+            )
+
+
+class _Pace:
+    """So many times in so many seconds, for each merchant."""
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self._most, self._seconds = most, seconds
+        self._times: dict[int, list[float]] = {}
+
+    def allows(self, merchant_id: int) -> bool:
+        since = now() - self._seconds
+        times = [at for at in self._times.get(merchant_id, []) if at > since]
+        is_allowed = len(times) < self._most
+        self._times[merchant_id] = [*times, now()] if is_allowed else times
+        return is_allowed
+
+
+@cache
+def _keys(provider: Provider) -> dict[str, str]:
+    """The setting of each field. Where money goes is never a request's to say."""
+    return {
+        field_name(provider, setting): setting.key
+        for setting in provider.settings
+        if not setting.is_payout
+    }
 
 
 def _given(provider: Provider, body: Mapping[str, Any]) -> dict[str, str]:
     """Read merchantSettings; what is not one of our fields, or empty, is left out."""
-    keys = {field_name(provider, setting): setting.key for setting in provider.settings}
+    keys = _keys(provider)
     entries = body.get("merchantSettings")
     found = {}
     for entry in entries if isinstance(entries, list) else []:
@@ -84,11 +183,12 @@ def _text(value: object) -> str:
     return str(value).strip()
 
 
-def _checked(provider: Provider, values: Mapping[str, str]) -> dict[str, str]:
-    try:
-        return provider.check_settings(values)
-    except ConfigurationError as error:
-        # A fault begins with its key; the rest is left out, lest it repeat a secret.
-        faulty = set(re.findall(r"(?:^|; )(\w+): ", error.message))
-        names = [field_name(provider, one) for one in provider.settings if one.key in faulty]
-    raise InvalidRequest(f"merchantSettings: missing or not usable: {', '.join(names)}")
+def _faulty(provider: Provider, error: ConfigurationError) -> list[str]:
+    """Name the settings at fault: each fault begins with one. The rest may repeat a secret."""
+    found = set(re.findall(r"(?:^|; )(\w+): ", error.message))
+    return [one.key for one in provider.settings if one.key in found]
+
+
+def _refusal(provider: Provider, faulty: list[str]) -> InvalidRequest:
+    names = [field_name(provider, one) for one in provider.settings if one.key in faulty]
+    return InvalidRequest(f"merchantSettings: missing or not usable: {', '.join(names)}")

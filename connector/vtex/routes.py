@@ -19,6 +19,7 @@ from connector.domain.merchant import Merchant
 from connector.domain.operation import (
     CancelRequest,
     CreateRequest,
+    Operation,
     RefundRequest,
     Reply,
     Request,
@@ -130,14 +131,18 @@ class Endpoints:
             asked_body = g.given = schemas.read_json(json_body())
             asked = endpoint.load(merchant.id, asked_body)
             context.add(**_named(asked))
-            merchant = self.fields.applied(merchant, asked_body)
+            is_create = endpoint.name == Operation.CREATE
+            merchant = self.fields.applied(merchant, asked_body, is_create=is_create)
             reply = endpoint.answer(merchant, asked, deadline)
         except ConnectorError as error:
             context.add(reason=error.why)
             reply = failure(error, payment_id)
         count_answer(endpoint.name, provider, reply.status)
         log_answer(endpoint.name, _readable_id(payment_id), reply, provider, started)
-        return respond(reply)
+        response = respond(reply)
+        if self.fields.is_note_due:
+            response.call_on_close(self.fields.note)
+        return response
 
     def _seconds(self) -> float:
         if self.directory.is_suite(request.headers):

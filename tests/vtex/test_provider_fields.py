@@ -1,4 +1,4 @@
-"""Provider Fields: what the merchant gives in VTEX's Admin wins, and is kept."""
+"""Provider Fields of a merchant whose settings come from VTEX: they win, and are kept."""
 
 import threading
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ import pytest
 
 from connector.domain.errors import InvalidRequest
 from connector.domain.merchant import Merchant
-from connector.vtex import provider_fields
 from connector.vtex.manifest import field_name
-from connector.vtex.provider_fields import ProviderFields
+from connector.vtex.provider_fields import MOST_WRITES, ProviderFields
+from tests.companies.cryptomus import Cryptomus
 from tests.companies.tranzzo import TranzzoCompany
 from tests.rig import Rig, headers
 
@@ -25,7 +25,7 @@ def company() -> Iterator[TranzzoCompany]:
 
 @pytest.fixture
 def shop(rig: Rig, company: TranzzoCompany) -> Rig:
-    rig.add(company)
+    rig.add(company, settings_from="vtex")
     return rig
 
 
@@ -48,7 +48,8 @@ def merchant(rig: Rig) -> Merchant:
 
 
 def applied(rig: Rig, given: Any, asked: Merchant | None = None) -> Merchant:
-    return fields_of(rig).applied(asked or merchant(rig), {"merchantSettings": given})
+    body = {"merchantSettings": given}
+    return fields_of(rig).applied(asked or merchant(rig), body, is_create=True)
 
 
 def revision(rig: Rig) -> tuple[int, int]:
@@ -141,8 +142,8 @@ def test_a_provider_that_is_switched_off_has_no_fields(shop: Rig) -> None:
     assert shop.cancel("P1", merchantSettings=given).get_json()["code"] == "provider-unavailable"
 
 
-def test_a_process_writes_a_merchants_settings_every_few_seconds_at_most(
-    shop: Rig, monkeypatch: pytest.MonkeyPatch
+def test_a_process_stores_a_merchants_settings_a_few_times_in_minutes_at_most(
+    shop: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Two shops that share an AppKey, each with its own fields."""
     fields = fields_of(shop)
@@ -151,9 +152,10 @@ def test_a_process_writes_a_merchants_settings_every_few_seconds_at_most(
     for number in range(20):
         secret = f"{NEW_SECRET}-{number % 2}"
         given = {"merchantSettings": entries(shop, api_secret=secret)}
-        assert secret == fields.applied(own, given).settings["api_secret"]
-    assert before + 1 == revision(shop)[0]
-    monkeypatch.setattr(provider_fields, "WRITE_SECONDS", 0.0)
+        assert secret == fields.applied(merchant(shop), given).settings["api_secret"]
+    assert before + MOST_WRITES == revision(shop)[0]
+    assert 1 == caplog.text.count("not used as they came")
+    monkeypatch.setattr(fields._writes, "_seconds", 0.0)
     fields.applied(own, {"merchantSettings": entries(shop, api_secret="another-secret")})
     assert merchant(shop).settings["api_secret"] == "another-secret"
 
@@ -211,6 +213,94 @@ def test_no_value_is_shown_or_stored_in_the_clear(
         shop.cancel("P1", merchantSettings=entries(shop, api_secret=secret)).text
         for secret in (NEW_SECRET, f"{NEW_SECRET} broken")
     ]
-    tables = ("merchants", "requests", "events", "payments")
+    tables = ("merchants", "admin_events", "requests", "events", "payments")
     rows = [shop.execute(f"SELECT * FROM {table}") for table in tables]  # noqa: S608
     assert NEW_SECRET not in f"{shown} {caplog.text} {rows}"
+
+
+# What cannot be used
+
+
+def test_a_field_that_cannot_be_used_stops_only_a_create(
+    shop: Rig, company: TranzzoCompany
+) -> None:
+    stale = entries(shop, api_secret="se cret")
+    company.create("P1")
+    assert shop.cancel("P1", merchantSettings=stale).status_code == 200
+    assert 1 == company.effects["void:P1"]
+    company.create("P2")
+    assert shop.settle("P2", 10, merchantSettings=stale).status_code == 200
+    assert shop.refund("P2", 10, merchantSettings=stale).status_code == 200
+    refused = shop.create("P3", merchantSettings=stale)
+    assert (400, "invalid-request") == (refused.status_code, refused.json["code"])
+    assert names(shop)["api_secret"] in refused.json["message"]
+    assert "cret" not in refused.json["message"].replace(names(shop)["api_secret"], "")
+
+
+def test_the_stored_settings_serve_whole_where_one_field_cannot_be_used(shop: Rig) -> None:
+    """Half of one account and half of another is neither."""
+    given = {"merchantSettings": entries(shop, api_secret="se cret", pos_id="another-pos")}
+    assert merchant(shop) == fields_of(shop).applied(merchant(shop), given)
+
+
+def test_a_merchant_without_settings_gets_them_from_the_first_request(
+    rig: Rig, company: TranzzoCompany
+) -> None:
+    rig.add(company, settings_from="vtex")
+    whole = dict(merchant(rig).settings)
+    rig.connector.merchants.update("shop", {})
+    company.create("P1")
+    refused = rig.cancel("P1")
+    assert (500, "provider-credentials") == (refused.status_code, refused.json["code"])
+    assert rig.cancel("P1", merchantSettings=entries(rig, **whole)).status_code == 200
+    assert whole == merchant(rig).settings
+
+
+# Its history
+
+
+def test_each_change_is_an_event_with_fingerprints(shop: Rig) -> None:
+    before = shop.connector.merchants.detail("shop").fingerprints["api_secret"]
+    shop.cancel("P1", merchantSettings=entries(shop, api_secret=NEW_SECRET))
+    shop.cancel("P1", merchantSettings=entries(shop, api_secret=NEW_SECRET))
+    detail = shop.connector.merchants.detail("shop")
+    newest, added = detail.events
+    assert ("VTEX's Provider Fields", "request") == (newest.actor, newest.command)
+    assert {"api_secret": (before, detail.fingerprints["api_secret"])} == newest.settings
+    assert before != detail.fingerprints["api_secret"]
+    assert newest.is_undoable
+    assert "add" == added.command
+
+
+def test_the_settings_before_each_change_are_kept(shop: Rig) -> None:
+    first = dict(merchant(shop).settings)
+    for secret in ("second-secret", "third-secret"):
+        applied(shop, entries(shop, api_secret=secret))
+    merchants = shop.connector.merchants
+    last, older, _ = merchants.detail("shop").events
+    assert first | {"api_secret": "second-secret"} == merchants.replaced("shop", None)[1]
+    assert (last.id, older.id) == (
+        merchants.replaced("shop", None)[0],
+        merchants.replaced("shop", older.id)[0],
+    )
+    assert first == merchants.replaced("shop", older.id)[1]
+
+
+# Where money goes
+
+
+def test_a_payout_address_is_neither_offered_nor_taken(rig: Rig) -> None:
+    with Cryptomus() as company:
+        wallet = "TDD97yguPESTpcrJMqU6h2ozZbibv4Vaqm"
+        rig.add(company, settings_from="vtex", refund_address=wallet)
+        provider = rig.connector.providers["cryptomus"]
+        (payout,) = (one for one in provider.settings if one.is_payout)
+        assert "refund_address" == payout.key
+        name = field_name(provider, payout)
+        assert name not in rig.client.get("/manifest").text
+        company.create("P1", "paid")
+        stolen = [{"name": name, "value": "TThief7yguPESTpcrJMqU6h2ozZbibv4Va"}]
+        stolen.append({"name": "Cryptomus Refund fee", "value": "customer"})
+        answer = rig.cancel("P1", merchantSettings=stolen)
+        assert answer.status_code == 501
+    assert wallet == merchant(rig).settings["refund_address"]

@@ -1,0 +1,106 @@
+"""Who changed what: administrative commands, and settings that came with VTEX's requests."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from connector.storage.database import Connection
+
+_RECORD = """
+    INSERT INTO admin_events (merchant_id, at, actor, command, changed, settings)
+    VALUES (:merchant_id, NOW, :actor, :command, :changed, :settings)"""
+_OF = """
+    SELECT id, at, actor, command, changed, settings IS NOT NULL FROM admin_events
+    WHERE merchant_id = :merchant_id ORDER BY id DESC"""
+# The newest where none is named.
+_REPLACED = """
+    SELECT id, settings FROM admin_events
+    WHERE merchant_id = :merchant_id AND settings IS NOT NULL AND id = coalesce(:event_id, id)
+    ORDER BY id DESC LIMIT 1"""
+
+# By whom a change is that no person made.
+CONNECTOR, VTEX = "connector", "VTEX's Provider Fields"
+
+# Before and after: of a setting its fingerprints, None where it has no value.
+Change = tuple[str | None, str | None]
+
+
+@dataclass(frozen=True)
+class AdminEvent:
+    """One change. `at` is in seconds since 1970; one that replaced settings can be undone."""
+
+    id: int
+    at: float
+    actor: str
+    command: str
+    settings: Mapping[str, Change]
+    options: Mapping[str, Any]
+    is_undoable: bool
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What became of a merchant. Instants are seconds since 1970; events are newest first."""
+
+    created_at: float
+    updated_at: float
+    fields_seen_at: float | None
+    tokens: Sequence[float]
+    events: Sequence[AdminEvent]
+    fingerprints: Mapping[str, str]
+
+
+def changes(
+    fingerprint: Callable[[str, str], str], before: Mapping[str, str], after: Mapping[str, str]
+) -> dict[str, Change]:
+    """Tell which settings differ, by fingerprints."""
+
+    def shown(values: Mapping[str, str], key: str) -> str | None:
+        return fingerprint(key, values[key]) if key in values else None
+
+    changed = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
+    return {key: (shown(before, key), shown(after, key)) for key in changed}
+
+
+def record(
+    connection: Connection,
+    merchant_id: int | None,
+    actor: str,
+    command: str,
+    *,
+    settings: Mapping[str, Change] | None = None,
+    replaced: str | None = None,
+    **options: Any,
+) -> None:
+    """Add an event to the transaction; `replaced` are the settings before, encrypted."""
+    connection.run(
+        _RECORD,
+        merchant_id=merchant_id,
+        actor=actor,
+        command=command,
+        changed=json.dumps({"settings": dict(settings or {}), "options": options}),
+        settings=replaced,
+    )
+
+
+def events_of(connection: Connection, merchant_id: int) -> list[AdminEvent]:
+    """Return a merchant's events, the newest first."""
+    return [_event(row) for row in connection.all(_OF, merchant_id=merchant_id)]
+
+
+def replaced_by(
+    connection: Connection, merchant_id: int, event_id: int | None
+) -> tuple[int, str] | None:
+    """Return the encrypted settings that an event replaced, or the last one that replaced any."""
+    row = connection.one(_REPLACED, merchant_id=merchant_id, event_id=event_id)
+    return None if row is None else (row[0], row[1])
+
+
+def _event(row: tuple[Any, ...]) -> AdminEvent:
+    event_id, at, actor, command, changed, is_undoable = row
+    read = json.loads(changed)
+    settings = {key: (before, after) for key, (before, after) in read["settings"].items()}
+    return AdminEvent(
+        event_id, float(at), actor, command, settings, read["options"], bool(is_undoable)
+    )
