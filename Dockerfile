@@ -1,3 +1,5 @@
+# A tag can come to mean another image. Pin the one that was tried, by its digest:
+#   docker build --build-arg BASE_IMAGE="$(make --silent base)" .
 # Any base will do that has Python 3.11 or newer with its venv module, and useradd.
 ARG BASE_IMAGE=python:3.13-slim
 
@@ -7,14 +9,15 @@ RUN python3 -m venv /opt/connector
 ENV PATH=/opt/connector/bin:$PATH \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1
-COPY requirements.txt ./
+COPY requirements.txt requirements-build.txt ./
 RUN pip install --no-compile --no-deps --require-hashes --requirement requirements.txt
+RUN pip install --no-deps --require-hashes --target backend --requirement requirements-build.txt
 COPY pyproject.toml README.md LICENSE openapi.yaml ./
 COPY connector connector
 # What only builds and installs does not belong into the image. The bytecode does: the root
 # filesystem is read-only when it runs. It is not checked against the sources, which never change.
-RUN pip install --no-compile --no-deps --no-build-isolation . \
-    && pip uninstall --yes hatchling pip setuptools \
+RUN PYTHONPATH=/build/backend pip install --no-compile --no-deps --no-build-isolation . \
+    && pip uninstall --yes pip setuptools \
     && python -m compileall -qf --invalidation-mode unchecked-hash /opt/connector/lib
 
 FROM ${BASE_IMAGE}

@@ -9,6 +9,8 @@ SHELL = /bin/sh
 VENV = .venv
 BIND ?= 127.0.0.1:8080
 UV = uv==0.13.8
+DOCKER = docker
+BASE_IMAGE = $(shell sed -n 's/^ARG BASE_IMAGE=//p' Dockerfile)
 
 # The first Python that is new enough.
 IS_NEW_ENOUGH = -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
@@ -52,7 +54,7 @@ homologation: $(VENV)/.installed ## Play VTEX's test suite against a server made
 bench: $(VENV)/.installed-dev ## Measure how fast it is
 	$(VENV)/bin/python -m tests.bench
 
-PIN = .venv-lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+PIN = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header $(UPGRADE)
 
 .PHONY: lock
@@ -60,31 +62,64 @@ lock: ## Pin what pyproject.toml asks for (UPGRADE=--upgrade for newer versions)
 	@$(CHECK_PYTHON)
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet $(UV)
-	$(PIN) --output-file requirements.txt
-	$(PIN) --output-file requirements-dev.txt --group dev --constraints requirements.txt
+	$(PIN) --output-file requirements.txt pyproject.toml
+	$(PIN) --output-file requirements-dev.txt pyproject.toml --group dev --constraints requirements.txt
+	$(PIN) --output-file requirements-build.txt --group build
+	$(PIN) --output-file requirements-audit.txt --group audit
 	rm -rf .venv-lock
+
+.PHONY: audit
+audit: .venv-audit/.installed ## Ask whether what is locked has published faults
+	@.venv-audit/bin/python .ci/audit.py requirements.txt requirements-build.txt
+
+.PHONY: sbom
+sbom: .venv-audit/.installed ## Write dist/sbom.json: what is locked, as CycloneDX, without network
+	@mkdir -p dist
+	@PYTHONWARNINGS=ignore .venv-audit/bin/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml \
+		--index-url . --output-reproducible --output-file dist/sbom.json
+	@test $$(grep -c '^[a-z].*==' requirements.txt) -eq $$(grep -c '"purl":' dist/sbom.json)
+	@echo "dist/sbom.json: $$(grep -c '"purl":' dist/sbom.json) packages"
+
+.PHONY: base
+base: ## Print the image's base with the digest that its tag has now (needs docker)
+	@$(DOCKER) pull --quiet $(BASE_IMAGE) >/dev/null
+	@echo "$(BASE_IMAGE)@$$($(DOCKER) inspect --format '{{index .RepoDigests 0}}' $(BASE_IMAGE) | cut -d@ -f2)"
 
 .PHONY: clean
 clean: ## Remove .venv and what the tools left behind
-	rm -rf $(VENV) .venv-lock dist .coverage .coverage.* .hypothesis
+	rm -rf $(VENV) .venv-lock .venv-audit dist .coverage .coverage.* .hypothesis
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find connector tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Each stamp means: this requirements file, as it is now, has been installed. Both hold the same
 # versions, so either may come first. Each is complete: --no-deps, because old versions of pip look for
 # a newer release of what is pinned without an extra and wanted with it (coverage), and then stop.
-$(VENV)/.installed: $(VENV)/.created requirements.txt pyproject.toml
+$(VENV)/.installed: $(VENV)/.backend/.installed requirements.txt pyproject.toml
 	$(call INSTALL,requirements.txt)
 
-$(VENV)/.installed-dev: $(VENV)/.created requirements-dev.txt pyproject.toml
+$(VENV)/.installed-dev: $(VENV)/.backend/.installed requirements-dev.txt pyproject.toml
 	$(call INSTALL,requirements-dev.txt)
 
 define INSTALL
 	@echo 'Installing $(1) into $(VENV) ...'
 	@$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes --requirement $(1)
-	@$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@PYTHONPATH=$(CURDIR)/$(VENV)/.backend \
+		$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 endef
+
+# What builds the connector stands beside what runs it, and is seen by that one build only.
+$(VENV)/.backend/.installed: $(VENV)/.created requirements-build.txt
+	@rm -rf $(@D)
+	@$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes --target $(@D) \
+		--requirement requirements-build.txt
+	@touch $@
+
+.venv-audit/.installed: requirements-audit.txt
+	@$(CHECK_PYTHON)
+	@$(PYTHON) -m venv --clear .venv-audit
+	@.venv-audit/bin/python -m pip install --quiet --no-deps --require-hashes --requirement $<
+	@touch $@
 
 $(VENV)/.created:
 	@$(CHECK_PYTHON)
