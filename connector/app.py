@@ -175,7 +175,11 @@ def build_providers(settings: Settings, *, slots: int) -> Enabled:
 
 def _http(name: str, settings: Settings, slots: int) -> http_client.HttpClient:
     return http_client.HttpClient(
-        name, seconds=settings.provider_seconds, slots=slots, measure=metrics.measure_call
+        name,
+        seconds=settings.provider_seconds,
+        slots=slots,
+        measure=metrics.measure_call,
+        ca_file=settings.ca_file,
     )
 
 

@@ -1,6 +1,7 @@
 """Settings: read once from the environment, every wrong variable named at once."""
 
 import re
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,7 @@ class Settings:
     callback_paths: tuple[str, ...] = ()
     log_level: str = "INFO"
     metrics_bind: str = "127.0.0.1:9464"
+    ca_file: str = ""
 
     @property
     def lease_seconds(self) -> float:
@@ -206,6 +208,18 @@ def _seconds(text: str, most: float = 3600.0) -> float:
     return seconds
 
 
+def _ca_file(text: str) -> str:
+    try:
+        count = ssl.create_default_context(cafile=text).cert_store_stats()["x509_ca"]
+    except OSError as error:
+        # OpenSSL's own errors are OSErrors too, without a text for people.
+        why = "no certificates in it" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ValueError(f"give a PEM file of authorities' certificates ({why})") from None
+    if not count:
+        raise ValueError("give a PEM file of authorities' certificates (none is an authority's)")
+    return text
+
+
 def _bind(text: str) -> str:
     if text.lower() == "off":
         return ""
@@ -229,4 +243,5 @@ _PLAIN: dict[str, Callable[[str], Any]] = {
     "callback_paths": _callback_paths,
     "log_level": _choice("DEBUG", "INFO", "WARNING", "ERROR"),
     "metrics_bind": _bind,
+    "ca_file": _ca_file,
 }

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from socket import socket
 from typing import Any
 
@@ -21,8 +20,8 @@ from requests.adapters import DEFAULT_POOLBLOCK, HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
-from urllib3.util.ssl_ import create_urllib3_context
 
+from connector import tls
 from connector.bulkhead import Bulkhead
 from connector.domain import exact
 from connector.domain.deadline import Deadline
@@ -31,6 +30,7 @@ from connector.domain.errors import (
     ConnectorError,
     OutcomeUnknown,
     OutOfTime,
+    ProviderCertificate,
     ProviderCredentials,
     ProviderUnavailable,
     root_of,
@@ -153,26 +153,26 @@ class _HTTPSPool(HTTPSConnectionPool):
     ConnectionCls = _HTTPSConnection
 
 
-@cache
-def _tls_context() -> ssl.SSLContext:
-    """Trust what the system trusts. Reading that takes as long as a call, so it is done once."""
-    context = create_urllib3_context()
-    context.load_default_certs()
-    context.sslsocket_class = _TLSSocket
-    return context
-
-
 class _Adapter(HTTPAdapter):
     """Connections that keep the call's deadline; `max_retries` stays 0.
 
     urllib3 would otherwise repeat PUT, which is RuStore's cancel.
     """
 
+    def __init__(self, ca_file: str, slots: int) -> None:
+        self._ca_file = ca_file
+        super().__init__(pool_connections=8, pool_maxsize=slots)
+
     def init_poolmanager(
         self, connections: int, maxsize: int, block: bool = DEFAULT_POOLBLOCK, **kwargs: Any
     ) -> None:
-        super().init_poolmanager(connections, maxsize, block, ssl_context=_tls_context(), **kwargs)
+        context = tls.context(self._ca_file, _TLSSocket)
+        super().init_poolmanager(connections, maxsize, block, ssl_context=context, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Leave it to the context: the library would trust a list of its own beside it."""
+        conn.cert_reqs = "CERT_REQUIRED"
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ class HttpClient:
     """Calls to one company, safe to share between threads.
 
     `seconds` bounds one call, `slots` how many run at once; `measure` is told the provider, the
-    operation, the outcome and the seconds of each call.
+    operation, the outcome and the seconds of each call. `ca_file` replaces the system's trust.
     """
 
     def __init__(
@@ -204,6 +204,7 @@ class HttpClient:
         seconds: float = 8.0,
         slots: int = 60,
         measure: Callable[[str, str, str, float], None] = lambda *_: None,
+        ca_file: str = "",
     ) -> None:
         self._provider = provider
         self._seconds = seconds
@@ -211,7 +212,7 @@ class HttpClient:
         self.bulkhead = Bulkhead(slots)
         # Without a session, whose cookies of one merchant would stay for another, and whose
         # look-up of proxies and netrc for each call costs as much as the call itself.
-        self._adapter = _Adapter(pool_connections=8, pool_maxsize=slots)
+        self._adapter = _Adapter(ca_file, slots)
         self._resolver = Resolver()
 
     def close(self) -> None:
@@ -234,9 +235,9 @@ class HttpClient:
     ) -> Answer:
         """Make one call.
 
-        Raises ProviderUnavailable or ProviderCredentials when it certainly had no effect,
-        OutOfTime when there was no time to make it, OutcomeUnknown when it may have had one,
-        and AnswerNotUnderstood for an answer that is no answer (a redirect, too large).
+        Raises a NotDone when it certainly had no effect, OutOfTime when there was no time to make
+        it, OutcomeUnknown when it may have had one, and AnswerNotUnderstood for an answer that is
+        no answer (a redirect, too large).
         """
         started = time.monotonic()
         outcome, reason = "ok", None
@@ -287,6 +288,8 @@ class HttpClient:
                 return Answer(response.status_code, _read(response))
         except (requests.RequestException, HTTPError, OSError) as error:
             reason = root_of(error)
+            if _call.connecting and (distrust := tls.distrust(error)):
+                raise ProviderCertificate(reason=f"{reason}: {distrust}") from error
             if _call.connecting:
                 raise ProviderUnavailable(reason=reason) from error
             raise OutcomeUnknown(reason=reason) from error

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from certifi import where
 
 from connector import config, providers
 from connector.app import build_providers
@@ -48,6 +49,7 @@ def test_without_any_variable_the_defaults_hold() -> None:
         "callback_paths": (),
         "log_level": "INFO",
         "metrics_bind": "127.0.0.1:9464",
+        "ca_file": "",
     }
     settings = read()
     assert expected == {name: getattr(settings, name) for name in expected}
@@ -77,6 +79,7 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("METRICS_BIND", "0.0.0.0:9000", "metrics_bind", "0.0.0.0:9000"),
     ("METRICS_BIND", "[::1]:9000", "metrics_bind", "[::1]:9000"),
     ("METRICS_BIND", "off", "metrics_bind", ""),
+    ("CA_FILE", where(), "ca_file", where()),
 ]
 
 
@@ -110,6 +113,9 @@ def test_an_empty_address_switches_the_metrics_off() -> None:
 
 
 BAD: list[tuple[str, str]] = [
+    ("CA_FILE", "/nowhere/at-all.pem"),
+    ("CA_FILE", "/etc/hostname"),
+    ("CA_FILE", "/"),
     ("DATABASE_URL", "mysql://u@h/db"),
     ("DATABASE_URL", "sqlite://"),
     ("DATABASE_URL", "postgresql://"),

@@ -1,26 +1,20 @@
 """Every outgoing call, on real sockets: when it ends, and what its failure means."""
 
-import ipaddress
 import json
 import logging
 import socket
-import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from connector import tls
 from connector.bulkhead import Bulkhead
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
@@ -30,10 +24,12 @@ from connector.domain.errors import (
     OutcomeUnknown,
     OutOfTime,
     ProviderBusy,
+    ProviderCertificate,
     ProviderCredentials,
     ProviderUnavailable,
 )
-from connector.http_client import MAX_ANSWER_BYTES, Answer, HttpClient, _tls_context
+from connector.http_client import MAX_ANSWER_BYTES, Answer, HttpClient
+from tests import certificates
 from tests.companies.base import Call, Company, Respond
 
 RESET = struct.pack("ii", 1, 0)
@@ -687,70 +683,74 @@ def test_never_more_than_the_slots_are_taken_at_once() -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for 127.0.0.1 that signs itself, and its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return path
+    return certificates.make(tmp_path_factory.mktemp("tls") / "certificate.pem")
 
 
 @pytest.fixture
 def secure_echo(certificate: Path) -> Iterator[Echo]:
     """The company by TLS; each of its threads does the handshake of its own connection."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
     with Echo() as echo:
-        echo._server.socket = context.wrap_socket(
-            echo._server.socket, server_side=True, do_handshake_on_connect=False
-        )
+        certificates.serve(echo, certificate)
         yield echo
 
 
 def trusting(certificate: Path) -> HttpClient:
-    """A client that trusts the certificate, as it trusts the machine's authorities."""
-    client = HttpClient("acme")
-    adapter: Any = client._adapter
-    context = _tls_context.__wrapped__()
-    context.load_verify_locations(certificate)
-    adapter.poolmanager.connection_pool_kw["ssl_context"] = context
-    return client
+    """A client that trusts the certificate, and no other."""
+    return HttpClient("acme", ca_file=str(certificate))
 
 
 def test_a_certificate_nobody_vouches_for_sends_nothing(
     client: HttpClient, secure_echo: Echo
 ) -> None:
     url = f"https://127.0.0.1:{secure_echo.port}/a"
-    fails(ProviderUnavailable, client, url, method="PUT", headers={"X-Key": "secret"})
+    fails(ProviderCertificate, client, url, method="PUT", headers={"X-Key": "secret"})
     assert [] == secure_echo.calls
 
 
 def test_a_certificate_of_another_host_sends_nothing(secure_echo: Echo, certificate: Path) -> None:
     client = trusting(certificate)
     url = f"https://localhost:{secure_echo.port}/a"
-    fails(ProviderUnavailable, client, url, method="PUT")
+    fails(ProviderCertificate, client, url, method="PUT")
     assert [] == secure_echo.calls
     client.close()
+
+
+def test_why_a_certificate_is_not_trusted_is_logged(
+    client: HttpClient, secure_echo: Echo, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    with pytest.raises(ProviderCertificate):
+        send(client, f"https://127.0.0.1:{secure_echo.port}/a")
+    (line,) = [one.__dict__ for one in caplog.records if one.msg == "provider call"]
+    assert "ProviderCertificate" == line["outcome"]
+    assert "SSLCertVerificationError: self-signed certificate" in line["reason"]
+
+
+def test_beside_the_given_authorities_no_others_are_trusted(
+    secure_echo: Echo, certificate: Path
+) -> None:
+    client = trusting(certificate)
+    send(client, f"https://127.0.0.1:{secure_echo.port}/a")
+    adapter: Any = client._adapter
+    context = adapter.poolmanager.connection_pool_kw["ssl_context"]
+    # The HTTP library brings a list of its own, which it loads with the first call.
+    assert 1 == len(context.get_ca_certs())
+    client.close()
+
+
+def test_without_a_file_the_systems_authorities_are_trusted(
+    secure_echo: Echo, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
+    tls.context.cache_clear()
+    client = HttpClient("acme")
+    assert send(client, f"https://127.0.0.1:{secure_echo.port}/a").status == 200
+    adapter: Any = client._adapter
+    context = adapter.poolmanager.connection_pool_kw["ssl_context"]
+    assert 1 == len(context.get_ca_certs())
+    client.close()
+    tls.context.cache_clear()
 
 
 def test_a_server_that_speaks_no_tls_is_sent_nothing(client: HttpClient, echo: Echo) -> None:

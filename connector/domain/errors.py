@@ -173,6 +173,12 @@ class ProviderCredentials(NotDone):
     code = "provider-credentials"
 
 
+class ProviderCertificate(NotDone):
+    """The provider's certificate is not one that this server trusts; nothing was sent."""
+
+    code = "provider-certificate"
+
+
 class OutOfTime(NotDone):
     """Too little of the answer time was left to start; nothing was sent."""
 
