@@ -167,9 +167,12 @@ def _with(entry: Entry, merchant: Merchant) -> Entry:
 
 
 def _credentials(headers: Headers) -> tuple[str, str]:
-    """Take both from one family of headers: the first that gives any."""
-    for family in FAMILIES:
-        pair = headers.get(f"{family}-AppKey", ""), headers.get(f"{family}-AppToken", "")
-        if any(pair):
-            return pair
-    return "", ""
+    """Take both from one family of headers, the first that is whole; else what there is of any.
+
+    VTEX's own collection of requests has half a pair of the one beside the whole of the other.
+    """
+    pairs = [
+        (headers.get(f"{family}-AppKey", ""), headers.get(f"{family}-AppToken", ""))
+        for family in FAMILIES
+    ]
+    return next((pair for rule in (all, any) for pair in pairs if rule(pair)), ("", ""))

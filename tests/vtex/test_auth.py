@@ -70,10 +70,25 @@ def test_credentials_of_two_families_are_not_mixed(rig: Rig) -> None:
     assert name_of(directory(rig), halves) is None
     wrong = dict.fromkeys(vtex, "wrong")
     assert name_of(directory(rig), {**wrong, **provider}) is None
-    key_only = {"X-VTEX-API-AppKey": own.app_key}
-    assert name_of(directory(rig), {**key_only, **provider}) is None
+    assert name_of(directory(rig), {**vtex, **dict.fromkeys(provider, "wrong")}) == "shop"
     empty = dict.fromkeys(vtex, "")
     assert name_of(directory(rig), {**empty, **provider}) == "shop"
+
+
+@pytest.mark.parametrize("half", ["AppKey", "AppToken"])
+@pytest.mark.parametrize(("whole", "other"), [("VTEX", "PROVIDER"), ("PROVIDER", "VTEX")])
+@pytest.mark.parametrize("word", ["wrong", "own"])
+def test_half_a_pair_beside_a_whole_one_is_nothing(
+    rig: Rig, half: str, whole: str, other: str, word: str
+) -> None:
+    own = rig.add()
+    name = f"X-{other}-API-{half}"
+    beside = {name: headers(own, other)[name] if word == "own" else "wrong"}
+    rest = {f"X-{other}-API-{one}": "" for one in ("AppKey", "AppToken") if one != half}
+    for sent in (beside, beside | rest):
+        assert name_of(directory(rig), {**sent, **headers(own, whole)}) == "shop"
+        assert name_of(directory(rig), {**sent, **dict.fromkeys(headers(own, whole), "x")}) is None
+        assert name_of(directory(rig), sent) is None
 
 
 def wrong_credentials(own: Credentials) -> dict[str, dict[str, str]]:
