@@ -12,6 +12,7 @@ from flask import Response, g, request
 from connector import context
 from connector.domain.errors import (
     BodyTooLarge,
+    Compressed,
     ConnectorError,
     InvalidRequest,
     NotAuthenticated,
@@ -53,8 +54,13 @@ def status_of(error: ConnectorError) -> int:
 
 
 def json_body() -> bytes:
-    """Return a body that is called JSON, or nothing at all. Raises NotJson, and as `body`."""
+    """Return a body that is called JSON, or nothing at all.
+
+    Raises NotJson, Compressed, and as `body`.
+    """
     read = body()
+    if request.headers.get("Content-Encoding", "").strip().lower() not in {"", "identity"}:
+        raise Compressed
     if request.mimetype not in {"", "application/json"}:
         raise NotJson
     return read

@@ -67,6 +67,10 @@ class NotJson(InvalidRequest):
     """Send the body as JSON, with Content-Type: application/json."""
 
 
+class Compressed(NotJson):
+    """Send the body as it is, without Content-Encoding: no compression is understood here."""
+
+
 class NotFound(InvalidRequest):
     """There is nothing at this address; see /openapi.yaml."""
 

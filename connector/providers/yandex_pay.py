@@ -512,7 +512,9 @@ def _priced(item: _Object) -> _Object:
 
 def _notification_from(payload: Fields, account: Account) -> Notification | None:
     """Read {"merchantId", "event", "eventTime", "order" or "operation"}, page "webhook"."""
-    if payload.text("merchantId") != account.settings["merchant_id"]:
+    # A UUID, so that case says nothing.
+    its_merchant = payload.text("merchantId") or ""
+    if its_merchant.lower() != account.settings["merchant_id"].lower():
         raise NotAuthenticated("The notification is of another merchant")
     event = payload.text("event") or ""
     if event not in _EVENTS:

@@ -154,4 +154,4 @@ def _answered(body: Mapping[str, Any], sent: Mapping[str, Any], name: str) -> No
     if "requestId" in sent:
         echoed(body, "requestId", sent["requestId"])
     require("requestId" in body, "requestId is missing")
-    fields(body, {"requestId": "text or null"})
+    fields(body, {"requestId": "text"})

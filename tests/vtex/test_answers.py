@@ -120,9 +120,9 @@ def test_a_refund_is_told_with_its_id_and_what_was_returned() -> None:
     )
 
 
-def test_without_a_request_id_none_is_echoed() -> None:
+def test_a_settlement_without_a_request_id_is_answered_with_an_empty_one() -> None:
     reply = answers.render_settlement()(SettleRequest(1, PaymentKey("P1")), DONE)
-    assert json.loads(reply.body)["requestId"] is None
+    assert json.loads(reply.body)["requestId"] == ""
 
 
 @pytest.mark.parametrize("state", STATES)

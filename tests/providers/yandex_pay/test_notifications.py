@@ -190,6 +190,16 @@ def test_a_notification_is_of_the_merchant_it_is_told_to(shop: Shop) -> None:
         shop.read(shop.company.notification(ORDER)[0], account=other)
 
 
+def test_a_merchant_id_in_capitals_is_the_same_merchant(shop: Shop) -> None:
+    shop.create()
+    event = shop.company.event(ORDER)
+    for told, known in ((str.upper, str.lower), (str.lower, str.upper)):
+        settings = {**shop.account.settings}
+        settings["merchant_id"] = known(settings["merchant_id"])
+        body = shop.company.signed({**event, "merchantId": told(event["merchantId"])})
+        assert shop.read(body, account=Account(settings))
+
+
 def test_the_sandbox_has_keys_of_its_own_host(shop: Shop) -> None:
     with YandexPayCompany() as sandbox:
         hosts = Hosts(shop.company.url, sandbox.url)
