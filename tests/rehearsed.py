@@ -197,7 +197,11 @@ class Rehearsed:
 
     def _settle(self, payment_id: str, sent: dict[str, Any]) -> Reply:
         payment = self.payments[payment_id]
-        body = {"paymentId": payment_id, "requestId": sent.get("requestId", ""), "message": "Settled"}
+        body = {
+            "paymentId": payment_id,
+            "requestId": sent.get("requestId", ""),
+            "message": "Settled",
+        }
         if payment["cancelled"] and not self.is_("settles the cancelled"):
             code = "refund-manually" if self.is_("settles by hand") else "failed"
             return 500, {**body, "settleId": None, "value": 0, "code": code}

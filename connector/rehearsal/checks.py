@@ -50,6 +50,7 @@ def _is_any_text(value: object) -> bool:
 
 _TYPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "text": (is_text, "a text that is not empty"),
+    "any text": (_is_any_text, "a text"),
     "text or null": (_or_null(_is_any_text), "a text or null"),
     "number": (is_number, "a number"),
     "seconds": (is_whole, "whole seconds"),
@@ -154,4 +155,4 @@ def _answered(body: Mapping[str, Any], sent: Mapping[str, Any], name: str) -> No
     if "requestId" in sent:
         echoed(body, "requestId", sent["requestId"])
     require("requestId" in body, "requestId is missing")
-    fields(body, {"requestId": "text"})
+    fields(body, {"requestId": "any text"})

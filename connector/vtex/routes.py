@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from connector import context
 from connector.domain.deadline import Deadline
-from connector.domain.errors import ConnectorError, InvalidRequest, NotFound
+from connector.domain.errors import ConfigurationError, ConnectorError, InvalidRequest, NotFound
 from connector.domain.merchant import Merchant
 from connector.domain.operation import (
     CancelRequest,
@@ -124,8 +124,7 @@ class Endpoints:
         context.add(operation=endpoint.name, payment_id=_readable_id(payment_id))
         try:
             deadline = Deadline.after(self._seconds(), ARRIVED.get())
-            merchant = self.directory.authenticate(request.headers)
-            g.is_known = True
+            merchant = self._merchant()
             provider = merchant.provider
             context.add(merchant=merchant.name, provider=provider)
             asked_body = g.given = schemas.read_json(json_body())
@@ -143,6 +142,17 @@ class Endpoints:
         if self.fields.is_note_due:
             response.call_on_close(self.fields.note)
         return response
+
+    def _merchant(self) -> Merchant:
+        """Find whose request it is. From then on its body may be read."""
+        try:
+            merchant = self.directory.authenticate(request.headers)
+        except ConfigurationError:
+            # Known, only its settings cannot be read.
+            g.is_known = True
+            raise
+        g.is_known = True
+        return merchant
 
     def _seconds(self) -> float:
         if self.directory.is_suite(request.headers):
