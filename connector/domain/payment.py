@@ -125,7 +125,7 @@ class Look:
     of ours or others' that failed there while the money stayed. `is_final` says that a STUCK
     standing cannot change by itself. `own` and `own_id` tell what became of the write whose
     reference was given, where the company shows writes by our reference. `is_another` says that
-    what these ids name is no payment of ours, but another's: it stands STUCK. The ids, the
+    the company shows it under another order id than VTEX's payment id. The ids, the
     `payment_url` and the `memo` are None where they are as known before. `again` is when to
     look again, in seconds, where that is known. `word` is the company's own status word, for
     people.

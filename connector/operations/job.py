@@ -20,6 +20,7 @@ from connector.domain.payment import (
     Effect,
     Look,
     Payment,
+    PaymentKey,
     PaymentStatus,
     Sent,
     Standing,
@@ -89,14 +90,24 @@ class Job:
 
     def look(self, attempt: Attempt, send: Send | None = None) -> Look:
         """Ask the company how the payment stands; `send` is a write that is open."""
-        look = self.provider.look(
-            attempt.payment.key,
-            self.account(attempt),
-            attempt.deadline,
-            send.reference if send else None,
-        )
+        reference = send.reference if send else None
+        look = self.look_at(attempt.payment.key, attempt, reference)
         learn(attempt, look)
         return look
+
+    def look_at(self, key: PaymentKey, attempt: Attempt, reference: str | None = None) -> Look:
+        """Ask the company about what these ids name; of another order nothing is moved or believed.
+
+        Another connector may have given its payments order ids of its own.
+        """
+        look = self.provider.look(key, self.account(attempt), attempt.deadline, reference)
+        if not (look.is_another and self.is_own_order(attempt)):
+            return look
+        return Look(Standing.STUCK, is_another=True, word=f"{look.word} of another order")
+
+    def is_own_order(self, attempt: Attempt) -> bool:
+        """Whether the order id at the company must be VTEX's payment id."""
+        return attempt.payment.is_created
 
     def write(self, attempt: Attempt, verb: Callable[[], Made]) -> Made:
         """Send what `attempt.start_send` recorded. Raises what the provider's verb raises."""

@@ -181,7 +181,7 @@ class _NotifyJob(EndJob):
         return self._bind_second(purchase, attempt)
 
     def _bind_second(self, purchase: PaymentKey, attempt: Attempt) -> Outcome | None:
-        second = self._look_at(purchase, attempt)
+        second = self.look_at(purchase, attempt)
         if second.is_another:
             return self._unbound(attempt)
         is_paid = second.standing in _PAID
@@ -203,13 +203,14 @@ class _NotifyJob(EndJob):
         is_open, is_unwanted = payment.status is PaymentStatus.PENDING, _is_unwanted(payment)
         if not (is_open or is_unwanted):
             return False
-        first = self._look_at(payment.key, attempt)
+        first = self.look_at(payment.key, attempt)
         is_wrong = first.standing is Standing.HELD and differs(payment, first)
         is_better = is_wrong and not is_unwanted and not differs(payment, second)
         return first.standing in _UNPAID or first.is_another or is_better
 
-    def _look_at(self, key: PaymentKey, attempt: Attempt) -> Look:
-        return self.provider.look(key, self.account(attempt), attempt.deadline, None)
+    def is_own_order(self, attempt: Attempt) -> bool:
+        """News name the order."""
+        return True
 
     def _rebind(self, attempt: Attempt, purchase: PaymentKey) -> None:
         key = replace(

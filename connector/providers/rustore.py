@@ -369,13 +369,11 @@ def _look_from(invoice: Fields, payment: PaymentKey, account: Account) -> Look:
     if not status:
         raise errors.AnswerNotUnderstood(evidence="no invoiceStatus")
     order = _Order(invoice)
-    if order.id not in {None, payment.payment_id}:
-        # Whoever gave these ids: the money is another payment's.
-        return Look(Standing.STUCK, is_another=True, word=f"{word(status)} of another order")
     return replace(
         _standing_from(status, _usable(payment.authorization_id)),
         amount=order.amount,
         currency=order.currency,
+        is_another=order.id not in {None, payment.payment_id},
     )
 
 
