@@ -383,7 +383,7 @@ def gunicorn() -> dict[str, Any]:
         ("control_socket_disable", True),
         ("bind", "127.0.0.1:1"),
         ("workers", 2),
-        ("worker_class", "connector.server.Worker"),
+        ("worker_class", "connector.server.worker.Worker"),
     ],
 )
 def test_the_server_is_set_as_it_must_be(

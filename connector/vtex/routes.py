@@ -225,9 +225,14 @@ def _given() -> Mapping[str, Any]:
     return given
 
 
+def payment_in(path: str) -> str | None:
+    """Find the payment's id in a path."""
+    match = _PAYMENT_PATH.fullmatch(path)
+    return match.group(1) if match else None
+
+
 def _readable_id(payment_id: str | None) -> str | None:
     """Find the payment's id in the path, or in the body of one to be created."""
     if payment_id is None:
-        match = _PAYMENT_PATH.fullmatch(request.path)
-        payment_id = match.group(1) if match else schemas.readable(_given(), "paymentId")
+        payment_id = payment_in(request.path) or schemas.readable(_given(), "paymentId")
     return payment_id if payment_id and PAYMENT_ID.fullmatch(payment_id) else None

@@ -102,10 +102,10 @@ def count_of(port: int) -> float:
     return sum(float(line.split()[-1]) for line in ours)
 
 
-def worker_is_replaced(server: Served, pid: int, count: int) -> Callable[[], bool]:
+def are_replaced(server: Served, ended: list[int]) -> Callable[[], bool]:
     def is_so() -> bool:
         found = [worker.pid for worker in server.workers()]
-        return pid not in found and len(found) == count
+        return set(found).isdisjoint(ended) and len(found) == len(ended)
 
     return is_so
 
@@ -121,8 +121,7 @@ def test_what_a_worker_has_begun_is_answered_when_the_worker_is_told_to_end(
             os.kill(pid, sent)
         time.sleep(0.5)
         begun.end()
-        for pid in ended:
-            wait_until(worker_is_replaced(server, pid, 2), 30)
+        wait_until(are_replaced(server, ended), 30)
         assert_nothing_differs(scene, server)
 
 
@@ -166,7 +165,7 @@ def test_the_metrics_folder_lasts_as_long_as_the_server(scene: Scene, tmp_path: 
         folder = metrics_folder(server)
         [worker] = server.workers()
         worker.terminate()
-        wait_until(worker_is_replaced(server, worker.pid, 1), 30)
+        wait_until(are_replaced(server, [worker.pid]), 30)
         assert folder.is_dir()
     assert not folder.exists()
 
@@ -178,7 +177,7 @@ def test_what_cannot_be_counted_changes_no_answer_and_is_logged_once(
         rmtree(metrics_folder(server))
         [worker] = server.workers()
         worker.terminate()
-        wait_until(worker_is_replaced(server, worker.pid, 1), 30)
+        wait_until(are_replaced(server, [worker.pid]), 30)
         for _ in range(3):
             payment = scene.make(TRANZZO_HELD)
             answer = server.cancel(payment.id, merchant=TRANZZO_HELD.name)

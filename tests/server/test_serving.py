@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from shutil import copy
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import requests
@@ -217,12 +217,16 @@ def exchange(server: Served, raw: str) -> tuple[int, dict[str, str], bytes]:
 
 def read_answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
     with connection.makefile("rb") as file:
-        status = int(file.readline().split()[1])
-        told = {}
-        while line := file.readline().strip():
-            name, _, value = line.decode().partition(":")
-            told[name.lower()] = value.strip()
-        return status, told, file.read(int(told["content-length"]))
+        return next_answer(file)
+
+
+def next_answer(file: BinaryIO) -> tuple[int, dict[str, str], bytes]:
+    status = int(file.readline().split()[1])
+    told = {}
+    while line := file.readline().strip():
+        name, _, value = line.decode().partition(":")
+        told[name.lower()] = value.strip()
+    return status, told, file.read(int(told["content-length"]))
 
 
 def test_a_connection_is_kept_for_the_next_request(scene: Scene, server: Served) -> None:

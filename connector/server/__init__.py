@@ -1,6 +1,5 @@
 """The server: gunicorn, with a reason for each of its settings."""
 
-import contextlib
 import gc
 import logging
 import os
@@ -13,21 +12,15 @@ from wsgiref.types import WSGIApplication
 
 from gunicorn import glogging
 from gunicorn.app.base import BaseApplication
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
-from gunicorn.workers.gthread import ThreadWorker
 from prometheus_client import CollectorRegistry, multiprocess, start_http_server
 
 from connector import logs, metrics
 from connector.app import all_threads, build, create_app
 from connector.config import Settings
-from connector.domain.deadline import now
-from connector.domain.errors import ConfigurationError, ConnectorError
-from connector.http_server import ARRIVED, HEADERS
-from connector.vtex.answers import dump_failure
+from connector.domain.errors import ConfigurationError
+from connector.server.rooms import allow_open_files
 
 log = logging.getLogger(__name__)
-
-REASONS = {400: "Bad Request", 414: "URI Too Long", 431: "Request Header Fields Too Large"}
 
 
 def gunicorn_settings(bind: str, workers: int, threads: int) -> dict[str, Any]:
@@ -37,7 +30,7 @@ def gunicorn_settings(bind: str, workers: int, threads: int) -> dict[str, Any]:
         "workers": workers,
         # A request spends its time waiting for a company. One that hangs leaves some over.
         "threads": all_threads(threads),
-        "worker_class": "connector.server.Worker",
+        "worker_class": "connector.server.worker.Worker",
         # Its lines go where ours go, in the same form.
         "logger_class": "connector.server.Logger",
         # Without it one worker often takes nearly all connections.
@@ -53,8 +46,19 @@ def gunicorn_settings(bind: str, workers: int, threads: int) -> dict[str, Any]:
         "timeout": 30,
         # The heartbeat file: memory, where a disk could stall it.
         "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108
-        # Hundreds of requests may wait for a thread; more are refused by the system.
+        # Hundreds of connections may wait to be accepted; more are refused by the system.
         "backlog": 512,
+        # Bytes of a request line. The longest of ours has two ids of 128 characters, or the
+        # returnUrl of a configuration.
+        "limit_request_line": 4094,
+        # A proxy in front adds some to VTEX's twenty.
+        "limit_request_fields": 64,
+        # Bytes of one; ours are shorter than 100, a proxy's may be long.
+        "limit_request_field_size": 8190,
+        # No header changes a path or a scheme, wherever it comes from: a proxy on loopback has
+        # checked the path that it saw. By gunicorn's default one may set SCRIPT_NAME.
+        "forwarded_allow_ips": "",
+        "forwarder_headers": "",
         "post_fork": _post_fork,
         "post_worker_init": _post_worker_init,
         "child_exit": _child_exit,
@@ -103,57 +107,6 @@ class Logger(glogging.Logger):  # type: ignore[misc]
 
     def reopen_files(self) -> None:
         return None
-
-
-class Worker(ThreadWorker):  # type: ignore[misc]
-    """Answers in JSON even what it cannot read as HTTP, and knows when a request arrived."""
-
-    def set_accept_enabled(self, enabled: bool) -> None:
-        """Stop listening when this worker ends: what waits to be accepted would be cut off."""
-        super().set_accept_enabled(enabled)
-        if self.alive:
-            return
-        for listener in self.sockets:
-            count = None
-            while count != self.nr_conns:
-                count = self.nr_conns
-                self.accept(listener)
-            listener.close()
-
-    def enqueue_req(self, conn: Any) -> None:
-        """A request's time runs while it waits for a thread."""
-        conn.arrived_at = now()
-        super().enqueue_req(conn)
-
-    def handle_request(self, req: Any, conn: Any) -> bool:
-        ARRIVED.set(conn.arrived_at)
-        return bool(super().handle_request(req, conn))
-
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        status = _status_of(exc)
-        fault = ConnectorError("The request could not be read as HTTP")
-        fault.code = "invalid-request" if status in REASONS else "internal-error"
-        if status in REASONS:
-            log.warning("unreadable request", extra={"http_status": status})
-        else:
-            log.error("request failed", exc_info=exc)
-        body = dump_failure(fault, "", None, None)
-        lines = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
-        head = (
-            f"HTTP/1.1 {status} {REASONS.get(status, 'Internal Server Error')}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-            f"{lines}Connection: close\r\n\r\n"
-        )
-        with contextlib.suppress(OSError):
-            client.sendall(head.encode() + body)
-
-
-def _status_of(exc: BaseException) -> int:
-    if isinstance(exc, LimitRequestLine):
-        return 414
-    if isinstance(exc, LimitRequestHeaders):
-        return 431
-    return 400 if isinstance(exc, ParseException | OSError) else 500
 
 
 def _post_fork(_: Any, worker: Any) -> None:
@@ -215,6 +168,7 @@ def _family(host: str) -> socket.AddressFamily:
 def serve(settings: Settings, bind: str, workers: int, threads: int, *, reconcile: bool) -> None:
     """Check what can be checked beforehand, then serve."""
     check_port(bind)
+    allow_open_files()
     connector = build(settings, threads=1)
     if not connector.database.is_ready():
         raise ConfigurationError("The database is not ready; run `connector migrate` first")

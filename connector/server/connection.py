@@ -1,0 +1,160 @@
+"""One client's connection: the bytes that came, the request in them, the answer that goes."""
+
+import contextlib
+import socket
+from typing import Any
+
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, NoMoreData
+from gunicorn.http.parser import RequestParser
+
+from connector.domain.deadline import now
+from connector.server.framing import MOST_EMPTY_LINES, MOST_HEAD, Body, body_of, head_end
+
+# Bytes that are read from a connection at once.
+READ_AT_ONCE = 64 * 1024
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class LateRequest(Exception):
+    """The request did not come to its end in time."""
+
+
+class Outbox:
+    """Takes an answer from a thread at once, and gives it to the client as fast as that reads.
+
+    It is what gunicorn's code takes for the socket.
+    """
+
+    def __init__(self, peer: socket.socket) -> None:
+        self._peer = peer
+        self.unsent = bytearray()
+
+    def sendall(self, sent: bytes) -> None:
+        self.unsent += sent
+        self.flush()
+
+    send = sendall
+
+    def flush(self) -> None:
+        """Send what the system takes now. Raises OSError when the client is gone."""
+        with contextlib.suppress(BlockingIOError):
+            while self.unsent:
+                del self.unsent[: self._peer.send(self.unsent)]
+
+    def shutdown(self, _: int) -> None:
+        """Refuse to: the worker's loop closes what a thread has done with."""
+        raise OSError
+
+    def close(self) -> None:
+        return None
+
+
+class Connection:
+    """A connection and what stands on it.
+
+    `sock`, `client`, `server` and `parser` are gunicorn's names. `received` holds what the parser
+    was not given yet. A connection is used by the worker's loop, or by the one thread that answers
+    its request, never by both at once.
+    """
+
+    def __init__(self, cfg: Any, peer: socket.socket, client: Any, server: Any) -> None:
+        peer.settimeout(0)
+        self.socket, self.client, self.server = peer, client, server
+        self.sock = Outbox(peer)
+        # Its source of bytes is empty: a parser that wants more finds the request cut off.
+        self.parser = RequestParser(cfg, (), client)
+        self.received = bytearray()
+        # When its time in the room it is in is over, by the deadline's clock.
+        self.due = 0.0
+        self.room: Any = None
+        self.drained = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self.head = b""
+        self.request: Any = None
+        self.fault: Exception | None = None
+        self.is_whole = False
+        self.keeps = False
+        self.arrived_at: float | None = None
+        self._body: Body | None = None
+        self._searched = self._skipped = 0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a byte of the request is here."""
+        return bool(self.received) or self.request is not None
+
+    def read(self) -> bool:
+        """Read what came; say whether the request on this connection can be answered or refused."""
+        try:
+            came = self.socket.recv(READ_AT_ONCE)
+        except (BlockingIOError, InterruptedError):
+            return False
+        if not came:
+            self.fault = NoMoreData()
+            return True
+        self.received += came
+        return self.is_ready()
+
+    def is_ready(self) -> bool:
+        """Whether the request is whole, or what is here of it is enough to refuse it."""
+        self.arrived_at = self.arrived_at or now()
+        try:
+            if self.request is None:
+                self._read_head()
+            return self.request is not None and self._has_body()
+        except Exception as fault:  # noqa: BLE001 - each is the answer to this request
+            self.fault = fault
+            return True
+
+    def next_request(self) -> bool:
+        """Begin with the next request; say whether what came behind the last one is whole."""
+        left = self.parser.unreader.take_buffered()
+        self._begin()
+        self.received += left
+        return bool(self.received) and self.is_ready()
+
+    def _read_head(self) -> None:
+        """Let the parser read the head, if all of it is here."""
+        while self._skipped < MOST_EMPTY_LINES and self.received.startswith(b"\r\n"):
+            del self.received[:2]
+            self._skipped, self._searched = self._skipped + 1, 0
+        end = head_end(self.received, self._searched)
+        self._searched = len(self.received)
+        if max(end, len(self.received) if end < 0 else 0) > MOST_HEAD:
+            self.head = bytes(self.received[:MOST_HEAD])
+            is_line = b"\r\n" not in self.head
+            raise LimitRequestLine(0, 0) if is_line else LimitRequestHeaders("head")
+        if end >= 0:
+            self.head = bytes(self.received[:end])
+            self._give()
+            self.request = next(self.parser)
+            self.received += self.parser.unreader.take_buffered()
+            self._body = body_of(self.request)
+
+    def _has_body(self) -> bool:
+        """Give the parser the body, if it is whole, or too large to be waited for."""
+        if self._body is None:
+            return False
+        is_too_large = self._body.is_too_large(self.received)
+        self.is_whole = not is_too_large and self._body.is_whole(self.received)
+        if self.is_whole or is_too_large:
+            if is_too_large:
+                # Where the next request would begin is not known.
+                self.request.force_close()
+            # gunicorn would ask for a body that is here, or is not wanted.
+            self.request._expected_100_continue = False  # noqa: SLF001 - it has no other name
+            self._give()
+            return True
+        self._ask_for_body()
+        return False
+
+    def _ask_for_body(self) -> None:
+        if self.request._expected_100_continue:  # noqa: SLF001 - it has no other name
+            self.request._expected_100_continue = False  # noqa: SLF001
+            self.sock.sendall(_CONTINUE)
+
+    def _give(self) -> None:
+        self.parser.unreader.unread(bytes(self.received))
+        self.received.clear()

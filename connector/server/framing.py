@@ -1,0 +1,79 @@
+"""Where a request's head and body end: how long to wait for more bytes, and nothing else.
+
+gunicorn's parser reads the same bytes afterwards, and it alone says what the request is and where
+the next one begins. What is called whole here too early the parser refuses as cut off. What is
+called whole too late has only waited.
+"""
+
+import re
+from typing import Protocol
+
+from gunicorn.http.body import ChunkedReader
+
+from connector.http_server import MAX_BODY_BYTES
+
+# Bytes of a request line and its header fields together. VTEX's take about one kilobyte.
+MOST_HEAD = 32 * 1024
+# Bytes in which a chunked body comes: the sizes of its chunks come on top of it.
+MOST_CHUNKED = MAX_BODY_BYTES + 64 * 1024
+# Empty lines before a request line that are skipped (RFC 9112, 2.2: at least one).
+MOST_EMPTY_LINES = 4
+
+_HEAD_END = b"\r\n\r\n"
+_LINE_END = b"\r\n"
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(;.*)?", re.DOTALL)
+
+
+class Body(Protocol):
+    """How much of a body is still to come."""
+
+    def is_whole(self, received: bytearray) -> bool: ...
+    def is_too_large(self, received: bytearray) -> bool: ...
+
+
+def body_of(request: object) -> Body:
+    """The body that a parsed head announces."""
+    reader = request.body.reader  # type: ignore[attr-defined]
+    return Chunks() if isinstance(reader, ChunkedReader) else Length(reader.length)
+
+
+class Length:
+    """A body whose length was told; none is 0 bytes long."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+
+    def is_whole(self, received: bytearray) -> bool:
+        return len(received) >= self._length
+
+    def is_too_large(self, received: bytearray) -> bool:
+        return self._length > MAX_BODY_BYTES
+
+
+class Chunks:
+    """A chunked body: follows the sizes of the chunks to the last, and its trailer to the end."""
+
+    def __init__(self) -> None:
+        # Where the line of the next chunk's size begins.
+        self._at = 0
+
+    def is_whole(self, received: bytearray) -> bool:
+        while (end := received.find(_LINE_END, self._at)) >= 0:
+            size = _CHUNK_SIZE.fullmatch(received[self._at : end])
+            if size is None:
+                # No chunk begins like this; there is nothing to wait for.
+                return True
+            length = int(size.group(1), 16)
+            if length == 0:
+                # The trailer's lines, none as a rule, end like a head.
+                return received.find(_HEAD_END, end) >= 0
+            self._at = end + len(_LINE_END) + length + len(_LINE_END)
+        return False
+
+    def is_too_large(self, received: bytearray) -> bool:
+        return len(received) > MOST_CHUNKED
+
+
+def head_end(received: bytearray, searched: int) -> int:
+    """Where the head ends, or -1; `searched` bytes were searched before."""
+    return received.find(_HEAD_END, max(0, searched - len(_HEAD_END) + 1))

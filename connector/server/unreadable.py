@@ -1,0 +1,68 @@
+"""The answer to what cannot be read as HTTP, in the shape of its path's answers."""
+
+import logging
+from http import HTTPStatus
+from urllib.parse import unquote, urlsplit
+
+from gunicorn.http.errors import (
+    LimitRequestHeaders,
+    LimitRequestLine,
+    NoMoreData,
+    ParseException,
+)
+
+from connector.domain.errors import ConnectorError, InvalidRequest
+from connector.http_server import HEADERS
+from connector.server.connection import LateRequest
+from connector.vtex.answers import dump_failure
+from connector.vtex.routes import payment_in
+
+log = logging.getLogger(__name__)
+
+# HTTP status and message of each fault of a request; what is not named here is a fault of ours.
+_FAULTS: tuple[tuple[type[Exception], HTTPStatus, str], ...] = (
+    (LimitRequestLine, HTTPStatus.REQUEST_URI_TOO_LONG, "The request line is too long"),
+    (
+        LimitRequestHeaders,
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "The header fields are too many or too large",
+    ),
+    (LateRequest, HTTPStatus.REQUEST_TIMEOUT, "The request did not come to its end in time"),
+    (NoMoreData, HTTPStatus.BAD_REQUEST, "The request was cut off before its end"),
+    (ParseException, HTTPStatus.BAD_REQUEST, "The request could not be read as HTTP"),
+)
+
+
+def refusal(fault: Exception, head: bytes) -> bytes:
+    """Write the whole answer, and a line of the log. `head` is what came of the request's head."""
+    status, error = _judge(fault)
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("request failed", exc_info=fault)
+    else:
+        log.warning("unreadable request", extra={"http_status": int(status)})
+    path = path_in(head)
+    body = dump_failure(error, path, payment_in(path), None)
+    lines = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        **HEADERS,
+        "Connection": "close",
+    }
+    told = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"HTTP/1.1 {status.value} {status.phrase}\r\n{told}\r\n".encode() + body
+
+
+def _judge(fault: Exception) -> tuple[HTTPStatus, ConnectorError]:
+    for kind, status, message in _FAULTS:
+        if isinstance(fault, kind):
+            return status, InvalidRequest(message)
+    return HTTPStatus.INTERNAL_SERVER_ERROR, ConnectorError()
+
+
+def path_in(head: bytes) -> str:
+    """Find the path in a request line, if that can be read so far; else it is empty."""
+    words = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
+    try:
+        return unquote(urlsplit(words[1]).path)
+    except (IndexError, ValueError):
+        return ""

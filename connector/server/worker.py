@@ -1,0 +1,286 @@
+"""The worker: a loop that waits for clients, and threads that answer whole requests.
+
+No thread waits for a client. A request has a thread when all of it is here, and none any more
+when its answer is written. Whoever is slow or silent costs a place in a room, of which there are
+so many, for so long.
+"""
+
+import contextlib
+import logging
+import selectors
+import socket
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from gunicorn.http.errors import NoMoreData
+from gunicorn.workers.gthread import ThreadWorker
+
+from connector.domain.deadline import now
+from connector.http_server import ARRIVED
+from connector.server.connection import READ_AT_ONCE, Connection, LateRequest
+from connector.server.framing import MOST_HEAD
+from connector.server.rooms import Room, leave, places
+from connector.server.unreadable import refusal
+
+log = logging.getLogger(__name__)
+
+# Seconds for a request to come, head and body together, from its connection or its first byte on.
+REQUEST_SECONDS = 10.0
+# Seconds for the client to take its answer.
+ANSWER_SECONDS = 10.0
+# Seconds in which a client may read the last answer before the connection is gone.
+LINGER_SECONDS = 2.0
+# Seconds for which a worker that ends keeps connections on which nothing comes.
+STOP_SECONDS = 2.0
+
+# Connections of one worker, by what they wait for. The oldest makes place for one too many.
+MOST_WAITING = 512  # their request to come
+MOST_LARGE = 64  # the rest of a body; the memory they take is theirs times MAX_BODY_BYTES
+MOST_IDLE = 256  # the next request
+MOST_UNSENT = 128  # the client to read
+MOST_LINGERING = 128  # the client to close
+# Whole requests, answered or waiting for a thread: with more nothing is accepted.
+MOST_ANSWERED = 512
+
+ACCEPTED_AT_ONCE = 32
+# Bytes that are thrown away of what a client sends after the last answer.
+MOST_DRAINED = 1024 * 1024
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """Takes of gunicorn's worker the threads, the signals, and how a request meets WSGI."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.waiting, self.large = Room(MOST_WAITING), Room(MOST_LARGE)
+        self.idle, self.unsent = Room(MOST_IDLE), Room(MOST_UNSENT)
+        self.lingering = Room(MOST_LINGERING)
+        self.answering = 0
+        # gunicorn asks clients to close their connections when so many are kept.
+        self.keepalived_conns, self.max_keepalived = self.idle, self.idle.most
+        self.most_answered = places(MOST_ANSWERED)
+
+    @property
+    def rooms(self) -> list[Room]:
+        return [self.waiting, self.large, self.idle, self.unsent, self.lingering]
+
+    # The loop.
+
+    def run(self) -> None:
+        self.poller.register(
+            self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
+        )
+        while self.alive and self.is_parent_alive():
+            self.set_accept_enabled(self.answering < self.most_answered)
+            self._turn()
+        self._stop()
+
+    def _turn(self) -> None:
+        """Do what is due, for a second at most."""
+        self.notify()
+        self.wait_for_and_dispatch_events(1.0)
+        for room in self.rooms:
+            for connection in room.overdue(now()):
+                self._end_overdue(connection)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        for key, _ in self.poller.select(timeout):
+            connection = key.data.args[0] if isinstance(key.data, partial) else None
+            if connection is not None and connection.room is None:
+                # It was closed since, to make place.
+                continue
+            try:
+                key.data(key.fileobj)
+            except Exception:
+                log.exception("connection failed")
+                if connection is not None:
+                    self._close(connection)
+
+    def _stop(self) -> None:
+        """Answer what is begun. The queue of the threads stays open: they may still write to it."""
+        self.alive = False
+        self._stop_listening()
+        for connection in (*self.idle, *self.waiting):
+            if not connection.has_begun:
+                connection.due = min(connection.due, now() + STOP_SECONDS)
+        until = now() + self.cfg.graceful_timeout
+        while (self.answering or any(map(len, self.rooms))) and now() < until:
+            self._turn()
+        self.tpool.shutdown(wait=False)
+
+    def _stop_listening(self) -> None:
+        """Accept what waits to be, and listen no more: the rest would be cut off later."""
+        self.set_accept_enabled(enabled=False)
+        for listener in self.sockets:
+            while self._accept_one(listener):
+                pass
+            listener.close()
+
+    # Connections come.
+
+    def accept(self, listener: socket.socket) -> None:
+        for _ in range(ACCEPTED_AT_ONCE):
+            if not self._accept_one(listener):
+                break
+
+    def _accept_one(self, listener: socket.socket) -> bool:
+        try:
+            peer, client = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return False
+        except OSError:
+            # The system has no file descriptor or no memory left.
+            log.exception("no connection can be accepted")
+            self._close_all(filter(None, (room.oldest() for room in self.rooms)))
+            return False
+        connection = Connection(self.cfg, peer, client, listener.getsockname())
+        self._put(connection, self.waiting, REQUEST_SECONDS, self._on_readable)
+        return True
+
+    def _on_readable(self, connection: Connection, _: Any) -> None:
+        try:
+            is_ready = connection.read()
+        except OSError:
+            self._close(connection)
+            return
+        if is_ready:
+            self._take_out(connection)
+            self._answer(connection)
+        elif connection.has_begun:
+            self._wait_on(connection)
+
+    def _wait_on(self, connection: Connection) -> None:
+        """Wait for the rest of a request that has begun to come."""
+        if connection.room is self.idle:
+            connection.due = now() + REQUEST_SECONDS
+        room = self.large if len(connection.received) > MOST_HEAD else self.waiting
+        if connection.room is not room:
+            self._enter(connection, room)
+
+    def _end_overdue(self, connection: Connection) -> None:
+        if connection.room in (self.waiting, self.large) and connection.has_begun:
+            connection.fault = LateRequest()
+            self._take_out(connection)
+            self._answer(connection)
+        else:
+            self._close(connection)
+
+    # Requests are answered.
+
+    def _answer(self, connection: Connection) -> None:
+        """Give a whole request to a thread; refuse any other here."""
+        if connection.fault is None:
+            self.answering += 1
+            self.enqueue_req(connection)
+        elif isinstance(connection.fault, NoMoreData) and not connection.has_begun:
+            self._close(connection)
+        else:
+            self._refuse(connection, connection.fault)
+            self._go_on(connection)
+
+    def _refuse(self, connection: Connection, fault: Exception) -> None:
+        head = connection.head or bytes(connection.received[:MOST_HEAD])
+        with contextlib.suppress(OSError):
+            connection.sock.sendall(refusal(fault, head))
+
+    def handle(self, connection: Connection) -> bool:
+        """Answer a request, in a thread; say whether another may come on its connection."""
+        try:
+            is_kept = self.handle_request(connection.request, connection)
+            return bool(is_kept and connection.is_whole and connection.parser.finish_body())
+        except (OSError, StopIteration):
+            # The client is gone, or has half an answer already.
+            return False
+        except Exception as fault:  # noqa: BLE001 - gunicorn's own; ours are answered by the application
+            self._refuse(connection, fault)
+            return False
+
+    def handle_request(self, req: Any, conn: Any) -> bool:
+        """A request's time runs while it waits for a thread."""
+        ARRIVED.set(conn.arrived_at)
+        return bool(super().handle_request(req, conn))
+
+    def finish_request(self, conn: Connection, fs: Any) -> None:
+        self.answering -= 1
+        conn.keeps = not fs.cancelled() and fs.exception() is None and fs.result()
+        self._go_on(conn)
+
+    def _go_on(self, connection: Connection) -> None:
+        """Let the client read its answer, then wait for its next request or for its end."""
+        if connection.sock.unsent:
+            self._put(connection, self.unsent, ANSWER_SECONDS, self._on_writable)
+        elif not connection.keeps:
+            self._linger(connection)
+        elif connection.next_request():
+            self._answer(connection)
+        elif connection.has_begun:
+            self._put(connection, self.waiting, REQUEST_SECONDS, self._on_readable)
+        else:
+            seconds = self.cfg.keepalive if self.alive else STOP_SECONDS
+            self._put(connection, self.idle, seconds, self._on_readable)
+
+    def _on_writable(self, connection: Connection, _: Any) -> None:
+        try:
+            connection.sock.flush()
+        except OSError:
+            self._close(connection)
+            return
+        if not connection.sock.unsent:
+            self._take_out(connection)
+            self._go_on(connection)
+
+    # Connections go.
+
+    def _linger(self, connection: Connection) -> None:
+        """Say that nothing follows, and let the client read: what it sends would cut that off."""
+        try:
+            connection.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(connection)
+            return
+        self._put(connection, self.lingering, LINGER_SECONDS, self._on_rest)
+
+    def _on_rest(self, connection: Connection, _: Any) -> None:
+        try:
+            came = len(connection.socket.recv(READ_AT_ONCE))
+        except BlockingIOError:
+            return
+        except OSError:
+            came = 0
+        connection.drained += came
+        if not came or connection.drained > MOST_DRAINED:
+            self._close(connection)
+
+    def _close_all(self, connections: Iterable[Connection]) -> None:
+        for connection in list(connections):
+            self._close(connection)
+
+    def _close(self, connection: Connection) -> None:
+        if connection.room is not None:
+            self._take_out(connection)
+        connection.socket.close()
+
+    # Connections change rooms.
+
+    def _put(
+        self,
+        connection: Connection,
+        room: Room,
+        seconds: float,
+        then: Callable[[Connection, Any], None],
+    ) -> None:
+        """Let a connection wait in a room, and do what follows when it can be read or written."""
+        event = selectors.EVENT_WRITE if room is self.unsent else selectors.EVENT_READ
+        connection.due = now() + seconds
+        self.poller.register(connection.socket, event, partial(then, connection))
+        self._enter(connection, room)
+
+    def _enter(self, connection: Connection, room: Room) -> None:
+        crowded_out = room.enter(connection)
+        if crowded_out is not None:
+            self._close(crowded_out)
+
+    def _take_out(self, connection: Connection) -> None:
+        leave(connection)
+        self.poller.unregister(connection.socket)
