@@ -90,7 +90,9 @@ class Connector:
 
 def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
     """Put the parts together; `threads` is how many operations at one company run at once."""
-    database = Database(settings.database_url)
+    database = Database(
+        settings.database_url, verify=settings.database_tls, ca_file=settings.ca_file
+    )
     vault = open_vault(settings.secret_keys, settings.data_dir)
     merchants, payments, requests = (
         Merchants(database, vault),

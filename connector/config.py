@@ -49,6 +49,7 @@ class Settings:
     log_level: str = "INFO"
     metrics_bind: str = "127.0.0.1:9464"
     ca_file: str = ""
+    database_tls: bool = True
 
     @property
     def lease_seconds(self) -> float:
@@ -244,4 +245,5 @@ _PLAIN: dict[str, Callable[[str], Any]] = {
     "log_level": _choice("DEBUG", "INFO", "WARNING", "ERROR"),
     "metrics_bind": _bind,
     "ca_file": _ca_file,
+    "database_tls": lambda text: _choice("verify", "off")(text) == "verify",
 }

@@ -50,6 +50,7 @@ def test_without_any_variable_the_defaults_hold() -> None:
         "log_level": "INFO",
         "metrics_bind": "127.0.0.1:9464",
         "ca_file": "",
+        "database_tls": True,
     }
     settings = read()
     assert expected == {name: getattr(settings, name) for name in expected}
@@ -80,6 +81,8 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("METRICS_BIND", "[::1]:9000", "metrics_bind", "[::1]:9000"),
     ("METRICS_BIND", "off", "metrics_bind", ""),
     ("CA_FILE", where(), "ca_file", where()),
+    ("DATABASE_TLS", "off", "database_tls", False),
+    ("DATABASE_TLS", "verify", "database_tls", True),
 ]
 
 
@@ -114,6 +117,7 @@ def test_an_empty_address_switches_the_metrics_off() -> None:
 
 BAD: list[tuple[str, str]] = [
     ("CA_FILE", "/nowhere/at-all.pem"),
+    ("DATABASE_TLS", "on"),
     ("CA_FILE", "/etc/hostname"),
     ("CA_FILE", "/"),
     ("DATABASE_URL", "mysql://u@h/db"),

@@ -54,6 +54,7 @@ def open_connector(*, migrated: bool = True) -> "Connector":
 
     connector = build(read_settings(), threads=2)
     click.get_current_context().call_on_close(connector.database.close)
+    connector.database.check_server()
     if migrated and not connector.database.is_ready():
         raise ConfigurationError("The database is not ready; run `connector migrate`")
     return connector

@@ -170,6 +170,7 @@ def serve(settings: Settings, bind: str, workers: int, threads: int, *, reconcil
     check_port(bind)
     allow_open_files()
     connector = build(settings, threads=1)
+    connector.database.check_server()
     if not connector.database.is_ready():
         raise ConfigurationError("The database is not ready; run `connector migrate` first")
     connector.merchants.check_keys()

@@ -15,11 +15,11 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.domain.errors import ConfigurationError, StorageUnavailable
-from connector.storage import private
+from connector.storage import postgres, private
 from connector.storage.tables import REVISION
 
 # Seconds a statement or a lock may take; an answer to VTEX has 18.
@@ -86,10 +86,16 @@ def _translate(sql: str, dialect: str) -> str:
 
 
 class Database:
-    """SQLite or PostgreSQL. Whatever fails in it is StorageUnavailable."""
+    """SQLite or PostgreSQL. Whatever fails in it is StorageUnavailable.
 
-    def __init__(self, url: str, *, pool_size: int = 16) -> None:
-        self.engine = _engine(url, pool_size)
+    A PostgreSQL elsewhere must prove who it is, unless not to `verify`; `ca_file` are the
+    authorities that may vouch for it. Raises ConfigurationError for a URL that leaves it open.
+    """
+
+    def __init__(
+        self, url: str, *, pool_size: int = 16, verify: bool = True, ca_file: str = ""
+    ) -> None:
+        self.engine = _engine(url, pool_size, verify=verify, ca_file=ca_file)
         self._dialect = self.engine.dialect.name
         self._turns = _one_writer(self.engine)
         self._translations: dict[str, str] = {}
@@ -147,6 +153,15 @@ class Database:
             pooled.invalidate()
             self.engine.dispose()
 
+    def check_server(self) -> None:
+        """Raises ConfigurationError when the database's server is not trusted."""
+        try:
+            with self.read() as connection:
+                connection.one("SELECT 1")
+        except StorageUnavailable as error:
+            if why := postgres.distrust(error.__cause__):
+                raise ConfigurationError(f"CONNECTOR_DATABASE_URL: {why}") from error
+
     def is_ready(self) -> bool:
         """Whether the database answers and is migrated to what this code expects."""
         try:
@@ -162,7 +177,7 @@ class Database:
         self._turns.close()
 
 
-def _engine(url: str, pool_size: int) -> Engine:
+def _engine(url: str, pool_size: int, *, verify: bool, ca_file: str) -> Engine:
     # The drivers stay in autocommit: a transaction begins and ends where `write` says so, and
     # nothing needs to be reset when a connection goes back to the pool.
     options: dict[str, Any] = {
@@ -176,7 +191,10 @@ def _engine(url: str, pool_size: int) -> Engine:
         engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **options)
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
-    engine = create_engine(url, connect_args=_LIMITS, **options)
+    location = make_url(url)
+    _, arguments = location.get_dialect()().create_connect_args(location)
+    added = postgres.guards(arguments, verify=verify, ca_file=ca_file)
+    engine = create_engine(url, connect_args={**_LIMITS, **added}, **options)
     event.listen(engine, "connect", _prepare_postgresql)
     return engine
 
