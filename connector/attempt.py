@@ -77,7 +77,7 @@ class Attempt:
 
     def end_send(self, effect: Effect) -> None:
         """Say what is known of the write that was started."""
-        if self._sent:
+        if self._sent and effect is not Effect.UNKNOWN:
             self.close(self._sent, _ENDS.get(effect, ACCEPTED))
 
     def withdraw_send(self) -> None:

@@ -20,7 +20,7 @@ class Bulkhead:
     """
 
     def __init__(self, slots: int) -> None:
-        self._free = slots
+        self._slots = self._free = slots
         self._changed = threading.Condition()
         self._changed_at = time.monotonic()
 
@@ -32,6 +32,10 @@ class Bulkhead:
             yield
         finally:
             self._give_back()
+
+    def has_room(self) -> bool:
+        """Whether half of the places are free, so that who only waits for the company may stay."""
+        return self._free * 2 >= self._slots
 
     def _take(self) -> None:
         with self._changed:

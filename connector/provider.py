@@ -105,6 +105,10 @@ class Provider(ABC):
         """Hold a place among the operations at this company. Raises ProviderBusy."""
         return self._http.bulkhead.slot()
 
+    def has_room(self) -> bool:
+        """Whether an operation may keep its place there while it only waits."""
+        return self._http.bulkhead.has_room()
+
     @abstractmethod
     def look(
         self, payment: "PaymentKey", account: "Account", deadline: "Deadline", reference: str | None

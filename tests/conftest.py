@@ -11,7 +11,10 @@ from connector import logs
 from connector.storage.database import Database
 from connector.storage.migrate import migrate
 from tests import postgres
+from tests.clock import jumping_clock
 from tests.rig import Rig
+
+__all__ = ["jumping_clock"]
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,11 @@ def now() -> float:
     return time.clock_gettime(_CLOCK)
 
 
+def sleep(seconds: float) -> None:
+    """Let time pass on that clock."""
+    time.sleep(seconds)
+
+
 @dataclass(frozen=True)
 class Deadline:
     """Set when a request arrives and passed down; every wait, look and call draws on it.
@@ -37,6 +42,13 @@ class Deadline:
     def allows_a_write(self) -> bool:
         """No write is started in the last quarter: its answer would come too late to be told."""
         return self.left() >= self.total / 4
+
+    def pause(self, seconds: float) -> bool:
+        """Wait, unless that would leave less than a quarter; say whether a look may follow."""
+        if self.left() - seconds < self.total / 4:
+            return False
+        sleep(seconds)
+        return self.allows_a_write()
 
     def within(self, seconds: float) -> "Deadline":
         """The earlier of this deadline and `seconds` from now."""

@@ -118,8 +118,9 @@ class Outcome:
     """What came of an operation.
 
     `id` is its id, `value` the amount settled or refunded, in units. `is_final` says that this
-    answer is kept and given to every repeat of the request. `again` is when to look again, in
-    seconds, where that is known. `reason` is why it is not done, for the operator alone.
+    answer is kept and given to every repeat of the request. `is_listed` says that a person must
+    know of it, whatever VTEX is told. `again` is when to look again, in seconds, where that is
+    known. `reason` is why it is not done, for the operator alone.
     """
 
     state: State
@@ -128,6 +129,7 @@ class Outcome:
     id: str | None = None
     value: Decimal | None = None
     is_final: bool = False
+    is_listed: bool = False
     again: float | None = None
     reason: str | None = None
 

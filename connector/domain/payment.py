@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum, StrEnum
 
-from connector.domain.errors import IllegalTransition
+from connector.domain.errors import IllegalTransition, OutcomeUnknown
 
 
 class PaymentStatus(StrEnum):
@@ -162,16 +162,21 @@ class Effect(Enum):
     ACCEPTED = "accepted; whether it took effect is still to be seen"
     FAILED = "it ended without effect"
     REFUSED = "the company would not begin it"
+    UNKNOWN = "the company did not say"
 
 
 @dataclass(frozen=True)
 class Sent:
-    """The answer to a write: its effect, and the company's id for it."""
+    """The answer to a write: its effect, and the company's id for it.
+
+    `lost` says why there is no answer, of one that is UNKNOWN.
+    """
 
     effect: Effect
     id: str | None = None
     word: str = ""
     memo: str | None = None
+    lost: OutcomeUnknown | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

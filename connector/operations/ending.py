@@ -215,16 +215,31 @@ class EndJob(Job):
             attempt.end_send(sent.effect)
         if sent.effect is Effect.DONE:
             return self.cancelled(attempt, sent.id)
-        after = self.look(attempt, open_send)
+        after = self.watch(attempt, sent, lambda look: self._may_end(look, before), open_send)
         if after.standing is Standing.UNDONE:
             attempt.end_send(Effect.DONE)
             return self.cancelled(attempt, after.cancellation_id)
+        if sent.effect is Effect.UNKNOWN:
+            return self._unknown(after, attempt, sent)
         if sent.effect is Effect.ACCEPTED or after.standing is not before.standing:
             return self._without_a_write(after, attempt) or _pending(after)
         times = 1 + attempt.ended(action, sent.effect)
         if after.standing is Standing.UNSEEN or times >= MOST_SENDS:
             return _manual("the provider refused it")
         raise ProviderRefused(evidence=sent.word)
+
+    def _may_end(self, look: Look, before: Look) -> bool:
+        """Whether what stood before may still be seen to end by the write that was sent."""
+        waiting = {before.standing, Standing.WORKING, Standing.PAYING, *self.provider.cancellable}
+        is_seen = look.standing is not Standing.UNSEEN
+        return is_seen and look.standing in waiting and look.failures == before.failures
+
+    def _unknown(self, after: Look, attempt: Attempt, sent: Sent) -> Outcome:
+        """Say what the next request would: only that it may send again."""
+        outcome = self._without_a_write(after, attempt)
+        if outcome is None:
+            raise sent.lost or OutcomeUnknown
+        return outcome
 
 
 def _unask(attempt: Attempt) -> None:

@@ -9,6 +9,7 @@ from connector.attempt import Attempt
 from connector.domain.errors import (
     ConnectorError,
     NotDone,
+    OutcomeUnknown,
     OutOfTime,
     ProviderCredentials,
     ProviderRefused,
@@ -42,6 +43,13 @@ ENDS = (CANCEL, RELEASE, REFUND)
 # What the company refuses outright is sent again by every repeat, but from then on as a manual
 # answer, so that the merchant is told.
 MOST_SENDS = 3
+
+# The first pause before another look, as a part of the request's time, and how each is longer
+# than the one before: 0.3, 0.4, 0.6, 0.9, 1.4, 2.1, 3.2 s of 18, with a look after each.
+FIRST_PAUSE = 1 / 64
+PAUSES_GROW = 1.5
+# After these a write may still take effect.
+_OPEN_ENDED = {Effect.ACCEPTED, Effect.UNKNOWN}
 
 Made = TypeVar("Made", Sent, Created)
 
@@ -109,6 +117,48 @@ class Job:
         """Whether the order id at the company must be VTEX's payment id."""
         return attempt.payment.is_created
 
+    def watch(
+        self,
+        attempt: Attempt,
+        sent: Sent,
+        is_open: Callable[[Look], bool],
+        send: Send | None = None,
+    ) -> Look:
+        """Look at what came of a write; again, with growing pauses, while it `is_open`.
+
+        Again only where the answer left it open and VTEX waits. Returns the last look that
+        succeeded. Raises why the answer was lost, or what the last look raised.
+        """
+        if sent.lost and not attempt.deadline.allows_a_write():
+            raise sent.lost
+        seen: Look | None = None
+        pause = FIRST_PAUSE * attempt.deadline.total
+        while True:
+            try:
+                seen = self.look(attempt, send)
+            except (NotDone, OutcomeUnknown, ProviderRefused) as error:
+                failure = sent.lost or error
+            is_over = seen is not None and not is_open(seen)
+            if is_over or not self._may_look_again(attempt, sent, seen, pause):
+                break
+            pause *= PAUSES_GROW
+        if seen is None:
+            raise failure
+        return seen
+
+    def _may_look_again(
+        self, attempt: Attempt, sent: Sent, seen: Look | None, pause: float
+    ) -> bool:
+        """Pause before the next look, if there is to be one.
+
+        The place at the company is kept meanwhile: the places bound the threads it may take. So
+        nobody pauses where others need them.
+        """
+        if sent.effect not in _OPEN_ENDED or not attempt.is_asked:
+            return False
+        wanted = seen.again if seen and seen.again else pause
+        return self.provider.has_room() and attempt.deadline.pause(wanted)
+
     def write(self, attempt: Attempt, verb: Callable[[], Made]) -> Made:
         """Send what `attempt.start_send` recorded. Raises what the provider's verb raises."""
         try:
@@ -123,11 +173,13 @@ class Job:
         return made
 
     def send(self, attempt: Attempt, verb: Callable[[], Sent]) -> Sent:
-        """Send a write; a refusal is an effect of it."""
+        """Send a write; a refusal is an effect of it, and so is that nothing is known."""
         try:
             return self.write(attempt, verb)
         except ProviderRefused as error:
             return Sent(Effect.REFUSED, word=error.evidence)
+        except OutcomeUnknown as error:
+            return Sent(Effect.UNKNOWN, lost=error)
 
 
 def learn(attempt: Attempt, seen: Look | Created | Sent) -> None:

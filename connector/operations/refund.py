@@ -37,6 +37,8 @@ from connector.operations.settle import settled_payment
 from connector.provider import Provider
 
 _OVER = {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
+# What is known of a refund that may still take effect: that it runs, or nothing.
+_NOT_YET = {None, Effect.ACCEPTED}
 
 
 @dataclass(frozen=True)
@@ -240,15 +242,20 @@ class _RefundJob(Job):
             attempt.end_send(sent.effect)
         if sent.effect is Effect.DONE:
             return self._done(attempt, sent.id)
-        after = self.look(attempt, send)
-        if send and fate(send, after) is Effect.DONE:
+        after = self.watch(attempt, sent, lambda look: _fate(send, look) in _NOT_YET, send)
+        its_fate = _fate(send, after)
+        if its_fate is Effect.DONE:
             attempt.end_send(Effect.DONE)
             return self._done(attempt, after.own_id)
-        if sent.effect is Effect.ACCEPTED:
+        if its_fate is Effect.FAILED and sent.effect is not Effect.REFUSED:
+            attempt.end_send(Effect.FAILED)
+        elif sent.effect is Effect.ACCEPTED or (sent.lost and its_fate is Effect.ACCEPTED):
             return _pending(after)
+        elif sent.lost:
+            raise sent.lost
         if _failures(attempt) >= MOST_SENDS:
             return _manual("the provider refused it")
-        raise ProviderRefused(evidence=sent.word)
+        raise ProviderRefused(evidence=sent.word or after.word)
 
     def _done(self, attempt: Attempt, refund_id: str | None = None) -> Outcome:
         payment, ours = attempt.payment, _ours(attempt)
@@ -257,6 +264,10 @@ class _RefundJob(Job):
         own = refund_id or own_refund_id(attempt.turn.claim_id)
         value = _own(attempt, "done")[-1].amount
         return Outcome(State.DONE, None, "Refunded", own, value, is_final=True)
+
+
+def _fate(send: Send | None, look: Look) -> Effect | None:
+    return fate(send, look) if send else None
 
 
 def _is_own(send: Send, attempt: Attempt) -> bool:

@@ -37,6 +37,8 @@ from connector.operations.job import SETTLE, TAKEN, Job, approve
 from connector.provider import Provider
 
 _OVER = {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
+# Standings from which a settlement that was sent may still be seen to end.
+_NOT_YET = {Standing.HELD, Standing.WORKING}
 
 
 @dataclass(frozen=True)
@@ -145,12 +147,15 @@ class _SettleJob(Job):
         if sent.effect is Effect.DONE:
             asked = send.amount if send else None
             return self._settled(attempt, asked, before.amount)
-        after = self.look(attempt)
+        after = self.watch(attempt, sent, lambda look: look.standing in _NOT_YET)
         if after.standing in TAKEN:
             attempt.end_send(Effect.DONE)
-            return self._seen(after, attempt)
+            asked = send.amount if send else None
+            return self._settled(attempt, after.captured, asked, after.amount)
         if sent.effect is Effect.ACCEPTED or after.standing is Standing.WORKING:
             return _pending(after)
+        if sent.lost:
+            raise sent.lost
         raise ProviderRefused(evidence=sent.word)
 
     def _seen(self, look: Look, attempt: Attempt) -> Outcome:

@@ -81,6 +81,52 @@ class Company:
         with self.lock:
             self.faults.append(Fault(kind, operation, **values))
 
+    def hide(self, after: str, **fault: Any) -> None:
+        """Answer no look once this write arrived, until `show`: what came of it stays unseen."""
+        blind = {"kind": "status_before", "status": 503, "times": 10**9, **fault}
+
+        def hook(operation: str, when: str) -> None:
+            if (operation, when) == (after, "before"):
+                self.hook = None
+                self.inject(blind.pop("kind"), "look", **blind)
+
+        self.hook = hook
+
+    def lose(self, write: str, arrives_at: int = 0) -> None:
+        """Break the connection of the next such write before its effect.
+
+        It arrives after all at the look of this number after that.
+        """
+        lost: list[Call] = []
+
+        def hook(operation: str, when: str) -> None:
+            if (operation, when) == (write, "before") and not lost:
+                lost.append(self.calls_of(write)[-1])
+                self.at_look(arrives_at, lambda: self._arrive(lost[0]))
+                raise ConnectionAbortedError
+
+        self.hook = hook
+
+    def _arrive(self, call: Call) -> None:
+        with self.lock:
+            self.respond(call)
+
+    def at_look(self, number: int, act: Callable[[], object]) -> None:
+        """Do something before the look of this number from now on is answered."""
+        looks = iter(range(1, number + 1))
+
+        def hook(operation: str, when: str) -> None:
+            if (operation, when) == ("look", "before") and next(looks, 0) == number > 0:
+                act()
+
+        self.hook = hook
+
+    def show(self) -> None:
+        """Answer all calls again."""
+        with self.lock:
+            self.faults.clear()
+            self.hook = None
+
     def calls_of(self, operation: str) -> list[Call]:
         with self.lock:
             return [call for call in self.calls if call.operation == operation]

@@ -13,7 +13,7 @@ from tests.companies.base import Call, Company, Respond
 class Sink(Company):
     """Takes callbacks; `inject` makes it refuse them."""
 
-    path: str = "/api/pvt/callback?accountName=shop&X-VTEX-signature=s%2Bg%3D"
+    path: str = "/api/pvt/payment-provider/callback?accountName=shop&X-VTEX-signature=s%2Bg%3D"
     bodies: list[Any] = field(default_factory=list)
 
     def operation_of(self, method: str, path: str) -> str:

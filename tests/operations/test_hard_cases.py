@@ -153,7 +153,9 @@ class TestRefund:
         rig.add(tranzzo)
         settled(rig, tranzzo)
         tranzzo.inject("reset_after", "refund")
+        tranzzo.hide("refund")
         rig.refund(P, 30)
+        tranzzo.show()
         tranzzo.inject("status_before", "look", status=status)
         rig.reconcile()
         assert "unknown" == state(rig, "refund")
@@ -183,7 +185,9 @@ def test_the_cart_is_kept_though_the_companys_answer_was_lost(rig: Rig) -> None:
     with YandexPayCompany() as yandex:
         rig.add(yandex)
         yandex.inject("reset_after", "create")
+        yandex.hide("create")
         assert 500 == rig.create(P).status_code
+        yandex.show()
         assert "undefined" == rig.create(P).get_json()["status"]
         yandex.pay(P)
         rig.notify(yandex, P)

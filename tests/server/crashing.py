@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from connector import cli
+from connector.domain import deadline
 from connector.domain.operation import Turn
 from connector.storage.database import Connection
 from connector.storage.payments import Payments
@@ -73,6 +74,11 @@ def plant() -> None:
     claim_due = within("claiming", Requests.claim_due)
     start_send = within("recording", Requests.start_send)
     end_turn = within("ending", Requests.end_turn)
+    sleep = deadline.sleep
+
+    def reach_and_sleep(seconds: float) -> None:
+        reach("pausing")
+        sleep(seconds)
 
     def run_and_perhaps_not_commit(connection: Connection, sql: str, **values: Any) -> int:
         if sql == "COMMIT":
@@ -93,6 +99,7 @@ def plant() -> None:
         end_turn(*args, **values)
         reach("ended")
 
+    deadline.sleep = reach_and_sleep
     Connection.run = run_and_perhaps_not_commit  # type: ignore[method-assign]
     Requests.claim = lambda *args, **values: after_the_claim(claim(*args, **values))  # type: ignore[method-assign]
     Requests.claim_due = lambda *args, **values: after_the_claim(claim_due(*args, **values))  # type: ignore[method-assign]

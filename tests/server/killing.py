@@ -150,6 +150,13 @@ class Killed:
             self._crash_file.write_text(f"HOLD {step}")
         return hold
 
+    def stop_at(self, step: str) -> None:
+        """Stop the worker once, as SIGSTOP does, where it reaches this step."""
+        self._crash_file.write_text(f"SIGSTOP {step}")
+
+    def is_stopped(self) -> bool:
+        return not self._crash_file.exists()
+
     def _count(self, hold: Hold) -> int:
         if self._held_file.exists():
             return len(self._held_file.read_text().splitlines())

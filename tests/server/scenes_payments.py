@@ -56,7 +56,7 @@ YANDEX = Shop("yandex", YandexPayCompany, WORDS)
 RUSTORE = Shop("rustore", RuStore, {"settle": "settle", "refund": "refund"})
 CRYPTOMUS = Shop(
     "cryptomus",
-    Cryptomus,
+    lambda: Cryptomus(looks_until_refunded=1),
     {"create": "create", "refund": "refund"},
     {"refund_address": ADDRESS},
     "USD",
@@ -111,7 +111,7 @@ REFUNDS = [
     Act(RUSTORE, "refund"),
     Act(CRYPTOMUS, "refund"),
 ]
-# What the company begins at once and ends later; what VTEX is told until then.
+# What the company begins at once and ends later; what VTEX is told when it asks in between.
 SLOW = Act(CRYPTOMUS, "refund")
 RUNNING = {"refund-pending", "outcome-unknown"}
 NEWS = [Act(shop, "notification") for shop in SHOPS]

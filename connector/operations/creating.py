@@ -1,0 +1,233 @@
+"""One payment that is created: look, create once, find out what came of it."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import cast
+
+from connector.attempt import Attempt
+from connector.domain.errors import (
+    LeaseLost,
+    NotDone,
+    OutcomeUnknown,
+    OutOfTime,
+    ProviderRefused,
+    RequestMismatch,
+    Rule,
+)
+from connector.domain.operation import CreateRequest, Outcome, Send, State
+from connector.domain.order import Order
+from connector.domain.payment import (
+    Created,
+    Effect,
+    Look,
+    Payment,
+    PaymentStatus,
+    Sent,
+    Standing,
+)
+from connector.operations.acceptance import check_order
+from connector.operations.ending import EndJob
+from connector.operations.job import CREATE, approve
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CreateJob(EndJob):
+    """One payment to be created; it is ended where nobody could pay it any more."""
+
+    seal: Callable[[str, int, str], str] = lambda url, *_: url
+    notification_url: str | None = None
+
+    @property
+    def _order(self) -> Order | None:
+        order = cast("CreateRequest", self.request).order
+        return order and replace(order, notification_url=self.notification_url)
+
+    def check(self) -> None:
+        """Refuse what the provider cannot take, before anything is recorded of it."""
+        if self._order is not None:
+            is_sandbox = self.merchant.sandbox or self.request.sandbox
+            check_order(self._order, self.provider, is_sandbox=is_sandbox)
+
+    def check_same(self, payment: Payment) -> None:
+        """Refuse another amount for the same payment. Raises RequestMismatch."""
+        order = self._order
+        if order and (order.amount, order.currency) != (payment.amount, payment.currency):
+            raise RequestMismatch("This payment was created with another value or currency")
+
+    def work(self, attempt: Attempt) -> Outcome:
+        """Do what is still to be done, in a slot unless it is nothing."""
+        if attempt.payment.status is not PaymentStatus.PENDING:
+            return self._tombstone(attempt)
+        try:
+            with self.provider.slot():
+                return self.work_in_a_slot(attempt)
+        except (NotDone, OutcomeUnknown, ProviderRefused) as error:
+            if isinstance(error, LeaseLost) or not self._is_there(attempt):
+                raise
+            # The payment is there, only the company cannot be asked: it is as undecided as before.
+            log.warning("a payment could not be looked at", extra={"code": error.code})
+            return replace(_waiting(None), reason=error.why)
+
+    def _is_there(self, attempt: Attempt) -> bool:
+        created = [send.state for send in attempt.sends if send.action == CREATE]
+        return "done" in created or (self.provider.is_adopting and attempt.payment.is_created)
+
+    def work_in_a_slot(self, attempt: Attempt) -> Outcome:
+        return self.redacted(self._work, attempt)
+
+    def _tombstone(self, attempt: Attempt) -> Outcome:
+        """A payment that was ended before it was created is recorded as it was asked for."""
+        self._record(attempt)
+        return ended()
+
+    def _record(self, attempt: Attempt) -> None:
+        order, request = self._order, cast("CreateRequest", self.request)
+        if order is None:
+            return
+        if attempt.payment.is_created:
+            return
+        memo = self.provider.memo(order) or attempt.payment.key.memo
+        attempt.payment = replace(
+            attempt.payment,
+            key=replace(attempt.payment.key, memo=memo),
+            amount=order.amount,
+            currency=order.currency,
+            sandbox=self.is_sandbox(attempt),
+            callback=self._sealed(request.callback_url),
+        )
+
+    def _sealed(self, url: str | None) -> str | None:
+        asked = self.request
+        return self.seal(url, asked.merchant_id, asked.payment.payment_id) if url else None
+
+    def _work(self, attempt: Attempt) -> Outcome:
+        if attempt.payment.status is not PaymentStatus.PENDING:
+            return self._tombstone(attempt)
+        self._record(attempt)
+        if self.provider.is_adopting or _last(attempt):
+            return self._look_again(attempt)
+        if attempt.payment.is_cancel_asked:
+            return self._denied(attempt, "VTEX cancelled the payment before it was created")
+        return self._create(attempt)
+
+    def _look_again(self, attempt: Attempt) -> Outcome:
+        """Ask the company, which has the payment or may have it."""
+        look = self.look(attempt)
+        if look.standing is Standing.ABSENT and not self.provider.is_adopting:
+            return self._absent_again(attempt)
+        return self._there(look, attempt)
+
+    def _there(self, look: Look, attempt: Attempt) -> Outcome:
+        """Tell how a payment stands that the company has; see that it can be paid."""
+        send = attempt.open_send(CREATE)
+        is_pageless = look.standing is Standing.UNPAID and not attempt.payment.payment_url
+        if is_pageless and self._may_ask_for_the_page(attempt):
+            # The create stays open, so that its repeat has the same reference.
+            return self._create(attempt, is_watched=False)
+        if send:
+            attempt.close(send, "done")
+        if approve(attempt, look):
+            return ended()
+        # Nobody can pay a payment whose page's address was lost with the company's answer.
+        is_lost = is_pageless and not self.provider.is_adopting
+        return self._ended(attempt) if is_lost else _waiting(look.again)
+
+    def _may_ask_for_the_page(self, attempt: Attempt) -> bool:
+        """Whether a repeated create is answered like the first, and is still wanted."""
+        return self.provider.create_is_idempotent and not attempt.payment.is_cancel_asked
+
+    def _absent_again(self, attempt: Attempt) -> Outcome:
+        """Create it after all, unless a create of ours may still arrive there."""
+        send = _last(attempt)
+        if send is None or send.state == "done":
+            return _waiting(None)
+        is_over = send.age >= self.lease or self.provider.create_is_idempotent
+        if send.state == "open" and not is_over:
+            raise OutcomeUnknown(reason=Rule.CREATE_MAY_ARRIVE)
+        if attempt.payment.is_cancel_asked:
+            return self._denied(attempt, "VTEX cancelled the payment before it was created")
+        return self._create(attempt, is_new=not self.provider.create_is_idempotent)
+
+    def _ended(self, attempt: Attempt) -> Outcome:
+        """End a payment that nobody can pay; where that cannot be done it stays undecided."""
+        is_ended = self.end(attempt).state is State.DONE
+        return ended() if is_ended else _waiting(None)
+
+    def _create(
+        self, attempt: Attempt, *, is_new: bool = False, is_watched: bool = True
+    ) -> Outcome:
+        order = self._order
+        if order is None:
+            # Nobody asks any more: what certainly was not created is not created now.
+            return Outcome(State.FAILED, "not-created", "The payment was not created")
+        if not attempt.deadline.allows_a_write():
+            raise OutOfTime
+        account, deadline = self.account(attempt), attempt.deadline
+        reference = attempt.start_send(CREATE, 0, is_new=is_new)
+        try:
+            made = self.write(
+                attempt, lambda: self.provider.create(order, account, deadline, reference)
+            )
+        except ProviderRefused as error:
+            return self._refused(attempt, error)
+        except OutcomeUnknown as lost:
+            if not is_watched:
+                raise
+            return self._found(attempt, lost)
+        attempt.end_send(Effect.DONE)
+        return self._created(attempt, made)
+
+    def _found(self, attempt: Attempt, lost: OutcomeUnknown) -> Outcome:
+        """Look for a payment whose create was not answered."""
+        sent = Sent(Effect.UNKNOWN, lost=lost)
+        look = self.watch(attempt, sent, lambda look: look.standing is Standing.ABSENT)
+        if look.standing is Standing.ABSENT:
+            raise lost
+        return self._there(look, attempt)
+
+    def _created(self, attempt: Attempt, made: Created) -> Outcome:
+        if made.status is PaymentStatus.PENDING:
+            return _waiting(made.again)
+        attempt.payment = replace(attempt.payment.moved(made.status), code=made.word or None)
+        return ended()
+
+    def _refused(self, attempt: Attempt, error: ProviderRefused) -> Outcome:
+        """Deny what the company would not create, unless it has it already."""
+        if attempt.is_new:
+            attempt.end_send(Effect.REFUSED)
+        look = self.look(attempt)
+        is_another = look.amount not in {None, attempt.payment.amount}
+        is_unpaid = look.verdict is not PaymentStatus.APPROVED
+        if look.standing is Standing.ABSENT or (is_another and is_unpaid):
+            # Nobody is shown the page of another amount.
+            attempt.payment = replace(attempt.payment, payment_url=None)
+            return self._denied(attempt, self.told(str(error)))
+        if approve(attempt, look):
+            return ended()
+        if look.standing is Standing.UNPAID and not attempt.payment.payment_url:
+            return self._ended(attempt)
+        return _waiting(look.again)
+
+    def _denied(self, attempt: Attempt, message: str) -> Outcome:
+        payment = attempt.payment.moved(PaymentStatus.DENIED)
+        attempt.payment = replace(payment, code=ProviderRefused.code, message=message)
+        return ended()
+
+
+def _last(attempt: Attempt) -> Send | None:
+    """Return the latest create that may have reached the company."""
+    reached = [send for send in attempt.sends if send.action == CREATE]
+    maybe = [send for send in reached if send.state in {"open", "done"}]
+    return maybe[-1] if maybe else None
+
+
+def ended() -> Outcome:
+    return Outcome(State.DONE, None, "The payment is no longer open")
+
+
+def _waiting(again: float | None) -> Outcome:
+    message = "The buyer has not paid yet"
+    return Outcome(State.WAITING, None, message, again=again)

@@ -1,0 +1,231 @@
+"""A write that was not answered, or only accepted, is looked at again within the same request.
+
+Pauses take no time here, but of the request's; see `tests.clock`.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from connector.domain.deadline import Deadline
+from tests.clock import JumpingClock
+from tests.companies.cryptomus import Cryptomus
+from tests.companies.rustore import RuStore
+from tests.companies.tranzzo import TranzzoCompany
+from tests.companies.yandex_pay import YandexPayCompany
+from tests.operations.test_payments import KINDS, Kind, P, Scene, a_sink, of, scene
+from tests.rig import Rig
+
+__all__ = ["a_sink", "scene"]
+
+# What each company calls its writes.
+WORDS: dict[Any, dict[str, str]] = {
+    TranzzoCompany: {"cancel": "void", "settle": "capture", "refund": "refund"},
+    YandexPayCompany: {"cancel": "cancel", "settle": "capture", "refund": "refund"},
+    RuStore: {"cancel": "cancel", "settle": "settle", "refund": "refund"},
+    Cryptomus: {"refund": "refund"},
+}
+BY_NAME = {kind.name: kind for kind in KINDS}
+TRANZZO, YANDEX, RUSTORE, CRYPTOMUS = (
+    BY_NAME[name] for name in ("tranzzo-auth", "yandex-two-stages", "rustore", "cryptomus")
+)
+# What a company may accept, to do it later.
+LATER = [
+    *[(TRANZZO, verb) for verb in ("cancel", "settle", "refund")],
+    *[(YANDEX, verb) for verb in ("cancel", "settle", "refund")],
+    *[(RUSTORE, verb) for verb in ("settle", "refund")],
+    (CRYPTOMUS, "refund"),
+]
+ALL = [*LATER, (RUSTORE, "cancel")]
+CREATED = [(kind, "create") for kind in (TRANZZO, YANDEX, CRYPTOMUS)]
+
+
+def each(cases: list[tuple[Kind, str]]) -> Any:
+    ids = [f"{kind.name}-{verb}" for kind, verb in cases]
+    return pytest.mark.parametrize(("scene", "verb"), cases, indirect=["scene"], ids=ids)
+
+
+def ready(scene: Scene, verb: str) -> Callable[[], Any]:
+    """Make a payment ready for it, and return what asks for it."""
+    if verb == "create":
+        return scene.create
+    if verb == "refund":
+        scene.settled()
+    else:
+        scene.pay()
+    return {
+        "cancel": lambda: scene.rig.cancel(P),
+        "settle": scene.settle,
+        "refund": scene.refund,
+    }[verb]
+
+
+def be_slow(company: Any) -> None:
+    name = "asynchronous" if isinstance(company, YandexPayCompany) else "is_slow"
+    if not isinstance(company, Cryptomus):
+        setattr(company, name, True)
+
+
+def word(scene: Scene, verb: str) -> str:
+    return WORDS[scene.kind.stand_in].get(verb, verb)
+
+
+def writes(scene: Scene, verb: str) -> int:
+    return len(scene.company.calls_of(word(scene, verb)))
+
+
+@each(LATER)
+@pytest.mark.parametrize("number", [2, 5])
+def test_what_the_company_ends_a_moment_later_is_told_as_done(
+    scene: Scene, verb: str, number: int
+) -> None:
+    ask = ready(scene, verb)
+    be_slow(scene.company)
+    scene.company.at_look(1 + number, scene.finish)
+
+    answer = ask()
+
+    assert 200 == answer.status_code, answer.data
+    assert answer.data == ask().data
+    assert 1 == writes(scene, verb)
+
+
+@each(LATER)
+def test_what_the_company_does_not_end_is_told_as_pending_with_a_quarter_of_the_time_left(
+    scene: Scene, verb: str, jumping_clock: JumpingClock
+) -> None:
+    ask = ready(scene, verb)
+    be_slow(scene.company)
+    looks, skipped = len(scene.company.calls_of("look")), jumping_clock.skipped
+
+    answer = ask()
+
+    assert (500, f"{verb}-pending") == (answer.status_code, answer.get_json()["code"])
+    assert 5 <= len(scene.company.calls_of("look")) - looks <= 10
+    assert 5 <= jumping_clock.skipped - skipped <= 13.5
+    assert 1 == writes(scene, verb)
+
+
+@each(ALL + CREATED)
+def test_what_arrives_after_its_connection_broke_is_told_as_done(scene: Scene, verb: str) -> None:
+    ask = ready(scene, verb)
+    scene.company.lose(word(scene, verb), arrives_at=3)
+    if isinstance(scene.company, Cryptomus):
+        scene.company.looks_until_refunded = 1
+
+    answer = ask()
+
+    assert 200 == answer.status_code, answer.data
+    assert 1 == writes(scene, verb)
+    if verb == "create":
+        assert answer.get_json()["paymentUrl"]
+    assert answer.data == ask().data
+
+
+@each(ALL + CREATED)
+def test_what_never_arrives_is_unknown_and_is_not_sent_twice_by_one_request(
+    scene: Scene, verb: str, jumping_clock: JumpingClock
+) -> None:
+    ask = ready(scene, verb)
+    scene.company.lose(word(scene, verb))
+    skipped = jumping_clock.skipped
+
+    answer = ask()
+
+    assert (500, "outcome-unknown") == (answer.status_code, answer.get_json()["code"])
+    assert 5 <= jumping_clock.skipped - skipped <= 13.5
+    assert 1 == writes(scene, verb)
+
+
+@of(TRANZZO, YANDEX)
+def test_looks_that_fail_in_between_end_nothing(scene: Scene) -> None:
+    ask = ready(scene, "refund")
+    be_slow(scene.company)
+    scene.company.at_look(2, lambda: scene.company.inject("status_before", "look", times=2))
+    scene.company.at_look(5, scene.finish)
+
+    assert 200 == ask().status_code
+
+
+@of(TRANZZO, YANDEX)
+def test_a_refund_that_fails_a_moment_later_may_be_asked_for_again(scene: Scene) -> None:
+    ask = ready(scene, "refund")
+    be_slow(scene.company)
+    failure = "FAIL" if scene.kind is YANDEX else "failure"
+    scene.company.at_look(3, lambda: scene.company.finish(P, failure))
+
+    first = ask()
+
+    assert (500, "provider-refused") == (first.status_code, first.get_json()["code"])
+    assert "failed" in scene.rig.states()
+    scene.company.at_look(3, scene.finish)
+    assert 200 == ask().status_code
+    assert (0, 100, 100) == scene.money
+
+
+@of(YANDEX)
+def test_the_pauses_are_shorter_where_the_time_is(
+    scene: Scene, jumping_clock: JumpingClock
+) -> None:
+    scene.rig.configure(CONNECTOR_ANSWER_SECONDS="4.5")
+    ask = ready(scene, "cancel")
+    be_slow(scene.company)
+    looks, skipped = len(scene.company.calls_of("look")), jumping_clock.skipped
+
+    assert "cancel-pending" == ask().get_json()["code"]
+    assert 1 <= jumping_clock.skipped - skipped <= 3.4
+    assert 5 <= len(scene.company.calls_of("look")) - looks <= 10
+
+
+@of(YANDEX)
+def test_nobody_pauses_where_others_need_the_places(
+    scene: Scene, jumping_clock: JumpingClock
+) -> None:
+    ask = ready(scene, "refund")
+    be_slow(scene.company)
+    skipped = jumping_clock.skipped
+    provider = scene.rig.connector.providers["yandex_pay"]
+    with ExitStack() as places:
+        while provider.has_room():
+            places.enter_context(provider.slot())
+        assert "refund-pending" == ask().get_json()["code"]
+    assert skipped == jumping_clock.skipped
+
+
+@of(YANDEX)
+def test_reconcile_looks_once(scene: Scene, jumping_clock: JumpingClock) -> None:
+    ask = ready(scene, "cancel")
+    scene.company.lose("cancel")
+    ask()
+    be_slow(scene.company)
+    looks, skipped = len(scene.company.calls_of("look")), jumping_clock.skipped
+    scene.rig.reconcile()
+
+    assert 2 == writes(scene, "cancel")
+    assert skipped == jumping_clock.skipped
+    assert 2 == len(scene.company.calls_of("look")) - looks
+
+
+def test_a_pause_that_would_leave_less_than_a_quarter_is_not_begun(
+    jumping_clock: JumpingClock,
+) -> None:
+    deadline = Deadline.after(8)
+
+    assert deadline.pause(5)
+    assert not deadline.pause(2)
+    assert 5 == jumping_clock.skipped
+    assert deadline.pause(0.5)
+
+
+def test_a_create_that_is_found_without_its_page_asks_for_the_page_once(rig: Rig) -> None:
+    with YandexPayCompany(shows_page=False) as yandex:
+        rig.add(yandex)
+        yandex.inject("reset_after", "create", times=2)
+        first, second = rig.create(P), rig.create(P)
+
+    assert (500, "outcome-unknown") == (first.status_code, first.get_json()["code"])
+    assert second.get_json()["paymentUrl"]
+    assert 3 == len(yandex.calls_of("create"))
+    assert 1 == len({call.headers["X-Request-Id"] for call in yandex.calls_of("create")})
