@@ -108,6 +108,13 @@ class Connection:
             self.fault = fault
             return True
 
+    def is_read_to_its_end(self) -> bool:
+        """Skip what the application did not read; say whether it is known where that ends."""
+        try:
+            return self.is_whole and bool(self.parser.finish_body())
+        except Exception:  # noqa: BLE001 - the answer is given; that its body is wrong only ends this
+            return False
+
     def next_request(self) -> bool:
         """Begin with the next request; say whether what came behind the last one is whole."""
         left = self.parser.unreader.take_buffered()

@@ -188,7 +188,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Answer a request, in a thread; say whether another may come on its connection."""
         try:
             is_kept = self.handle_request(connection.request, connection)
-            return bool(is_kept and connection.is_whole and connection.parser.finish_body())
+            return is_kept and connection.is_read_to_its_end()
         except (OSError, StopIteration):
             # The client is gone, or has half an answer already.
             return False
