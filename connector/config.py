@@ -23,6 +23,13 @@ MAX_ANSWER_SECONDS = 20.0
 MAX_PORT = 65535
 # One connection's own database: the others of the pool would not see it.
 _IN_MEMORY = {None, "", ":memory:"}
+# Secrets that may stand in a file, named by the same variable with _FILE behind it.
+IN_FILES = (
+    "CONNECTOR_DATABASE_URL",
+    "CONNECTOR_SECRET_KEYS",
+    "CONNECTOR_VTEX_APP_KEY",
+    "CONNECTOR_VTEX_APP_TOKEN",
+)
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -99,14 +106,24 @@ class _Reader:
         self.faults: list[str] = []
 
     def get(self, name: str, parse: Callable[[str], Any], default: Any) -> Any:
-        text = self._environ.get(name, "").strip()
-        if not text:
-            return default
         try:
-            return parse(text)
+            text = self._text(name)
+            return parse(text) if text else default
         except ValueError as error:
             self.faults.append(f"{name}: {error}")
             return default
+
+    def _text(self, name: str) -> str:
+        """Read a variable, or the file that its other one names."""
+        text = self._environ.get(name, "").strip()
+        file = self._environ.get(f"{name}_FILE", "").strip() if name in IN_FILES else ""
+        if text and file:
+            raise ValueError(f"give either this or {name}_FILE")
+        try:
+            return Path(file).read_text(encoding="utf-8").strip() if file else text
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise ValueError(f"give a file that can be read in {name}_FILE ({why})") from None
 
     def each(
         self, pattern: str, names: Iterable[str], parse: Callable[[str], str]
@@ -119,7 +136,9 @@ def variables(known: Iterable[str]) -> set[str]:
     """Every variable there is, for the README's table and for spotting misspelt ones."""
     plain = {f"CONNECTOR_{name.upper()}" for name in _PLAIN}
     urls = {f"CONNECTOR_{name.upper()}_{kind}" for name in known for kind in ("URL", "SANDBOX_URL")}
-    return plain | urls | {"CONNECTOR_DATA_DIR", "CONNECTOR_DATABASE_URL", "CONNECTOR_PROVIDERS"}
+    files = {f"{name}_FILE" for name in IN_FILES}
+    named = {"CONNECTOR_DATA_DIR", "CONNECTOR_DATABASE_URL", "CONNECTOR_PROVIDERS"}
+    return plain | urls | files | named
 
 
 def _database_url(text: str) -> str:

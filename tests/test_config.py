@@ -99,9 +99,59 @@ def test_a_companys_urls_are_read(name: str) -> None:
     assert {name: "http://127.0.0.1:9/x"} == settings.sandbox_urls
 
 
+IN_A_FILE = [
+    ("DATABASE_URL", "sqlite:////srv/x.db", "database_url", "sqlite:////srv/x.db"),
+    ("SECRET_KEYS", f"{KEYS[0]},{KEYS[1]}", "secret_keys", tuple(KEYS)),
+    ("VTEX_APP_KEY", "key", "vtex_app_key", "key"),
+    ("VTEX_APP_TOKEN", "token", "vtex_app_token", "token"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "attribute", "expected"), IN_A_FILE)
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_secret_may_stand_in_a_file(
+    tmp_path: Path, name: str, text: str, attribute: str, expected: Any, end: str
+) -> None:
+    # As a container's secret does: a link, readable by all.
+    (tmp_path / "kept").write_text(text + end)
+    (tmp_path / "secret").symlink_to("kept")
+    settings = read(**{f"{name}_FILE": str(tmp_path / "secret")})
+    assert expected == getattr(settings, attribute)
+
+
+def test_a_secret_is_given_in_one_way_only(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("another-key")
+    told = faults(VTEX_APP_KEY="key-4711", VTEX_APP_KEY_FILE=str(file))
+    assert {"VTEX_APP_KEY": "give either this or CONNECTOR_VTEX_APP_KEY_FILE"} == told
+
+
+@pytest.mark.parametrize("content", [None, b"\xff"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "token"
+    if content:
+        file.write_bytes(content)
+    told = faults(VTEX_APP_TOKEN_FILE=str(file))["VTEX_APP_TOKEN"]
+    assert told.startswith("give a file that can be read in CONNECTOR_VTEX_APP_TOKEN_FILE")
+
+
+def test_what_is_wrong_in_a_file_is_said_without_showing_it(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("no-fernet-key-4711")
+    told = faults(SECRET_KEYS_FILE=str(file))
+    assert "Fernet" in told["SECRET_KEYS"]
+    assert "4711" not in str(told)
+
+
+def test_an_empty_file_is_as_an_empty_variable(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    assert read(VTEX_APP_KEY_FILE=str(tmp_path / "empty")).vtex_app_key == ""
+    assert read(VTEX_APP_KEY="key", VTEX_APP_KEY_FILE="").vtex_app_key == "key"
+
+
 def test_there_is_a_test_for_every_variable() -> None:
     urls = {f"{name.upper()}_{kind}" for name in KNOWN for kind in ("URL", "SANDBOX_URL")}
-    tested = {name for name, *_ in GOOD} | urls
+    tested = {name for name, *_ in GOOD} | urls | {f"{name}_FILE" for name, *_ in IN_A_FILE}
     assert {f"CONNECTOR_{name}" for name in tested} == variables(KNOWN)
 
 
