@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from connector.operations.notify import Notify
 from connector.operations.reconcile import Reconciler
 from connector.operations.refund import Refund
 from connector.operations.settle import Settle
+from connector.peers import Refusals
 from connector.provider import Hosts, Provider
 from connector.storage.database import Database
 from connector.storage.merchants import Merchants
@@ -220,7 +222,9 @@ def create_app(connector: Connector) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.after_request(http_server.guard)
+    app.after_request(partial(http_server.slow_down, Refusals()))
     app.before_request(context.begin)
+    app.before_request(partial(http_server.note_peer, connector.settings.proxies))
     app.teardown_request(lambda _: context.begin())
     routes.answer_errors(app)
     operations, settings = connector.operations, connector.settings

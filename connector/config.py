@@ -4,6 +4,7 @@ import re
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,6 +54,7 @@ class Settings:
     vtex_app_token: str = field(default="", repr=False)
     callback_hosts: tuple[str, ...] = ()
     callback_paths: tuple[str, ...] = ()
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     log_level: str = "INFO"
     metrics_bind: str = "127.0.0.1:9464"
     ca_file: str = ""
@@ -187,6 +189,13 @@ def _callback_paths(text: str) -> tuple[str, ...]:
     return paths
 
 
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(item) for item in _items(text))
+    except ValueError:
+        raise ValueError("give addresses or networks, such as 127.0.0.1, 10.0.0.0/8") from None
+
+
 def _fernet_keys(text: str) -> tuple[str, ...]:
     keys = _items(text)
     for key in keys:
@@ -261,6 +270,7 @@ _PLAIN: dict[str, Callable[[str], Any]] = {
     "vtex_app_token": str,
     "callback_hosts": _callback_hosts,
     "callback_paths": _callback_paths,
+    "proxies": _networks,
     "log_level": _choice("DEBUG", "INFO", "WARNING", "ERROR"),
     "metrics_bind": _bind,
     "ca_file": _ca_file,

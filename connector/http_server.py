@@ -2,14 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 
 from flask import Response, g, request
 
-from connector import context
+from connector import context, metrics, peers
 from connector.domain.errors import (
     BodyTooLarge,
     Compressed,
@@ -19,6 +19,7 @@ from connector.domain.errors import (
     NotFound,
     NotJson,
     RequestMismatch,
+    Stranger,
     SuiteOff,
 )
 from connector.domain.operation import Reply
@@ -108,6 +109,27 @@ def _afterwards(work: Callable[[], object]) -> None:
         work()
     except Exception:
         log.exception("what follows an answer failed")
+
+
+def note_peer(proxies: Sequence[peers.Network]) -> None:
+    """Name who calls in the lines of the log."""
+    forwarded_for = request.headers.get("X-Forwarded-For", "")
+    g.peer = peers.peer_of(request.remote_addr or "", forwarded_for, proxies)
+    context.add(peer=g.peer)
+
+
+def slow_down(refusals: peers.Refusals, response: Response) -> Response:
+    """Let a peer wait whose credentials are wrong again and again."""
+    if response.status_code == status_of(NotAuthenticated()):
+        refusals.pause(g.peer)
+    return response
+
+
+def note_failure(error: ConnectorError) -> None:
+    """Say in the answer's line why it failed, and count who was not let in."""
+    context.add(reason=error.why)
+    if isinstance(error, NotAuthenticated | SuiteOff):
+        metrics.count_unauthorized(error.reason or Stranger.UNPROVEN)
 
 
 def log_answer(

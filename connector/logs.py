@@ -20,6 +20,8 @@ FIELDS = (
     "payment_id",
     "request_id",
     "attempt",
+    "peer",
+    "app_key",
     "call",
     "reason",
     "http_status",

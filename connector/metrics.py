@@ -17,6 +17,7 @@ FIELDS = Counter(
     "Requests whose Provider Fields were not used as they came",
     ["provider", "outcome"],
 )
+UNAUTHORIZED = Counter("connector_unauthorized_total", "Callers that were not let in", ["reason"])
 CALLS = Histogram(
     "connector_provider_call_seconds",
     "Calls to payment companies",
@@ -39,6 +40,10 @@ def count_answer(operation: str, provider: str, status: int) -> None:
 
 def count_fields(provider: str, outcome: str) -> None:
     _COUNTING.count(lambda: FIELDS.labels(provider, outcome).inc())
+
+
+def count_unauthorized(reason: str) -> None:
+    _COUNTING.count(lambda: UNAUTHORIZED.labels(reason).inc())
 
 
 def are_counted() -> bool:

@@ -53,13 +53,13 @@ class Webhooks:
         try:
             merchant = self._merchant(provider_name, merchant_name)
             provider = merchant.provider
-            context.add(merchant=merchant.name, provider=provider)
+            context.add(merchant=merchant.name or None, provider=provider)
             news = self._read(merchant, deadline)
             kept = self.notify.keep(merchant, news) if news else None
             if kept:
                 context.add(payment_id=kept.payment.payment_id, request_id=kept.request_id)
         except ConnectorError as error:
-            context.add(reason=error.why)
+            http_server.note_failure(error)
             reply = _failure(error)
         count_answer(Operation.NOTIFICATION, provider, reply.status)
         payment_id = kept.payment.payment_id if kept else None

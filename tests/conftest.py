@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connector import logs
+from connector import logs, peers
 from connector.storage.database import Database
 from connector.storage.migrate import migrate
 from tests import postgres
@@ -114,3 +114,9 @@ def log_lines(caplog: pytest.LogCaptureFixture) -> Iterator[list[dict[str, Any]]
     logging.getLogger("connector").addHandler(handler)
     yield lines
     logging.getLogger("connector").removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody wait who is refused often, as many tests are; tests/test_peers.py counts on it."""
+    monkeypatch.setattr(peers, "PAUSE_SECONDS", 0.0)

@@ -1,5 +1,6 @@
 import re
 from base64 import urlsafe_b64encode
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from connector.domain.money import ValueUnit
 
 KNOWN = sorted(providers.discover())
 KEYS = [urlsafe_b64encode(bytes([number]) * 32).decode() for number in (1, 2)]
+
+
+NEAR = ip_network("127.0.0.1/32")
 
 
 def read(**environment: str) -> Settings:
@@ -47,6 +51,7 @@ def test_without_any_variable_the_defaults_hold() -> None:
         "vtex_app_token": "",
         "callback_hosts": (),
         "callback_paths": (),
+        "proxies": (),
         "log_level": "INFO",
         "metrics_bind": "127.0.0.1:9464",
         "ca_file": "",
@@ -75,6 +80,8 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("VTEX_APP_KEY", "key", "vtex_app_key", "key"),
     ("VTEX_APP_TOKEN", "token", "vtex_app_token", "token"),
     ("CALLBACK_HOSTS", "*.vtex.com, localhost:9", "callback_hosts", ("*.vtex.com", "localhost:9")),
+    ("PROXIES", "127.0.0.1, 10.0.0.0/8", "proxies", (NEAR, ip_network("10.0.0.0/8"))),
+    ("PROXIES", "::1", "proxies", (ip_network("::1/128"),)),
     ("CALLBACK_PATHS", "*/a/*, /b", "callback_paths", ("*/a/*", "/b")),
     ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
     ("METRICS_BIND", "0.0.0.0:9000", "metrics_bind", "0.0.0.0:9000"),
@@ -196,6 +203,8 @@ BAD: list[tuple[str, str]] = [
     ("MANUAL_STATUS", "500"),
     ("CANCEL_VALUE_UNIT", "euros"),
     ("TEST_SUITE", "maybe"),
+    ("PROXIES", "proxy.example.com"),
+    ("PROXIES", "10.0.0.1/8"),
     ("CALLBACK_PATHS", "payment-provider/*"),
     ("CALLBACK_PATHS", "*/payment-provider/*?x"),
     ("CALLBACK_PATHS", "https://a.example/x"),

@@ -77,6 +77,17 @@ class NotFound(InvalidRequest):
     code = "not-found"
 
 
+class Stranger(StrEnum):
+    """Why a caller was not let in; of a company's message, that it is not proven."""
+
+    MISSING = "missing"
+    UNKNOWN_KEY = "unknown-key"
+    WRONG_TOKEN = "wrong-token"  # noqa: S105 - a word, not a token
+    DISABLED = "disabled"
+    TEST_SUITE = "test-suite"
+    UNPROVEN = "unproven"
+
+
 class NotAuthenticated(ConnectorError):
     """Send the AppKey and AppToken of an enabled merchant."""
 

@@ -14,6 +14,7 @@ from connector.domain.errors import (
     ConfigurationError,
     MerchantExists,
     NotAuthenticated,
+    Stranger,
     SuiteOff,
     UnknownMerchant,
 )
@@ -28,6 +29,8 @@ STALE_SECONDS = 4.0
 FAMILIES = ("X-VTEX-API", "X-PROVIDER-API")
 # What an unknown AppKey is compared with, so that it takes the same work as a known one.
 _NOBODY = (digest("nobody"),) * LIVE_TOKENS
+# Characters of an AppKey that are shown, enough to tell merchants apart.
+SHOWN = 6
 # What VTEX's test suite marks its requests with. Nobody knows the token of its merchant.
 SUITE_MARK = "X-VTEX-API-Is-TestSuite"
 
@@ -77,7 +80,7 @@ class Directory:
         """
         if _is_marked(headers):
             if not self._suite:
-                raise SuiteOff
+                raise SuiteOff(reason=Stranger.TEST_SUITE)
             return self._suites_own()
         app_key, app_token = _credentials(headers)
         entry = self._current().by_app_key.get(app_key)
@@ -86,8 +89,14 @@ class Directory:
         compared = [
             hmac.compare_digest(given, known) for known in (*digests, *_NOBODY)[:LIVE_TOKENS]
         ]
-        if entry is None or entry.is_disabled or not any(compared[: len(digests)]):
-            raise NotAuthenticated
+        if not (app_key and app_token):
+            raise NotAuthenticated(reason=Stranger.MISSING)
+        if entry is None:
+            raise NotAuthenticated(reason=Stranger.UNKNOWN_KEY)
+        if not any(compared[: len(digests)]):
+            raise NotAuthenticated(reason=Stranger.WRONG_TOKEN)
+        if entry.is_disabled:
+            raise NotAuthenticated(reason=Stranger.DISABLED)
         if not entry.is_readable:
             raise ConfigurationError("The connector lacks the key of this merchant's settings")
         return entry.merchant
@@ -153,6 +162,11 @@ class Directory:
             {entry.app_key: entry for entry in entries},
             {entry.merchant.id: entry.merchant for entry in entries},
         )
+
+
+def shown_key(headers: Headers) -> str | None:
+    """Return of an AppKey what the log may show: it is no secret, but could be a misplaced one."""
+    return _credentials(headers)[0][:SHOWN] or None
 
 
 def _is_marked(headers: Headers) -> bool:

@@ -26,10 +26,18 @@ from connector.domain.operation import (
     SettleRequest,
 )
 from connector.domain.payment import Payment
-from connector.http_server import ARRIVED, body, json_body, log_answer, respond, status_of
+from connector.http_server import (
+    ARRIVED,
+    body,
+    json_body,
+    log_answer,
+    note_failure,
+    respond,
+    status_of,
+)
 from connector.metrics import count_answer
 from connector.vtex import answers, schemas
-from connector.vtex.auth import Directory
+from connector.vtex.auth import Directory, shown_key
 from connector.vtex.orders import load_creation
 from connector.vtex.provider_fields import ProviderFields
 from connector.vtex.schemas import PAYMENT_ID, InboundRequest
@@ -121,7 +129,9 @@ class Endpoints:
     def _answer(self, endpoint: Endpoint, payment_id: str | None) -> Response:
         started = time.monotonic()
         provider = ""
-        context.add(operation=endpoint.name, payment_id=_readable_id(payment_id))
+        app_key = shown_key(request.headers)
+        its_id = _readable_id(payment_id)
+        context.add(operation=endpoint.name, payment_id=its_id, app_key=app_key)
         try:
             deadline = Deadline.after(self._seconds(), ARRIVED.get())
             merchant = self._merchant()
@@ -134,7 +144,7 @@ class Endpoints:
             merchant = self.fields.applied(merchant, asked_body, is_create=is_create)
             reply = endpoint.answer(merchant, asked, deadline)
         except ConnectorError as error:
-            context.add(reason=error.why)
+            note_failure(error)
             reply = failure(error, payment_id)
         count_answer(endpoint.name, provider, reply.status)
         log_answer(endpoint.name, _readable_id(payment_id), reply, provider, started)

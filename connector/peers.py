@@ -1,0 +1,89 @@
+"""Who calls: the address of a peer, also through named proxies, and how often it was refused."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+# Hops of a header that are looked at. More proxies in a row than that nobody has.
+MOST_HOPS = 16
+# Refusals of one peer that are answered at once, and seconds until one more is.
+BURST, REFILL_SECONDS = 20, 3.0
+# Seconds by which a refusal beyond that is put off, and how many of a process at once: they hold
+# threads. More at once are answered without a pause.
+PAUSE_SECONDS, PLACES = 1.0, 4
+# Peers that are remembered, those last refused: some hundred bytes each.
+MOST_PEERS = 10_000
+# Bits of an IPv6 address that one customer has to choose from.
+CUSTOMERS_BITS = 64
+
+
+def peer_of(remote: str, forwarded_for: str, proxies: Sequence[Network]) -> str:
+    """Return the address of who calls: the last one that is no proxy of ours.
+
+    `remote` is who is connected, `forwarded_for` the header X-Forwarded-For: each proxy adds whom
+    it was called by, and is believed if it is one of `proxies`. What stands left of a stranger's
+    address may be that stranger's invention.
+    """
+    peer = _address(remote)
+    if peer is None:
+        return remote
+    for hop in reversed(forwarded_for.split(",")[-MOST_HOPS:]):
+        before = _address(hop) if any(peer in network for network in proxies) else None
+        if before is None:
+            break
+        peer = before
+    return str(peer)
+
+
+def _address(text: str) -> Address | None:
+    """Read an address, with a port or without."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        found = ip_address(text)
+    except ValueError:
+        return None
+    return (isinstance(found, IPv6Address) and found.ipv4_mapped) or found
+
+
+class Refusals:
+    """Slows a peer that is refused again and again; whoever is let in is never slowed."""
+
+    def __init__(self) -> None:
+        self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(PLACES)
+
+    def pause(self, peer: str) -> None:
+        """Count a refusal, and wait before it is answered if there were many."""
+        if self._is_over(_customer(peer)) and self._places.acquire(blocking=False):
+            try:
+                time.sleep(PAUSE_SECONDS)
+            finally:
+                self._places.release()
+
+    def _is_over(self, peer: str) -> bool:
+        """Spend one of the peer's refusals; say whether there was none left."""
+        now = time.monotonic()
+        with self._lock:
+            spent, at = self._spent.pop(peer, (0.0, now))
+            spent = max(0.0, spent - (now - at) / REFILL_SECONDS) + 1
+            self._spent[peer] = (min(spent, BURST + 1), now)
+            if len(self._spent) > MOST_PEERS:
+                self._spent.popitem(last=False)
+        return spent > BURST
+
+
+def _customer(peer: str) -> str:
+    address = _address(peer)
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, CUSTOMERS_BITS), strict=False))
+    return peer
