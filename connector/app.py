@@ -26,6 +26,7 @@ from connector.storage.database import Database
 from connector.storage.merchants import Merchants
 from connector.storage.payments import Payments
 from connector.storage.requests import Requests
+from connector.storage.stories import Stories
 from connector.storage.vault import open_vault
 from connector.vtex import answers, routes
 from connector.vtex.auth import Directory
@@ -83,6 +84,7 @@ class Connector:
     merchants: Merchants
     payments: Payments
     requests: Requests
+    stories: Stories
     directory: Directory
     providers: Enabled
     operations: Operations
@@ -121,6 +123,7 @@ def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
         merchants=merchants,
         payments=payments,
         requests=requests,
+        stories=Stories(database),
         directory=directory,
         providers=enabled,
         operations=operations,

@@ -1,14 +1,25 @@
 """One turn of a request: what it may do to the company, and what is known by now."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
 
 from connector.domain.deadline import Deadline
-from connector.domain.operation import Due, Send, State, Turn, send_reference
+from connector.domain.operation import (
+    Due,
+    Operation,
+    Outcome,
+    Reply,
+    Request,
+    Send,
+    State,
+    Turn,
+    send_reference,
+)
 from connector.domain.payment import Effect, Payment
+from connector.domain.story import MOST_ATTEMPTS, Kind, Step
 
 # How a write ended, as it is stored; what is not here is still open. One that the company
 # accepted is only looked at; one that left no trace in time is lost, until it turns up after all.
@@ -18,12 +29,16 @@ _OPEN = {"open", ACCEPTED}
 
 # How writes ended, by action and number.
 Closed = Mapping[tuple[str, int], str]
+# Makes VTEX's answer of an outcome.
+Render = Callable[[Outcome], Reply]
 
 
 class Sends(Protocol):
     """What the storage offers for it."""
 
-    def start_send(self, turn: Turn, send: Send, payment: Payment, closed: Closed) -> None: ...
+    def start_send(
+        self, turn: Turn, send: Send, payment: Payment, closed: Closed, steps: Sequence[Step]
+    ) -> None: ...
 
 
 class Attempt:
@@ -48,6 +63,23 @@ class Attempt:
         self.sends = list(turn.sends)
         self.closed: dict[tuple[str, int], str] = {}
         self.is_new = False
+        is_told = turn.attempt <= MOST_ATTEMPTS or due is not None
+        self.steps = [] if is_told else [Step(Kind.ASKED, turn.attempt)]
+        self.has_sent = False
+
+    @property
+    def action(self) -> str:
+        """The kind of the write that was begun last."""
+        return self._sent.action if self._sent else ""
+
+    def note(self, step: Step) -> None:
+        """Let a step be recorded with the next write, or with the end.
+
+        A look that shows the same as the one before is no step of its own.
+        """
+        step = step.of_attempt(self.turn.attempt)
+        if self.steps[-1:] != [step]:
+            self.steps.append(step)
 
     def open_send(self, *actions: str) -> Send | None:
         """Return the latest write of these kinds whose outcome is not known, if there is one."""
@@ -134,6 +166,40 @@ class Attempt:
                 refunded_before=refunded,
             )
             self.sends.append(send)
-        self._storage.start_send(self.turn, send, self.payment, self.closed)
+        shown = "the provider shows it" if reference else None
+        step = Step(Kind.SENT, action=action, reference=send.reference, amount=send.amount)
+        self.note(replace(step, message=shown))
+        self._storage.start_send(self.turn, send, self.payment, self.closed, self.steps)
+        self.steps, self.has_sent = [], True
         self._sent = send
         return send.reference
+
+
+def last_step(request: Request, attempt: Attempt, outcome: Outcome, render: Render) -> Step:
+    """Say how the attempt ended, and what VTEX is told, if it waits."""
+    ended = Step(
+        Kind.ENDED,
+        state=outcome.state,
+        code=outcome.code,
+        message=outcome.message,
+        reason=outcome.reason,
+    )
+    if not attempt.is_asked:
+        return ended
+    told = replace(ended, kind=Kind.TOLD)
+    if request.operation is Operation.CREATE:
+        # What VTEX is told of a payment is read after it is recorded.
+        status, payment = outcome.create_status, attempt.payment
+        return replace(
+            told, http_status=status, word=payment.status, code=told.code or payment.code
+        )
+    reply = render(outcome)
+    return replace(told, http_status=reply.status, code=reply.code)
+
+
+def worth_keeping(attempt: Attempt, outcome: Outcome) -> Sequence[Step]:
+    """Return the attempt's steps, but of the many of a request only those that tell more."""
+    turn = attempt.turn
+    is_early = turn.attempt <= MOST_ATTEMPTS
+    is_as_before = (outcome.code, outcome.message, outcome.reason) == turn.before
+    return attempt.steps if is_early or attempt.has_sent or not is_as_before else ()

@@ -13,6 +13,7 @@ from functools import partial
 Value = str | int | float | None
 
 _FIELDS: ContextVar[Mapping[str, Value] | None] = ContextVar("FIELDS", default=None)
+_HEARD: ContextVar[int | None] = ContextVar("HEARD", default=None)
 
 
 def fields() -> Mapping[str, Value]:
@@ -37,6 +38,15 @@ def of(**own: Value) -> Iterator[None]:
         yield
     finally:
         _FIELDS.reset(token)
+
+
+def heard(http_status: int | None) -> None:
+    """Keep the HTTP status of a company's answer, None when a call had none."""
+    _HEARD.set(http_status)
+
+
+def last_heard() -> int | None:
+    return _HEARD.get()
 
 
 def kept(work: Callable[[], object]) -> Callable[[], object]:

@@ -21,7 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
-from connector import tls
+from connector import context, tls
 from connector.bulkhead import Bulkhead
 from connector.domain import exact
 from connector.domain.deadline import Deadline
@@ -251,6 +251,7 @@ class HttpClient:
             outcome, reason = type(error).__name__, error.why
             raise
         finally:
+            context.heard(status)
             seconds = time.monotonic() - started
             self._measure(self._provider, operation, outcome, seconds)
             log.info(

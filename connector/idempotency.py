@@ -7,12 +7,12 @@ kept; after any other the next request looks before it sends.
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from connector import context
-from connector.attempt import Attempt, Closed
+from connector.attempt import Attempt, Closed, Render, last_step, worth_keeping
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     ConnectorError,
@@ -41,6 +41,7 @@ from connector.domain.operation import (
     Turn,
 )
 from connector.domain.payment import Payment, PaymentStatus
+from connector.domain.story import Step
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,9 @@ class Requests(Protocol):
 
     def progress(self, request: Request) -> Progress: ...
 
-    def start_send(self, turn: Turn, send: Send, payment: Payment, closed: Closed) -> None: ...
+    def start_send(
+        self, turn: Turn, send: Send, payment: Payment, closed: Closed, steps: Sequence[Step]
+    ) -> None: ...
 
     def end_turn(
         self,
@@ -92,11 +95,11 @@ class Requests(Protocol):
         looks: int,
         next_look: float | None,
         callback: str,
+        steps: Sequence[Step],
     ) -> None: ...
 
 
 Work = Callable[[Attempt], Outcome]
-Render = Callable[[Outcome], Reply]
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,7 @@ class Once:
         is_operators = _is_operators(request.operation, outcome, due, next_look)
         recorded = replace(outcome, state=State.MANUAL) if is_operators else outcome
         _tell(recorded)
+        attempt.note(last_step(request, attempt, recorded, render))
         self.requests.end_turn(
             attempt.turn,
             recorded,
@@ -161,6 +165,7 @@ class Once:
             looks=looks,
             next_look=next_look,
             callback=_callback(request.operation, attempt),
+            steps=worth_keeping(attempt, recorded),
         )
         # What is not kept is written of what was recorded.
         return reply or render(outcome)

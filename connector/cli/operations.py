@@ -8,12 +8,14 @@ import click
 
 from connector.cli.output import as_json, cell, print_operations
 from connector.cli.start import open_connector, os_user
+from connector.cli.story import print_story
 from connector.domain.errors import ConfigurationError, UnknownMerchant
 from connector.domain.operation import REQUESTS, Request, Row, State
 from connector.domain.payment import PaymentKey
 
 if TYPE_CHECKING:
     from connector.app import Connector
+    from connector.storage.stories import Stories
 
 PAYMENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 # Rows that an error names; more would not be read.
@@ -23,7 +25,8 @@ MOST_NAMED = 10
 def _payment_id(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     if value is None or PAYMENT_ID.fullmatch(value):
         return value
-    label = parameter.opts[0] if isinstance(parameter, click.Option) else "PAYMENT_ID"
+    is_option = isinstance(parameter, click.Option)
+    label = parameter.opts[0] if is_option else str(parameter.name).upper()
     raise ConfigurationError(f"{label}: VTEX's are 1 to 128 letters, digits, - and _")
 
 
@@ -45,6 +48,33 @@ def list_operations(
         state=state or "", merchant=merchant or "", payment_id=payment or ""
     )
     print_operations(rows, is_json=is_json)
+
+
+@operations.command("show")
+@click.argument("payment", callback=_payment_id)
+@click.option("--merchant", default=None, help="Whose, where several have a payment of this id.")
+@as_json
+def show(payment: str, merchant: str | None, *, is_json: bool) -> None:
+    """Tell a payment's story, oldest first: what was asked, sent, answered and told."""
+    stories = open_connector().stories
+    print_story(stories.steps(_whose(stories, payment, merchant), payment), is_json=is_json)
+
+
+def _whose(stories: "Stories", payment: str, merchant: str | None) -> str:
+    """Find the one merchant that has this payment. Raises ConfigurationError, says what to give."""
+    known = stories.merchants(payment)
+    if merchant in known or (len(known) == 1 and merchant is None):
+        return merchant or known[0]
+    if not known:
+        raise ConfigurationError(f"PAYMENT: there is none of the id {payment}")
+    named = ", ".join(map(ascii, known))
+    if merchant is None:
+        raise ConfigurationError(
+            f"--merchant: several have a payment of this id; give one of {named}"
+        )
+    raise ConfigurationError(
+        f"--merchant: {merchant!a} has no such payment; those that have: {named}"
+    )
 
 
 @operations.command("close")
@@ -69,7 +99,7 @@ def close(merchant: str, payment_id: str, request_id: str | None, *, is_json: bo
         )
     chosen = [_request(merchant_id, row) for row in _chosen(rows, request_id)]
     for request in chosen:
-        connector.requests.close(request)
+        connector.requests.close(request, os_user())
         options = {"operation": request.operation, "request": request.request_id}
         connector.merchants.record(
             merchant, os_user(), "operations close", payment=payment_id, **options

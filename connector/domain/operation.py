@@ -133,6 +133,11 @@ class Outcome:
     again: float | None = None
     reason: str | None = None
 
+    @property
+    def create_status(self) -> int:
+        """The HTTP status of a create's answer: 200 when there is a payment to be told of."""
+        return 200 if self.state in {State.DONE, State.WAITING} else 500
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -176,8 +181,9 @@ class Turn:
     """The right to act on one payment for one request, until the lease ends.
 
     `token` fences it: after the lease passed to another, nothing can be sent or recorded with
-    this one. `attempt` counts the turns of this request, this one too. The rest is what is known
-    of the payment at that moment.
+    this one. `attempt` counts the turns of this request, this one too, and `before` is how the
+    one before ended: code, message and reason. The rest is what is known of the payment at that
+    moment.
     """
 
     claim_id: str
@@ -186,6 +192,7 @@ class Turn:
     payment: Payment
     sends: tuple[Send, ...] = ()
     attempt: int = 1
+    before: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import TypeVar
 
 from connector.attempt import Attempt
@@ -26,6 +27,7 @@ from connector.domain.payment import (
     Sent,
     Standing,
 )
+from connector.operations.noted import noted
 from connector.provider import Provider
 
 # The writes of a payment's life, as they are recorded. Each has its own reference: a company
@@ -108,7 +110,9 @@ class Job:
 
         Another connector may have given its payments order ids of its own.
         """
-        look = self.provider.look(key, self.account(attempt), attempt.deadline, reference)
+        account, told = self.account(attempt), self.told
+        ask = partial(self.provider.look, key, account, attempt.deadline, reference)
+        look = noted(attempt, "look", ask, told)
         if not (look.is_another and self.is_own_order(attempt)):
             return look
         return Look(Standing.STUCK, is_another=True, word=f"{look.word} of another order")
@@ -165,7 +169,7 @@ class Job:
             if not attempt.deadline.allows_a_write():
                 # The database was slow, or this process stood still.
                 raise OutOfTime
-            made = verb()
+            made = noted(attempt, attempt.action, verb, self.told)
         except NotDone:
             attempt.withdraw_send()
             raise

@@ -54,7 +54,7 @@ class Payments(Protocol):
 class Requests(Protocol):
     """What the storage offers for it."""
 
-    def remember(self, request: Request) -> bool: ...
+    def remember(self, request: Request, word: str = "") -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ class Notify:
             request_id=news.id,
             purchase=self._purchase(merchant, payment_id, news),
         )
-        return request if self.requests.remember(request) else None
+        word = merchant.redacted(news.word)
+        return request if self.requests.remember(request, word) else None
 
     def act(self, merchant: Merchant, request: NotificationRequest, deadline: Deadline) -> None:
         """Act on news that were kept. Never raises: what cannot be done now is reconcile's."""

@@ -10,7 +10,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,11 @@ class Connection:
         self._execute(sql, values)
         return int(self._cursor.rowcount)
 
+    def many(self, sql: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Execute a statement for each row, in one exchange with the server."""
+        if rows:
+            self._cursor.executemany(self._translated(sql), rows)
+
     def one(self, sql: str, **values: Any) -> Row | None:
         self._execute(sql, values)
         rows: list[Row] = self._cursor.fetchall()
@@ -72,10 +77,13 @@ class Connection:
         return rows
 
     def _execute(self, sql: str, values: dict[str, Any]) -> None:
+        self._cursor.execute(self._translated(sql), values)
+
+    def _translated(self, sql: str) -> str:
         translated = self._translations.get(sql)
         if translated is None:
             translated = self._translations[sql] = _translate(sql, self._dialect)
-        self._cursor.execute(translated, values)
+        return translated
 
 
 def _translate(sql: str, dialect: str) -> str:

@@ -1,13 +1,15 @@
 """Payments as rows, and the callbacks due for them."""
 
-import json
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
+from connector.domain.operation import CreateRequest
 from connector.domain.payment import Payment, PaymentKey, PaymentStatus
+from connector.domain.story import Step
 from connector.storage import statements as sql
-from connector.storage.database import Database
+from connector.storage.columns import decimal, escaped, plain, text
+from connector.storage.database import Connection, Database
+from connector.storage.stories import write_steps
 
 
 class Payments:
@@ -41,14 +43,28 @@ class Payments:
             )
         return None if row is None else (payment_from(payment_id, row[:-1]), row[-1])
 
-    def end_callback(self, merchant_id: int, payment_id: str, again: float | None) -> None:
-        """Say that VTEX took a callback, or that it is due `again`, in seconds."""
+    def end_callback(
+        self, merchant_id: int, payment_id: str, again: float | None, step: Step | None = None
+    ) -> None:
+        """Say that VTEX took a callback, or that it is due `again`, in seconds.
+
+        `step` is that of the payment's story, where one was sent.
+        """
         named = {"merchant_id": merchant_id, "payment_id": payment_id}
         with self._database.write() as connection:
             if again is None:
                 connection.run(sql.DROP_CALLBACK, **named)
             else:
                 connection.run(sql.END_CALLBACK, seconds=again, **named)
+            if step:
+                _write_step(connection, merchant_id, payment_id, step)
+
+
+def _write_step(connection: Connection, merchant_id: int, payment_id: str, step: Step) -> None:
+    """A callback is of the create that named its address."""
+    claim_id = CreateRequest(merchant_id, PaymentKey(payment_id)).claim_id
+    if connection.one(sql.EXISTS, id=claim_id):
+        write_steps(connection, claim_id, [step])
 
 
 def payment_from(payment_id: str, row: Sequence[Any]) -> Payment:
@@ -93,24 +109,3 @@ def payment_values(payment: Payment) -> dict[str, Any]:
         "is_cancel_asked": payment.is_cancel_asked,
         "callback": payment.callback,
     }
-
-
-def decimal(value: str | None) -> Decimal | None:
-    return None if value is None else Decimal(value)
-
-
-def text(value: Decimal | None) -> str | None:
-    return None if value is None else str(value)
-
-
-def escaped(value: str | None) -> str | None:
-    """Write any characters, NUL and lone surrogates too, as ones every database takes."""
-    return None if value is None else json.dumps(value)[1:-1]
-
-
-def plain(value: str | None) -> str | None:
-    """Read what `escaped` wrote; the first version wrote cancellationIds as they came."""
-    try:
-        return None if value is None else str(json.loads(f'"{value}"'))
-    except ValueError:
-        return value

@@ -1,7 +1,7 @@
 """Requests, the lease on a payment, and the writes sent to companies."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -22,16 +22,13 @@ from connector.domain.operation import (
     Turn,
 )
 from connector.domain.payment import Payment, PaymentKey
+from connector.domain.story import MOST_ATTEMPTS, Kind, Step
 from connector.storage import statements as sql
+from connector.storage.columns import decimal, escaped, text
 from connector.storage.database import Connection, Database
-from connector.storage.payments import (
-    decimal,
-    escaped,
-    payment_from,
-    payment_values,
-    text,
-)
+from connector.storage.payments import payment_from, payment_values
 from connector.storage.rows import due_from, row_from, send_from
+from connector.storage.stories import write_steps
 
 # What an event says of a row that a person closed.
 CLOSED = "An operator closed it"
@@ -66,21 +63,33 @@ class Requests:
         try:
             with self._database.write() as connection:
                 turn = _lease(connection, request, lease)
-                return replace(turn, attempt=_record(connection, values, first_look))
+                attempt, *before = _record(connection, values, first_look)
+                if attempt <= MOST_ATTEMPTS:
+                    asked = Step(Kind.ASKED, attempt, amount=request.value)
+                    write_steps(connection, turn.claim_id, [asked])
+                return replace(turn, attempt=attempt, before=tuple(before))
         except _Undone:
             return self.kept(request)
 
-    def remember(self, request: Request) -> bool:
-        """Keep a request for reconcile to look at; say whether it is new."""
+    def remember(self, request: Request, word: str = "") -> bool:
+        """Keep a request for reconcile to look at; say whether it is new.
+
+        `word` is the company's for its news.
+        """
         with self._database.write() as connection:
-            return connection.one(sql.REMEMBER, **_columns(request)) is not None
+            is_new = connection.one(sql.REMEMBER, **_columns(request)) is not None
+            if is_new:
+                step = Step(Kind.NOTIFIED, word=word or None, state=State.WAITING)
+                write_steps(connection, request.claim_id, [step])
+            return is_new
 
     def claim_due(self, request: Request, *, lease: float) -> Turn | None:
         """Take up a request that reconcile is to look at, unless another did meanwhile."""
         try:
             with self._database.write() as connection:
                 turn = _lease(connection, request, lease)
-                return replace(turn, attempt=_take_up_due(connection, request))
+                attempt, *before = _take_up_due(connection, request)
+                return replace(turn, attempt=attempt, before=tuple(before))
         except _Undone:
             return None
 
@@ -101,9 +110,17 @@ class Requests:
         )
 
     def start_send(
-        self, turn: Turn, send: Send, payment: Payment, closed: Mapping[tuple[str, int], str]
+        self,
+        turn: Turn,
+        send: Send,
+        payment: Payment,
+        closed: Mapping[tuple[str, int], str],
+        steps: Sequence[Step] = (),
     ) -> None:
-        """Record that a write is about to be sent. Raises LeaseLost when it must not be."""
+        """Record that a write is about to be sent, and the `steps` up to that.
+
+        Raises LeaseLost when it must not be.
+        """
         of_payment = _payment_of(turn)
         with self._database.write() as connection:
             if not connection.run(
@@ -123,6 +140,7 @@ class Requests:
                 **of_payment,
             )
             connection.run(sql.REFERENCE, id=turn.claim_id, reference=send.reference)
+            write_steps(connection, turn.claim_id, steps)
 
     def end_turn(
         self,
@@ -135,12 +153,13 @@ class Requests:
         looks: int,
         next_look: float | None,
         callback: str,
+        steps: Sequence[Step] = (),
     ) -> None:
         """Record what came of a turn and give the lease back, in one transaction.
 
         `payment` is as it is known now. `reply` is kept when it is the first final one.
-        `closed` says how writes ended. `callback` is "due", "dropped" or "". Raises LeaseLost
-        when the turn is another's by now.
+        `closed` says how writes ended. `callback` is "due", "dropped" or "". `steps` are those
+        since the last ones that were recorded. Raises LeaseLost when the turn is another's by now.
         """
         with self._database.write() as connection:
             if not connection.run(
@@ -152,12 +171,6 @@ class Requests:
             ):
                 raise LeaseLost(reason=Rule.TURN_LOST)
             _close(connection, turn, closed)
-            words = {
-                "state": outcome.state.value,
-                "code": outcome.code,
-                "message": outcome.message,
-                "reason": outcome.reason,
-            }
             connection.run(
                 sql.END_ATTEMPT,
                 id=turn.claim_id,
@@ -165,9 +178,12 @@ class Requests:
                 body=reply and reply.body,
                 looks=looks,
                 next_look=next_look,
-                **words,
+                state=outcome.state.value,
+                code=outcome.code,
+                message=outcome.message,
+                reason=outcome.reason,
             )
-            connection.run(sql.EVENT, id=turn.claim_id, **words)
+            write_steps(connection, turn.claim_id, steps)
 
     def due(self, most: int, after: Due | None = None) -> list[Due]:
         """Return the requests reconcile is to look at now, the longest due first.
@@ -178,17 +194,18 @@ class Requests:
         with self._database.read() as connection:
             return [due_from(row) for row in connection.all(sql.DUE, most=most, at=at, id=claim_id)]
 
-    def close(self, request: Request) -> None:
+    def close(self, request: Request, who: str = "") -> None:
         """Say that a person did it, for a request on the operator's list.
 
+        `who` said so.
         Raises PaymentBusy while another has the turn, or when it is not on the list any more.
         """
         with self._database.write() as connection:
             is_free = connection.run(sql.FREE, **_payment(request))
             if not (is_free and connection.run(sql.CLOSE, id=request.claim_id)):
                 raise PaymentBusy("The payment is being worked on; try again in a minute")
-            words = {"state": State.DONE.value, "code": None, "message": CLOSED, "reason": None}
-            connection.run(sql.EVENT, id=request.claim_id, **words)
+            step = Step(Kind.CLOSED, state=State.DONE, message=CLOSED, who=who or None)
+            write_steps(connection, request.claim_id, [step])
 
     def rows(self, *, state: str = "", merchant: str = "", payment_id: str = "") -> list[Row]:
         """Return what `connector operations list` shows, oldest first."""
@@ -211,17 +228,20 @@ def _close(connection: Connection, turn: Turn, closed: Mapping[tuple[str, int], 
         connection.run(sql.CLOSE_SEND, **named, **_payment_of(turn))
 
 
-def _record(connection: Connection, values: dict[str, Any], first_look: float) -> int:
-    """Record a request, or take it up again unless its reply is final; count its attempts."""
+def _record(connection: Connection, values: dict[str, Any], first_look: float) -> tuple[Any, ...]:
+    """Record a request, or take it up again unless its reply is final.
+
+    Returns the count of its attempts, and how the one before ended.
+    """
     if made := connection.one(sql.INSERT, **values, first_look=first_look):
-        return int(made[0])
+        return made
     if values["operation"] == Operation.REFUND:
         _refuse_another_value(connection, values)
     again = {"id": values["id"], "value": values["value"]}
     taken = connection.one(sql.TAKE_UP, first_look=first_look, **again)
     if taken is None:
         raise _Undone
-    return int(taken[0])
+    return taken
 
 
 def _refuse_another_value(connection: Connection, values: dict[str, Any]) -> None:
@@ -231,11 +251,11 @@ def _refuse_another_value(connection: Connection, values: dict[str, Any]) -> Non
         raise RequestMismatch
 
 
-def _take_up_due(connection: Connection, request: Request) -> int:
+def _take_up_due(connection: Connection, request: Request) -> tuple[Any, ...]:
     taken = connection.one(sql.TAKE_UP_DUE, id=request.claim_id)
     if taken is None:
         raise _Undone
-    return int(taken[0])
+    return taken
 
 
 def _lease(connection: Connection, request: Request, seconds: float) -> Turn:

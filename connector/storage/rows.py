@@ -11,7 +11,7 @@ from connector.domain.operation import (
     State,
 )
 from connector.domain.payment import PaymentKey
-from connector.storage.payments import decimal, plain
+from connector.storage.columns import decimal, plain
 
 
 def send_from(row: tuple[Any, ...]) -> Send:

@@ -20,7 +20,7 @@ INSERT = """
         :id, :merchant_id, :operation, :payment_id, :request_id, :sandbox, :value,
         :authorization_id, :provider_payment_id, 'running', 1, 0, NOW + :first_look, NOW, NOW)
     ON CONFLICT (id) DO NOTHING
-    RETURNING attempts"""
+    RETURNING attempts, code, message, reason"""
 
 # News is kept before anything is done with it, and looked at from now on.
 REMEMBER = """
@@ -42,7 +42,7 @@ TAKE_UP = """
         state = 'running', attempts = attempts + 1, value = :value, looks = 0,
         next_look_at = NOW + :first_look, updated_at = NOW
     WHERE id = :id AND reply_status IS NULL
-    RETURNING attempts"""
+    RETURNING attempts, code, message, reason"""
 
 # A row on the operator's list stays there while reconcile looks.
 TAKE_UP_DUE = """
@@ -50,7 +50,7 @@ TAKE_UP_DUE = """
         state = CASE WHEN state = 'manual' THEN state ELSE 'running' END,
         attempts = attempts + 1, updated_at = NOW
     WHERE id = :id AND next_look_at <= NOW
-    RETURNING attempts"""
+    RETURNING attempts, code, message, reason"""
 
 # What is once known of a payment stays known, whatever a later request leaves out or says: VTEX
 # may hold an id that it was told before the company told us of another.
@@ -139,8 +139,28 @@ END_ATTEMPT = """
     WHERE id = :id"""
 
 EVENT = """
-    INSERT INTO events (request, at, state, code, message, reason)
-    VALUES (:id, NOW, :state, :code, :message, :reason)"""
+    INSERT INTO events (
+        request, at, kind, attempt, action, reference, amount, word, http_status, state, code,
+        message, reason, who)
+    VALUES (
+        :id, NOW, :kind, :attempt, :action, :reference, :amount, :word, :http_status, :state,
+        :code, :message, :reason, :who)"""
+
+EXISTS = "SELECT 1 FROM requests WHERE id = :id"
+
+MERCHANTS_OF_PAYMENT = """
+    SELECT DISTINCT merchants.name
+    FROM requests JOIN merchants ON merchants.id = requests.merchant_id
+    WHERE payment_id = :payment_id ORDER BY merchants.name"""
+
+STORY = """
+    SELECT kind, attempt, action, events.reference, amount, word, http_status, events.state,
+        events.code, events.message, events.reason, who, at, operation, request_id
+    FROM requests
+        JOIN merchants ON merchants.id = requests.merchant_id
+        JOIN events ON events.request = requests.id
+    WHERE merchants.name = :merchant AND payment_id = :payment_id
+    ORDER BY events.id"""
 
 # A lease that ended is taken away: who still thinks to have the turn can record nothing.
 FREE = """

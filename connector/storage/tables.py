@@ -152,7 +152,8 @@ sends = Table(
     PrimaryKeyConstraint("merchant_id", "payment_id", "action", "number"),
 )
 
-# The audit trail: one row for each attempt that ended.
+# The audit trail, and the stories of payments: one row for each step, see `Step`. Of a connector
+# of revision 0002, which may still run, one for each attempt that ended.
 events = Table(
     "events",
     metadata,
@@ -163,4 +164,12 @@ events = Table(
     Column("code", Text),
     Column("message", Text),
     Column("reason", Text),
+    Column("kind", Text, nullable=False, server_default="ended"),
+    Column("attempt", Integer),
+    Column("action", Text),
+    Column("reference", Text),
+    Column("amount", Text),
+    Column("word", Text),
+    Column("http_status", Integer),
+    Column("who", Text),
 )

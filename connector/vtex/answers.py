@@ -5,6 +5,7 @@ Every answer has all of its operation's fields, and never a status it does not k
 
 import re
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from connector.domain import exact
@@ -90,7 +91,7 @@ def render_creation(
     def render(
         merchant: Merchant, asked: CreateRequest, outcome: Outcome, payment: Payment | None
     ) -> Reply:
-        if payment is None or outcome.state not in {State.DONE, State.WAITING}:
+        if payment is None or outcome.create_status != HTTPStatus.OK:
             payment_id = asked.payment.payment_id
             body = _no_payment(payment_id, outcome.code or ConnectorError.code, outcome.message)
             return Reply(500, body, outcome.code)

@@ -7,12 +7,15 @@ taken is not documented: any 2xx does.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from connector import context
 from connector.domain.deadline import Deadline, now
 from connector.domain.errors import ConnectorError
 from connector.domain.merchant import SUITE_NAME, Merchant
+from connector.domain.operation import State
 from connector.domain.payment import Payment, PaymentStatus
+from connector.domain.story import Kind, Step
 from connector.http_client import HttpClient
 from connector.provider import Provider
 from connector.storage.payments import Payments
@@ -37,6 +40,7 @@ PAUSES = (*_FIRST_PAUSES, *(_HOUR,) * _HOURS)
 # Callbacks of one round, and its seconds: what is left is due in the next. Holds wait for it.
 MOST, ROUND_SECONDS = 50, 10.0
 SUCCESSES = range(200, 300)
+HOST_NOT_ALLOWED = "callback not sent: its host is not allowed"
 
 
 class Callbacks:
@@ -95,28 +99,32 @@ class Callbacks:
             if taken is None:
                 return False
             payment, tries = taken
-            is_taken, again = self._sent(merchant_id, payment, tries)
-            self._payments.end_callback(merchant_id, payment_id, again)
+            step, again = self._sent(merchant_id, payment, tries)
+            self._payments.end_callback(merchant_id, payment_id, again, step)
         except ConnectorError as error:
             _warn("callback put off", error)
             return False
         except Exception:
             log.exception("callback failed")
             return False
-        return is_taken
+        return step is not None and step.state == State.DONE
 
-    def _sent(self, merchant_id: int, payment: Payment, tries: int) -> tuple[bool, float | None]:
-        """Send once; say whether it was taken, and in how many seconds it is due again."""
+    def _sent(
+        self, merchant_id: int, payment: Payment, tries: int
+    ) -> tuple[Step | None, float | None]:
+        """Send once; say what came of it, and in how many seconds it is due again."""
+        context.heard(None)
+        step = Step(Kind.CALLED_BACK, tries, word=payment.status, state=State.FAILED)
         again = PAUSES[tries - 1] if tries <= len(PAUSES) else None
         if payment.callback is None or payment.status is PaymentStatus.PENDING:
             # VTEX asks again by itself while there is nothing to tell.
-            return False, None
+            return None, None
         try:
             url = self._open_url(payment.callback, merchant_id, payment.key.payment_id)
             if not is_allowed(url, self._hosts):
                 # Never the address itself: it carries a signature.
-                _warn("callback not sent: its host is not allowed", None)
-                return False, None
+                _warn(HOST_NOT_ALLOWED, None)
+                return replace(step, reason=HOST_NOT_ALLOWED), None
             merchant = self._merchant_of(merchant_id)
             context.add(merchant=merchant.name)
             keys = self._keys_for(url, merchant)
@@ -124,8 +132,9 @@ class Callbacks:
             self._post(url, keys, dump_payment(payment, provider))
         except ConnectorError as error:
             _warn("callback not taken", error)
-            return False, again
-        return True, None
+            said = replace(step, http_status=context.last_heard(), reason=error.why)
+            return (said if again is None else replace(said, state=State.WAITING)), again
+        return replace(step, http_status=context.last_heard(), state=State.DONE), None
 
     def _keys_for(self, url: str, merchant: Merchant) -> Mapping[str, str]:
         """Anybody can be the test suite: it is never shown our keys. Nor are other paths."""

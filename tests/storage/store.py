@@ -20,6 +20,7 @@ from connector.domain.operation import (
     Turn,
 )
 from connector.domain.payment import Payment, PaymentKey, PaymentStatus
+from connector.domain.story import Kind, Step
 from connector.storage.database import Database
 from connector.storage.merchants import Merchants
 from connector.storage.payments import Payments
@@ -39,6 +40,11 @@ def as_cancelled(turn: Turn, sandbox: bool | None = None) -> Payment:
         cancellation_id="cancellation-1",
         sandbox=sandbox,
     )
+
+
+def ended(outcome: Outcome) -> Step:
+    words = {"code": outcome.code, "message": outcome.message, "reason": outcome.reason}
+    return Step(Kind.ENDED, state=outcome.state, **words)
 
 
 class Store:
@@ -85,6 +91,7 @@ class Store:
             looks=looks,
             next_look=next_look,
             callback=callback,
+            steps=[ended(outcome)],
         )
 
     def finish(self, turn: Turn, sandbox: bool | None = None, **values: Any) -> None:
@@ -113,6 +120,12 @@ class Store:
     def all(self, sql: str, **values: Any) -> list[Any]:
         with self.database.read() as connection:
             return connection.all(sql, **values)
+
+    def ends(self) -> list[tuple[str, str | None, str | None]]:
+        """How attempts ended, and what a person closed."""
+        kinds = "('told', 'ended', 'closed')"
+        sql = f"SELECT state, code, message FROM events WHERE kind IN {kinds} ORDER BY id"  # noqa: S608
+        return self.all(sql)
 
     def contents(self) -> dict[str, list[Any]]:
         return {table: self.all(f"SELECT * FROM {table}") for table in TABLES}  # noqa: S608

@@ -154,8 +154,8 @@ def test_what_a_repeat_leaves_out_is_still_known(store: Store) -> None:
 def test_every_attempt_that_ended_leaves_an_event(store: Store) -> None:
     store.end(store.turn(asked()), next_look=60)
     store.finish(store.turn(asked()))
-    words = [event[3:6] for event in store.contents()["events"]]
-    assert [("failed", "provider-unavailable", "Not now"), ("done", None, "Cancelled")] == words
+    ends = store.ends()
+    assert [("failed", "provider-unavailable", "Not now"), ("done", None, "Cancelled")] == ends
 
 
 # Fencing.
@@ -199,7 +199,7 @@ def test_of_fifty_ends_of_one_turn_one_is_recorded(store: Store) -> None:
     turn = store.turn(asked())
     found = in_threads(50, lambda _: store.finish(turn))
     assert {"NoneType": 1, "LeaseLost": 49} == Counter(type(one).__name__ for one in found)
-    assert 1 == len(store.contents()["events"])
+    assert 1 == len(store.ends())
 
 
 def test_a_lease_is_of_its_own_payment_only(store: Store) -> None:

@@ -1,0 +1,44 @@
+"""Calls to a company, each noted as a step of the payment's story."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from connector import context
+from connector.attempt import Attempt
+from connector.domain.errors import ConnectorError
+from connector.domain.payment import Created, Look, Sent
+from connector.domain.story import Kind, Step
+
+Answered = TypeVar("Answered", Look, Sent, Created)
+
+
+def noted(
+    attempt: Attempt, action: str, call: Callable[[], Answered], redacted: Callable[[str], str]
+) -> Answered:
+    """Call the company; its word, its HTTP status and how we read them are a step.
+
+    `redacted` takes the merchant's secrets out of a company's word. Raises what `call` raises.
+    """
+    context.heard(None)
+    try:
+        answer = call()
+    except ConnectorError as error:
+        kind = Kind.UNANSWERED if context.last_heard() is None else Kind.ANSWERED
+        attempt.note(replace(_step(kind, action), reason=redacted(error.why)))
+        raise
+    word = redacted(answer.word) or None
+    attempt.note(replace(_step(Kind.ANSWERED, action), word=word, message=_reading(answer)))
+    return answer
+
+
+def _step(kind: Kind, action: str) -> Step:
+    return Step(kind, action=action, http_status=context.last_heard())
+
+
+def _reading(answer: Look | Sent | Created) -> str:
+    """Say how we read an answer: a payment's standing, a write's effect, a create's verdict."""
+    if isinstance(answer, Created):
+        return answer.status.lower()
+    read = answer.standing if isinstance(answer, Look) else answer.effect
+    return read.name.lower().replace("_", " ")
