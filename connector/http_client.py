@@ -244,8 +244,7 @@ class HttpClient:
         status: int | None = None
         try:
             answer = self._exchange(method, url, deadline, headers, body)
-            status = answer.status
-            _refuse_by_status(status)
+            _refuse_by_status(status := answer.status)
             return answer
         except ConnectorError as error:
             outcome, reason = type(error).__name__, error.why

@@ -256,6 +256,30 @@ def test_every_link_between_the_documents_leads_somewhere() -> None:
     assert [] == broken
 
 
+NAMED_TEST = re.compile(r"\b(tests/[\w/]+\.py)::(\w+)")
+
+
+def names_of_tests(path: Path) -> set[str]:
+    tree = ast.walk(ast.parse(path.read_text())) if path.exists() else ()
+    return {node.name for node in tree if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "docs" / "security.md", ROOT / "SECURITY.md"], ids=relative
+)
+def test_every_test_that_a_claim_of_security_names_exists(page: Path) -> None:
+    named = NAMED_TEST.findall(page.read_text())
+    missing = [f"{path}::{name}" for path, name in named if name not in names_of_tests(ROOT / path)]
+    assert [] == missing
+
+
+def test_every_chapter_of_the_standard_has_its_claims_or_says_that_it_does_not_apply() -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    chapters = re.split(r"^## V(\d+) ", page, flags=re.MULTILINE)[1:]
+    assert list(range(1, 18)) == list(map(int, chapters[::2]))
+    assert all("::test_" in text or "Does not apply" in text for text in chapters[1::2])
+
+
 # The sources.
 
 
