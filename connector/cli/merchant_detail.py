@@ -23,7 +23,7 @@ def print_merchant(entry: Entry, detail: Detail, *, is_json: bool) -> None:
         return
     lists = {name: shown.pop(name) for name in ("settings", "events")}
     for name, value in shown.items():
-        text = ", ".join(map(str, value)) if isinstance(value, list) else value
+        text = (", ".join(map(str, value)) or None) if isinstance(value, list) else value
         click.echo(f"{name:16}  {cell(text)}")
     for name, rows in lists.items():
         click.echo(f"\n{name}")

@@ -154,7 +154,8 @@ def update(
     when the file holds none: {}.
     """
     connector = open_connector()
-    merchant = connector.merchants.entry(name).merchant
+    entry = connector.merchants.entry(name)
+    merchant = entry.merchant
     options = {"captured": captured, "sandbox": sandbox, "settings-from": settings_from}
     changed = [option for option, value in options.items() if value is not None]
     if source is None and not changed:
@@ -165,6 +166,9 @@ def update(
     given = _read(source)
     origin = SettingsFrom(settings_from or merchant.settings_from)
     is_whole = origin is SettingsFrom.CONNECTOR
+    if not is_whole and not entry.is_readable:
+        # What VTEX is to complete would take the place of what cannot be read now.
+        connector.merchants.check_keys()
     merged = {**merchant.settings, **given}
     if source is not None or settings_from is not None:
         merged = _checked(connector, merchant.provider, merged, is_whole=is_whole)

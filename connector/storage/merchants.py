@@ -99,10 +99,14 @@ class Merchants:
         sandbox: bool | None = None,
         captured: CapturedPolicy | None = None,
         settings_from: SettingsFrom | None = None,
+        is_merged: bool = False,
         by: str = CONNECTOR,
         command: str = "update",
     ) -> None:
-        """Replace what is given; what is None stays. Raises UnknownMerchant."""
+        """Replace what is given; what is None stays. Raises UnknownMerchant.
+
+        `is_merged` settings stand beside those that are stored by now.
+        """
         given = {
             "sandbox": sandbox,
             "captured": captured and captured.value,
@@ -111,27 +115,20 @@ class Merchants:
         options = {option: value for option, value in given.items() if value is not None}
         with self._database.write() as connection:
             row = _locked(connection, name)
-            sealed = None if settings is None else self._vault.encrypt(settings, name)
+            before = self._plain(row)
+            after = before if settings is None else {**(before if is_merged else {}), **settings}
+            sealed = None if settings is None else self._vault.encrypt(after, name)
             connection.run(sql.UPDATE, id=row[0], settings=sealed, **given)
-            changed = (
-                {}
-                if settings is None
-                else history.changes(self._vault.fingerprint, self._plain(row), settings)
-            )
+            changed = history.changes(self._vault.fingerprint, before, after)
+            kept = row[3] if changed else None
             history.record(
-                connection,
-                row[0],
-                by,
-                command,
-                settings=changed,
-                replaced=row[3] if changed else None,
-                **options,
+                connection, row[0], by, command, settings=changed, replaced=kept, **options
             )
 
-    def take_fields(self, merchant: Merchant) -> None:
+    def take_fields(self, name: str, given: Mapping[str, str]) -> None:
         """Store the settings that came with a request of VTEX's, unless another process has."""
-        if self.entry(merchant.name).merchant.settings != merchant.settings:
-            self.update(merchant.name, merchant.settings, by=VTEX, command="request")
+        if not given.items() <= self.entry(name).merchant.settings.items():
+            self.update(name, given, is_merged=True, by=VTEX, command="request")
 
     def note_fields(self, merchant: Merchant, given: Mapping[str, str]) -> None:
         """Keep fingerprints of what VTEX sends and nobody uses; write nothing when it is known."""

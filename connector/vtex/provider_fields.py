@@ -108,10 +108,10 @@ class ProviderFields:
             return merchant
         changed = replace(merchant, settings=merged)
         if merged != merchant.settings:
-            self._store(changed)
+            self._store(changed, given)
         return changed
 
-    def _store(self, changed: Merchant) -> None:
+    def _store(self, changed: Merchant, given: Mapping[str, str]) -> None:
         with self._lock:
             settings, at = self._stored.get(changed.id, (None, 0.0))
             if settings == changed.settings and now() - at < STALE_SECONDS:
@@ -121,7 +121,7 @@ class ProviderFields:
             if is_allowed:
                 self._stored[changed.id] = (changed.settings, now())
         if is_allowed:
-            self._merchants.take_fields(changed)
+            self._merchants.take_fields(changed.name, given)
             self._directory.replace(changed)
         else:
             self._warn(changed, "not-stored", "too many changes")

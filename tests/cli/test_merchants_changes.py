@@ -112,6 +112,22 @@ def test_payments_stay_where_they_were_made_when_the_sandbox_is_changed(
     assert {"before": False, "after": True} == {name: bool(is_there) for name, is_there in recorded}
 
 
+def test_an_empty_value_takes_a_setting_out_that_may_be_left_out(operator: Operator) -> None:
+    operator.add_tranzzo(SETTINGS | {"stage": "purchase"})
+    operator.json("merchants", "update", "shop", "--settings", "-", stdin='{"stage": ""}')
+    assert SETTINGS == operator.rig.connector.merchants.entry("shop").merchant.settings
+
+
+def test_an_update_without_the_key_wipes_nothing(operator: Operator) -> None:
+    operator.add_tranzzo()
+    operator.json("merchants", "update", "shop", "--settings-from", "vtex")
+    before = operator.rig.execute("SELECT settings FROM merchants")
+    operator.rig.configure(CONNECTOR_SECRET_KEYS=Fernet.generate_key().decode())
+    arguments = ("merchants", "update", "shop", "--settings", "-")
+    assert "CONNECTOR_SECRET_KEYS" in operator.fails(*arguments, stdin="{}")
+    assert before == operator.rig.execute("SELECT settings FROM merchants")
+
+
 # merchants reencrypt
 
 

@@ -304,3 +304,16 @@ def test_a_payout_address_is_neither_offered_nor_taken(rig: Rig) -> None:
         answer = rig.cancel("P1", merchantSettings=stolen)
         assert answer.status_code == 501
     assert wallet == merchant(rig).settings["refund_address"]
+
+
+def test_a_stale_process_brings_back_nothing_old(rig: Rig) -> None:
+    """The fields of a request are merged with what is stored by now, not with what it knew."""
+    with Cryptomus() as company:
+        rig.add(company, settings_from="vtex")
+        stale = merchant(rig)
+        wallet = "TDD97yguPESTpcrJMqU6h2ozZbibv4Vaqm"
+        settings = {**stale.settings, "refund_address": wallet}
+        rig.connector.merchants.update("shop", settings)
+        given = [{"name": "Cryptomus Payment API key", "value": NEW_SECRET}]
+        applied(rig, given, stale)
+        assert settings | {"payment_key": NEW_SECRET} == merchant(rig).settings
