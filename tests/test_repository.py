@@ -301,8 +301,8 @@ def test_no_name_says_nothing_or_is_foreign(path: Path) -> None:
         assert set() == words & VTEXS
 
 
-# What a library calls us by: gunicorn's worker, marshmallow's fields.
-LIBRARIES = {"handle_error"}
+# What a library calls us by: gunicorn's worker, socketserver's server, marshmallow's fields.
+LIBRARIES = {"handle_error", "process_request"}
 # Named after a variable of the environment.
 ENVIRONMENT = {"data_dir", "handle_error", "handle_request"}
 MARSHMALLOW = {"data", "data_key"}

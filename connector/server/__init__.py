@@ -7,17 +7,17 @@ import socket
 import threading
 from pathlib import Path
 from typing import Any
-from wsgiref.simple_server import WSGIServer
 from wsgiref.types import WSGIApplication
 
 from gunicorn import glogging
 from gunicorn.app.base import BaseApplication
-from prometheus_client import CollectorRegistry, multiprocess, start_http_server
+from prometheus_client import multiprocess
 
 from connector import logs, metrics
 from connector.app import all_threads, build, create_app
 from connector.config import Settings
 from connector.domain.errors import ConfigurationError
+from connector.server.metrics_port import MetricsServer
 from connector.server.rooms import allow_open_files
 
 log = logging.getLogger(__name__)
@@ -55,9 +55,9 @@ def gunicorn_settings(bind: str, workers: int, threads: int) -> dict[str, Any]:
         "limit_request_fields": 64,
         # Bytes of one; ours are shorter than 100, a proxy's may be long.
         "limit_request_field_size": 8190,
-        # No header changes a path or a scheme, wherever it comes from: a proxy on loopback has
-        # checked the path that it saw. By gunicorn's default one may set SCRIPT_NAME.
+        # Nobody's header changes the scheme: by gunicorn's default loopback's do.
         "forwarded_allow_ips": "",
+        # Nor the path, which a proxy has compared with its rules: by default SCRIPT_NAME does.
         "forwarder_headers": "",
         "post_fork": _post_fork,
         "post_worker_init": _post_worker_init,
@@ -69,7 +69,7 @@ def gunicorn_settings(bind: str, workers: int, threads: int) -> dict[str, Any]:
 class Server(BaseApplication):  # type: ignore[misc]
     """Runs the application until it is told to stop."""
 
-    metrics_server: WSGIServer | None = None
+    metrics_server: MetricsServer | None = None
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Logger(glogging.Logger):  # type: ignore[misc]
 def _post_fork(_: Any, worker: Any) -> None:
     """Leave the metrics' port to the master: a worker would hold it after the master's end."""
     if worker.app.metrics_server:
-        worker.app.metrics_server.socket.close()
+        worker.app.metrics_server.close_copies()
     if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         metrics.reserve(Path(folder))
 
@@ -138,13 +138,9 @@ def _when_ready(arbiter: Any) -> None:
     bind = arbiter.app.settings.metrics_bind
     if not bind:
         return
-    registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     host, _, port = bind.rpartition(":")
     try:
-        arbiter.app.metrics_server, _ = start_http_server(
-            int(port), addr=host.strip("[]"), registry=registry
-        )
+        arbiter.app.metrics_server = MetricsServer(host.strip("[]"), int(port)).start()
     except (OSError, OverflowError):
         log.warning("metrics are off: their port cannot be bound", extra={"bind": bind})
 
