@@ -85,18 +85,33 @@ def command(*arguments: str, **options: Any) -> Any:
     return subprocess.run(whole, capture_output=True, text=True, check=False, **options)
 
 
+def lose_the_end(company: TranzzoCompany) -> None:
+    """Cut the answer of a write off, and every look after it."""
+
+    def lose(operation: str, when: str) -> None:
+        if (operation, when) == ("void", "before"):
+            company.inject("status_before", "look", status=502, times=99)
+
+    company.hook = lose
+    company.inject("reset_after", "void")
+
+
 def cancel_one_of_each_state(operator: Operator, company: TranzzoCompany) -> None:
     """Let each payment of the shop be in the state that is its id."""
     rig = operator.rig
     rig.add(company)
     rig.add(name="other")
+    # Seconds; as long as a write whose answer was lost is looked for.
+    rig.configure(CONNECTOR_ANSWER_SECONDS="1.5")
     rig.cancel(company.create("done"))
     rig.cancel(company.create("manual", state="captured"))
     rig.cancel(company.create("waiting", state="paying"))
     company.inject("status_before", "look", status=429)
     rig.cancel(company.create("failed"))
-    company.inject("reset_after", "void")
+    lose_the_end(company)
     rig.cancel(company.create("unknown"))
+    company.hook = None
+    company.faults.clear()
     rig.cancel("other", merchant="other")
     running = CancelRequest(1, PaymentKey("running"), "request-1")
     rig.connector.requests.claim(running, lease=60, first_look=60)
