@@ -5,10 +5,10 @@ import socket
 from typing import Any
 
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, NoMoreData
-from gunicorn.http.parser import RequestParser
 
 from connector.domain.deadline import now
 from connector.server.framing import MOST_EMPTY_LINES, MOST_HEAD, Body, body_of, head_end
+from connector.server.heads import HeadParser
 
 # Bytes that are read from a connection at once.
 READ_AT_ONCE = 64 * 1024
@@ -62,7 +62,7 @@ class Connection:
         self.socket, self.client, self.server = peer, client, server
         self.sock = Outbox(peer)
         # Its source of bytes is empty: a parser that wants more finds the request cut off.
-        self.parser = RequestParser(cfg, (), client)
+        self.parser = HeadParser(cfg, (), client)
         self.received = bytearray()
         # When its time in the room it is in is over, by the deadline's clock.
         self.due = 0.0

@@ -1,0 +1,38 @@
+"""gunicorn's parser, but for a header that VTEX's own collection of requests sends twice."""
+
+from typing import Any
+
+from gunicorn.http.message import Request
+from gunicorn.http.parser import RequestParser
+
+_TYPE = "CONTENT-TYPE"
+
+
+class Head(Request):  # type: ignore[misc]
+    """A head whose Content-Type may be repeated: two alike are one, two others are no type at all.
+
+    gunicorn takes any second one for no HTTP. Two alike leave nothing that could be misread.
+    """
+
+    _content_type: str | None = None
+
+    def _apply_header_policy(
+        self, name: str, value: str, scheme_state: Any, seen: set[str], *rest: Any, **options: Any
+    ) -> Any:
+        is_type = name == _TYPE and not options.get("from_trailer")
+        if is_type:
+            seen.discard(_TYPE)
+            value = self._combined(value)
+        return super()._apply_header_policy(name, value, scheme_state, seen, *rest, **options)
+
+    def _combined(self, value: str) -> str:
+        """Return what stands for all that came so far: gunicorn tells the application the last."""
+        first = self._content_type
+        if first is not None and first.lower() != value.lower():
+            value = ",".join(one.partition(";")[0] for one in (first, value))
+        self._content_type = value
+        return value
+
+
+class HeadParser(RequestParser):  # type: ignore[misc]
+    mesg_class = Head
