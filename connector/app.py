@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response
 
-from connector import context, http_client, http_server, metrics, providers, webhooks
+from connector import bulkhead, context, http_client, http_server, metrics, providers, webhooks
 from connector.config import Settings
 from connector.domain.errors import ConfigurationError, ProviderUnavailable
 from connector.domain.merchant import SUITE_PROVIDER
@@ -35,18 +35,13 @@ from connector.vtex.manifest import manifest
 from connector.vtex.provider_fields import ProviderFields
 
 DEFAULT_THREADS = 64
-# Threads beyond those that one company's operations may take, as a share: they answer for the
-# other companies while that one hangs.
-SPARE_SHARE = 1 / 8
-LEAST_SPARE = 2
-
 # Of a replica that answers as it should: taking it away would make of a lost count a lost answer.
 _UNCOUNTED = "ok, but metrics are not counted; the log says why"
 
 
-def all_threads(threads: int) -> int:
-    """Count the threads of a process in which one company may take `threads`."""
-    return threads + max(LEAST_SPARE, int(threads * SPARE_SHARE))
+def all_threads(settings: Settings, threads: int) -> int:
+    """Count the threads of a process; the companies that are switched off count as one."""
+    return bulkhead.all_threads(len(_names(settings)) + 1, threads)
 
 
 class Enabled(dict[str, Provider]):
@@ -90,6 +85,8 @@ class Connector:
     operations: Operations
     callbacks: Callbacks
     reconciler: Reconciler
+    requesting: bulkhead.Shares
+    notifying: bulkhead.Shares
 
 
 def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
@@ -107,7 +104,7 @@ def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
     enabled = build_providers(settings, slots=threads)
     callbacks = Callbacks(
         payments,
-        _http("vtex", settings, threads),
+        _http("vtex", settings, bulkhead.CALLBACKS),
         directory.merchant,
         enabled,
         vault.open_callback,
@@ -141,6 +138,8 @@ def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
             settings.answer_seconds,
             callbacks.deliver_due,
         ),
+        requesting=bulkhead.Shares(enabled, bulkhead.share(threads)),
+        notifying=bulkhead.Shares(enabled, bulkhead.NOTIFICATIONS),
     )
 
 
@@ -172,12 +171,16 @@ def build_providers(settings: Settings, *, slots: int) -> Enabled:
     found = providers.discover()
     _check_paths(settings, found)
     enabled = Enabled(sold=settings.providers)
-    # The test suite is played by the sandbox, whether or not that is sold.
-    suite = {SUITE_PROVIDER} if settings.test_suite else set()
-    for name in (*settings.providers, *(suite - set(settings.providers))):
+    for name in _names(settings):
         kind = found[name]
         enabled[name] = kind(_http(name, settings, slots), _hosts(kind, settings))
     return enabled
+
+
+def _names(settings: Settings) -> list[str]:
+    """Name the providers that are switched on, and the one that plays the test suite."""
+    suite = [SUITE_PROVIDER] if settings.test_suite else []
+    return list(dict.fromkeys([*settings.providers, *suite]))
 
 
 def _http(name: str, settings: Settings, slots: int) -> http_client.HttpClient:
@@ -244,6 +247,7 @@ def create_app(connector: Connector) -> Flask:
                 cancel=operations.cancel,
                 settle=operations.settle,
                 refund=operations.refund,
+                shares=connector.requesting,
                 answer_seconds=settings.answer_seconds,
             )
         )
@@ -255,6 +259,8 @@ def create_app(connector: Connector) -> Flask:
                 connector.providers,
                 operations.notify,
                 settings.answer_seconds,
+                receiving=connector.notifying,
+                acting=connector.requesting,
             )
         )
     )

@@ -1,8 +1,11 @@
-"""Operations at one company, so many at a time: a hung company costs only its own calls."""
+"""What one company may take of a worker: so many threads, so many operations at a time.
+
+A company that hangs, or whose address is flooded, costs only its own requests.
+"""
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from connector.domain.errors import ProviderBusy
@@ -10,6 +13,23 @@ from connector.domain.errors import ProviderBusy
 # Seconds without any operation ended after which a company with no place left counts as hung,
 # and the most a place is waited for before that.
 PATIENCE_SECONDS = 0.5
+# What a company's requests may hold beyond the threads of its operations, as a share: what waits
+# for another request's answer, and what needs no call, while all operations hang.
+SPARE_SHARE, LEAST_SPARE = 1 / 8, 2
+# Threads that one company's unproven notifications may hold, and calls back to VTEX.
+NOTIFICATIONS, CALLBACKS = 32, 8
+# Threads that are nobody's: they refuse strangers and what comes too much, and tell the health.
+COMMON = 8
+
+
+def share(threads: int) -> int:
+    """Count the threads that one company's requests may hold where it has `threads` operations."""
+    return threads + max(LEAST_SPARE, int(threads * SPARE_SHARE))
+
+
+def all_threads(companies: int, threads: int) -> int:
+    """Count the threads of a process: each company's own, so that none waits for another's."""
+    return companies * (share(threads) + NOTIFICATIONS) + COMMON
 
 
 class Bulkhead:
@@ -52,3 +72,26 @@ class Bulkhead:
             self._free += 1
             self._changed_at = time.monotonic()
             self._changed.notify()
+
+
+class Shares:
+    """A worker's threads, shared among the companies: each may hold `places` of them.
+
+    What holds a thread for a company's sake counts, whether it calls, waits, reads or acts. A name
+    that is not among `companies`, as of one that is switched off, has its places with all such.
+    """
+
+    def __init__(self, companies: Iterable[str], places: int) -> None:
+        self._others = threading.Semaphore(places)
+        self._free = {name: threading.Semaphore(places) for name in companies}
+
+    @contextmanager
+    def place(self, company: str) -> Iterator[None]:
+        """Hold a thread for a company. Raises ProviderBusy at once when it has none left."""
+        free = self._free.get(company, self._others)
+        if not free.acquire(blocking=False):
+            raise ProviderBusy
+        try:
+            yield
+        finally:
+            free.release()

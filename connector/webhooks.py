@@ -2,18 +2,25 @@
 
 import base64
 import json
+import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from flask import Blueprint, Response, request
 
 from connector import context, http_server
-from connector.bulkhead import Bulkhead
+from connector.bulkhead import Shares
 from connector.domain.deadline import Deadline
-from connector.domain.errors import ConnectorError, NotAuthenticated, NotFound, UnknownMerchant
+from connector.domain.errors import (
+    ConnectorError,
+    NotAuthenticated,
+    NotFound,
+    ProviderBusy,
+    UnknownMerchant,
+)
 from connector.domain.merchant import Merchant
 from connector.domain.operation import NotificationRequest, Operation, Reply
 from connector.domain.payment import Notification
@@ -21,23 +28,27 @@ from connector.metrics import count_answer
 from connector.operations.notify import Notify
 from connector.provider import Provider
 
+log = logging.getLogger(__name__)
+
 # What Yandex Pay appends to the address it is given (its page "webhook").
 _SUFFIX = "/v1/webhook"
-# Messages that are proven at once; that may take a call for the company's keys.
-PROVING = 8
 _TAKEN = Reply(200, b'{"status": "success"}')
 
 
 @dataclass(frozen=True)
 class Webhooks:
-    """Takes notifications. `merchant` finds a merchant by its name, a disabled one too."""
+    """Takes notifications. `merchant` finds a merchant by its name, a disabled one too.
+
+    To read and to prove a message has shares of its own, `receiving`: whoever sends us nonsense
+    must not keep VTEX waiting. To act on one is as much work as VTEX's requests: `acting`.
+    """
 
     merchant: Callable[[str], Merchant]
     providers: Mapping[str, Provider]
     notify: Notify
     answer_seconds: float
-    # Not of the operations' places: whoever sends us nonsense must not keep VTEX waiting.
-    proving: Bulkhead = field(default_factory=lambda: Bulkhead(PROVING))
+    receiving: Shares
+    acting: Shares
 
     def receive(self, provider_name: str, merchant_name: str) -> Response:
         """POST /webhooks/<provider>/<merchant>: nothing is believed before it is proven.
@@ -54,8 +65,9 @@ class Webhooks:
             merchant = self._merchant(provider_name, merchant_name)
             provider = merchant.provider
             context.add(merchant=merchant.name or None, provider=provider)
-            news = self._read(merchant, deadline)
-            kept = self.notify.keep(merchant, news) if news else None
+            with self.receiving.place(provider):
+                news = self._read(merchant, deadline)
+                kept = self.notify.keep(merchant, news) if news else None
             if kept:
                 context.add(payment_id=kept.payment.payment_id, request_id=kept.request_id)
         except ConnectorError as error:
@@ -70,7 +82,12 @@ class Webhooks:
         return response
 
     def _act(self, merchant: Merchant, kept: NotificationRequest) -> None:
-        self.notify.act(merchant, kept, Deadline.after(self.answer_seconds))
+        """Act on news, unless the company's threads are taken: then reconcile does."""
+        try:
+            with self.acting.place(merchant.provider):
+                self.notify.act(merchant, kept, Deadline.after(self.answer_seconds))
+        except ProviderBusy as error:
+            log.warning("a notification is left to reconcile", extra={"code": error.code})
 
     def _merchant(self, provider_name: str, merchant_name: str) -> Merchant:
         """Find the merchant, or a stand-in for it. Raises NotFound where there is no such provider.
@@ -90,11 +107,9 @@ class Webhooks:
 
     def _read(self, merchant: Merchant, deadline: Deadline) -> Notification | None:
         provider = self.providers[merchant.provider]
-        # Before a place is taken: whoever sends slowly holds none.
         body = http_server.body(http_server.MAX_NOTIFICATION_BYTES)
         headers = {name.lower(): value for name, value in request.headers.items()}
-        with self.proving.slot():
-            return self._proven(provider, merchant, body, headers, deadline)
+        return self._proven(provider, merchant, body, headers, deadline)
 
     def _proven(
         self,

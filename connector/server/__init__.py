@@ -28,9 +28,11 @@ def gunicorn_settings(bind: str, workers: int, threads: int) -> dict[str, Any]:
     return {
         "bind": bind,
         "workers": workers,
-        # A request spends its time waiting for a company. One that hangs leaves some over.
-        "threads": all_threads(threads),
+        # A request spends its time waiting for a company. They are made when they are needed.
+        "threads": threads,
         "worker_class": "connector.server.worker.Worker",
+        # Nothing but a warning of gunicorn's depends on it: it must be more than the threads.
+        "worker_connections": threads + 1,
         # Its lines go where ours go, in the same form.
         "logger_class": "connector.server.Logger",
         # Without it one worker often takes nearly all connections.
@@ -83,7 +85,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.settings = settings
         self.has_reconcile = has_reconcile
         self._threads = threads
-        self._options = gunicorn_settings(bind, workers, threads)
+        self._options = gunicorn_settings(bind, workers, all_threads(settings, threads))
         super().__init__()
 
     def load_config(self) -> None:

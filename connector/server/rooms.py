@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from connector.server.connection import Connection
 
-# Open files of a process that is as large as it may be: 1,600 connections of clients, and those
-# to the companies and the database.
-OPEN_FILES = 2048
+# Open files of a process that is as large as it may be by default: 1,750 connections of clients,
+# and those to the companies and the database.
+OPEN_FILES = 2560
 
 
 def allow_open_files() -> None:

@@ -40,8 +40,9 @@ MOST_LARGE = 64  # the rest of a body; the memory they take is theirs times MAX_
 MOST_IDLE = 256  # the next request
 MOST_UNSENT = 128  # the client to read
 MOST_LINGERING = 128  # the client to close
-# Whole requests, answered or waiting for a thread: with more nothing is accepted.
-MOST_ANSWERED = 512
+# Whole requests that wait for a thread: with more nothing is accepted. They wait for milliseconds,
+# as each company has threads of its own and refuses what is more.
+MOST_QUEUED = 128
 
 ACCEPTED_AT_ONCE = 32
 # Bytes that are thrown away of what a client sends after the last answer.
@@ -59,7 +60,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.answering = 0
         # gunicorn asks clients to close their connections when so many are kept.
         self.keepalived_conns, self.max_keepalived = self.idle, self.idle.most
-        self.most_answered = places(MOST_ANSWERED)
+        self.most_answered = places(self.cfg.threads + MOST_QUEUED)
 
     @property
     def rooms(self) -> list[Room]:

@@ -13,6 +13,7 @@ from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from connector import context
+from connector.bulkhead import Shares
 from connector.domain.deadline import Deadline
 from connector.domain.errors import ConfigurationError, ConnectorError, InvalidRequest, NotFound
 from connector.domain.merchant import Merchant
@@ -91,6 +92,7 @@ class Endpoints:
     settle: Settles
     refund: Refunds
     payments: Known
+    shares: Shares
     manifest: bytes
     answer_seconds: float
     suite_seconds: float = SUITE_SECONDS
@@ -137,12 +139,8 @@ class Endpoints:
             merchant = self._merchant()
             provider = merchant.provider
             context.add(merchant=merchant.name, provider=provider)
-            asked_body = g.given = schemas.read_json(json_body())
-            asked = endpoint.load(merchant.id, asked_body)
-            context.add(**_named(asked))
-            is_create = endpoint.name == Operation.CREATE
-            merchant = self.fields.applied(merchant, asked_body, is_create=is_create)
-            reply = endpoint.answer(merchant, asked, deadline)
+            with self.shares.place(provider):
+                reply = self._done(endpoint, merchant, deadline)
         except ConnectorError as error:
             note_failure(error)
             reply = failure(error, payment_id)
@@ -163,6 +161,14 @@ class Endpoints:
             raise
         g.is_known = True
         return merchant
+
+    def _done(self, endpoint: Endpoint, merchant: Merchant, deadline: Deadline) -> Reply:
+        asked_body = g.given = schemas.read_json(json_body())
+        asked = endpoint.load(merchant.id, asked_body)
+        context.add(**_named(asked))
+        is_create = endpoint.name == Operation.CREATE
+        merchant = self.fields.applied(merchant, asked_body, is_create=is_create)
+        return endpoint.answer(merchant, asked, deadline)
 
     def _seconds(self) -> float:
         if self.directory.is_suite(request.headers):

@@ -93,9 +93,9 @@ class RuStorePurchase(Kind):
     company = RuStore
 
     def make(self, company: Any) -> Payment:
-        made = company.create(status=self.state)
+        made = company.create(new_id(), self.state)
         fields = {"authorizationId": made.purchase_id, "tid": made.invoice_id}
-        return Payment(new_id(), (made.purchase_id, made.invoice_id), fields)
+        return Payment(made.order_id, (made.purchase_id, made.invoice_id), fields)
 
     def is_cancelled(self, company: Any, payment: Payment) -> bool:
         return bool(company.state(payment.names[0]) == self.end)

@@ -7,12 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
 
 from connector import logs
+from connector.bulkhead import CALLBACKS
 from connector.storage.vault import open_vault
 from connector.vtex import callbacks
 from connector.vtex.callbacks import LEASE_SECONDS, PAUSES, Callbacks
@@ -304,6 +305,17 @@ def test_what_a_killed_sender_left_is_taken_up_after_its_lease(shop: Shop) -> No
     shop.due()
     assert shop.callbacks.deliver_due() == 1
     assert 1 == len(shop.sink.requests)
+
+
+def test_few_threads_wait_for_a_vtex_that_hangs_and_the_rest_is_due_again(shop: Shop) -> None:
+    """Whoever tells VTEX of a payment holds a thread of its company's."""
+    with ExitStack() as hanging:
+        for _ in range(CALLBACKS):
+            hanging.enter_context(shop.callbacks._http.bulkhead.slot())
+        assert not shop.deliver()
+        assert [] == shop.sink.requests
+        assert shop.due_in() is not None
+    assert shop.deliver()
 
 
 def test_an_address_that_was_moved_from_another_payment_is_not_called(shop: Shop) -> None:
