@@ -67,10 +67,10 @@ class EndJob(Job):
         is_refunded = any(send.action == job.ASKED_REFUND for send in attempt.sends)
         is_settled = payment.status is PaymentStatus.SETTLED
         status = _REFUNDED if is_refunded and is_settled else PaymentStatus.CANCELLED
-        if payment.status in _SEEN and status is PaymentStatus.CANCELLED:
-            # What the company said of the authorization is no reason of a denial.
-            payment = replace(payment, code=None, message=None)
         if status in TRANSITIONS[payment.status]:
+            if payment.status in _SEEN and status is PaymentStatus.CANCELLED:
+                # What the company said of the authorization is no reason of a denial.
+                payment = replace(payment, code=None, message=None)
             payment = payment.moved(status)
         attempt.payment = replace(payment, cancellation_id=told)
         return _done(told)

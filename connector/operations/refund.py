@@ -127,8 +127,9 @@ class _RefundJob(Job):
         if not lost:
             return
         is_all = look.refunded is None and look.standing is Standing.UNDONE
-        beyond = (look.refunded or Decimal()) - _ours(attempt)
-        if is_all or beyond >= self.value:
+        all_of_it = attempt.payment.settled if is_all else None
+        beyond = (look.refunded or all_of_it or Decimal()) - _ours(attempt)
+        if beyond >= self.value:
             attempt.close(lost[-1], "done")
         elif beyond > 0:
             raise OutcomeUnknown(reason=Rule.PART_RETURNED)

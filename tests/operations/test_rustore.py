@@ -319,6 +319,39 @@ class TestUnderWay:
         assert 200 == shop.refund(P, PRICE).status_code
         assert 0 == company.effects[f"refund:{purchase.invoice_id}"]
 
+    def test_a_refund_given_up_is_not_told_done_because_another_was(
+        self, shop: Rig, company: RuStore, purchase: Purchase
+    ) -> None:
+        """Only the whole can be returned, and it was, once."""
+        shop.settle(P, PRICE)
+        company.inject("reset_before", "refund")
+        assert 500 == shop.refund(P, PRICE, "first").status_code
+        shop.execute("UPDATE sends SET sent_at = sent_at - 60")
+        assert 200 == shop.refund(P, PRICE, "second").status_code
+        assert (500, "amount-too-large") == code(shop.refund(P, PRICE, "first"))
+        assert 1 == company.effects[f"refund:{purchase.invoice_id}"]
+
+    def test_a_refund_given_up_that_took_effect_after_all_is_told_done(
+        self, shop: Rig, company: RuStore, purchase: Purchase
+    ) -> None:
+        shop.settle(P, PRICE)
+        company.inject("reset_before", "refund")
+        assert 500 == shop.refund(P, PRICE, "first").status_code
+        shop.execute("UPDATE sends SET sent_at = sent_at - 60, state = 'lost'")
+        company.move(purchase, "REFUNDED")
+        assert 200 == shop.refund(P, PRICE, "first").status_code
+        assert (500, "amount-too-large") == code(shop.refund(P, PRICE, "second"))
+
+    def test_a_refunded_payment_that_is_cancelled_keeps_the_word_of_its_approval(
+        self, shop: Rig, a_sink: Sink, purchase: Purchase
+    ) -> None:
+        shop.settle(P, PRICE)
+        shop.refund(P, PRICE)
+        told = create(shop, a_sink)
+        assert ("approved", "PAID") == (told["status"], told["code"])
+        assert 200 == shop.cancel(P).status_code
+        assert told == create(shop, a_sink)
+
     def test_a_refund_that_is_not_possible_now_is_never_a_persons(
         self, shop: Rig, company: RuStore, purchase: Purchase
     ) -> None:
