@@ -170,6 +170,15 @@ def test_an_upgrade_keeps_every_row(old_database: Database) -> None:
     assert old_database.is_ready()
 
 
+def test_merchants_that_were_there_take_no_settings_from_requests(old_database: Database) -> None:
+    migrate(old_database)
+    with old_database.read() as connection:
+        assert ("connector", None) == connection.one(
+            "SELECT settings_from, fields_seen FROM merchants"
+        )
+        assert [] == connection.all("SELECT * FROM admin_events")
+
+
 def test_what_was_cancelled_before_an_upgrade_is_still_answered(old_database: Database) -> None:
     migrate(old_database)
     requests, payments = Requests(old_database), Payments(old_database)
