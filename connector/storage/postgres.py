@@ -9,7 +9,8 @@ from psycopg import pq
 from connector import tls
 from connector.domain.errors import ConfigurationError
 
-# No password is sent to a server that asks for it in clear.
+# No password is sent to a server that asks for it in clear: on this machine too, where another
+# user may have taken the port.
 _REQUIRED = "!password"
 _VERIFIED = "verify-full"
 
@@ -32,7 +33,7 @@ def guards(arguments: Mapping[str, Any], *, verify: bool, ca_file: str) -> dict[
     URL that does not ask for that.
     """
     used = {**_defaults(), **{name: _text(value) for name, value in arguments.items()}}
-    added = {}
+    added = {"require_auth": used.get("require_auth") or _REQUIRED}
     if used.get("sslmode", "").startswith("verify-"):
         added["sslrootcert"] = used.get("sslrootcert") or tls.bundle(ca_file)
     if not used.get("service") and all(map(_is_here, _servers(used))):
@@ -43,7 +44,6 @@ def guards(arguments: Mapping[str, Any], *, verify: bool, ca_file: str) -> dict[
             "so that nobody else can pass for it, or set CONNECTOR_DATABASE_TLS=off where the "
             "network itself is trusted"
         )
-    added["require_auth"] = used.get("require_auth") or _REQUIRED
     if verify:
         # GSSAPI's encryption would take the place of TLS.
         added |= {"sslmode": _VERIFIED, "gssencmode": "disable"}

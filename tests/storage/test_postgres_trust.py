@@ -201,6 +201,14 @@ def test_no_password_is_sent_in_clear_where_no_proof_is_wanted(
     assert b"" == b"".join(impostor.received)
 
 
+def test_no_password_is_sent_in_clear_on_this_machine(impostor: Impostor) -> None:
+    """Another user may have taken the port of a server that is down."""
+    for host in ("127.0.0.1", "localhost"):
+        with pytest.raises(ConfigurationError, match="scram-sha-256"):
+            opened(impostor.url(host=host))
+    assert b"" == b"".join(impostor.received)
+
+
 def test_who_allows_it_by_name_sends_it(impostor: Impostor, certificate: Path) -> None:
     query = f"?sslmode=verify-full&require_auth=password&sslrootcert={certificate}"
     with pytest.raises(StorageUnavailable):
