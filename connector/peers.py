@@ -14,8 +14,8 @@ MOST_HOPS = 16
 # Refusals of one peer that are answered at once, and seconds until one more is.
 BURST, REFILL_SECONDS = 20, 3.0
 # Seconds by which a refusal beyond that is put off, and how many of a process at once: they hold
-# threads. More at once are answered without a pause.
-PAUSE_SECONDS, PLACES = 1.0, 4
+# threads, of which there are three at least. More at once are answered without a pause.
+PAUSE_SECONDS, PLACES = 1.0, 2
 # Peers that are remembered, those last refused: some hundred bytes each.
 MOST_PEERS = 10_000
 # Bits of an IPv6 address that one customer has to choose from.

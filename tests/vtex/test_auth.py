@@ -9,6 +9,7 @@ from werkzeug.datastructures import Headers
 from connector.domain.errors import NotAuthenticated, StorageUnavailable
 from connector.domain.merchant import CapturedPolicy
 from connector.storage import merchants as storage
+from connector.storage.merchant_statements import TOUCH
 from connector.storage.merchants import Credentials
 from connector.vtex import auth
 from connector.vtex.auth import Directory
@@ -256,7 +257,7 @@ def test_two_changes_at_once_are_both_noticed(
     def disable_slowly() -> None:
         with database.write() as connection:
             connection.run("UPDATE merchants SET disabled = :yes WHERE name = 'second'", yes=True)
-            connection.run(storage._TOUCH, id=2)
+            connection.run(TOUCH, name="second")
             touched.set()
             looked.wait(1)
 
