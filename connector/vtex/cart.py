@@ -13,6 +13,8 @@ from typing import Any
 
 from connector.domain.order import Line
 
+# Items that are read; what the others cost is one line. A body may name sixty thousand.
+MOST_ITEMS = 500
 # Digits before the point, and after it, that an amount may have.
 MOST_DIGITS = 15
 # Twice both, for a product of two, and room for the sum of a long cart.
@@ -74,7 +76,7 @@ def _items(
     cart: Mapping[str, Any], reading: Callable[[Decimal, Decimal], Decimal]
 ) -> Iterator[Line]:
     items = cart.get("items")
-    for place, item in enumerate(items if isinstance(items, list) else [], start=1):
+    for place, item in enumerate(items[:MOST_ITEMS] if isinstance(items, list) else [], start=1):
         if not isinstance(item, dict):
             continue
         price, quantity = number(item.get("price")), number(item.get("quantity", 1))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.vtex.cart import lines_of, number
+from connector.vtex.cart import MOST_ITEMS, lines_of, number
 
 cents = st.decimals(Decimal("0.01"), Decimal(10) ** 12, places=2)
 prices = st.decimals(-10, 10_000, places=2) | st.decimals(0, 10_000, places=4) | st.integers()
@@ -153,3 +153,9 @@ def test_an_item_without_a_name_has_its_id_and_without_that_its_place() -> None:
 )
 def test_a_number_is_read_exactly_or_not_at_all(written: object, read: str | None) -> None:
     assert number(written) == (None if read is None else Decimal(read))
+
+
+def test_of_a_cart_without_end_the_first_items_are_read_and_the_rest_is_one_line() -> None:
+    read = totals("700.00", items=[item("1.00")] * 700)
+    assert len(read) == MOST_ITEMS + 1
+    assert read[-1] == ("other", f"{700 - MOST_ITEMS}.00")
