@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connector.cli.output import credentials
+from connector.cli.start import os_user
 from connector.domain.errors import ConfigurationError
 from connector.domain.merchant import SUITE_PROVIDER, CapturedPolicy
 from connector.storage import private
@@ -29,10 +30,12 @@ def demo_credentials(connector: "Connector") -> dict[str, str]:
     if named and named[0].merchant.provider != SUITE_PROVIDER:
         raise ConfigurationError(f"The merchant {NAME} is a real one; there can be no demo")
     if named:
-        made = connector.merchants.rotate_token(NAME)
+        made = connector.merchants.rotate_token(NAME, by=os_user())
     else:
         policy = CapturedPolicy.MANUAL
-        made = connector.merchants.add(NAME, SUITE_PROVIDER, {}, sandbox=True, captured=policy)
+        made = connector.merchants.add(
+            NAME, SUITE_PROVIDER, {}, sandbox=True, captured=policy, by=os_user()
+        )
     private.make_folder(path.parent, "CONNECTOR_DATA_DIR")
     private.write(path, json.dumps(credentials(made)).encode())
     return credentials(made)
