@@ -14,7 +14,6 @@ from connector.domain.operation import (
     Reply,
     Request,
     Send,
-    State,
     Turn,
     send_reference,
 )
@@ -45,8 +44,7 @@ class Attempt:
     """One turn of a request, while it lasts: what it may do to the company.
 
     `payment` is what is known of the payment by now; it is recorded with every write and at the
-    end. `is_asked` says that VTEX waits for the answer; else reconcile looks after `looks` times,
-    and `is_listed` says that the request is on the operator's list.
+    end. `is_asked` says that VTEX waits for the answer; else reconcile looks after `looks` times.
     """
 
     def __init__(
@@ -58,7 +56,6 @@ class Attempt:
         self.deadline = deadline
         self.is_asked = due is None
         self.looks = due.looks if due else 0
-        self.is_listed = due is not None and due.state is State.MANUAL
         self.payment = turn.payment
         self.sends = list(turn.sends)
         self.closed: dict[tuple[str, int], str] = {}

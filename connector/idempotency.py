@@ -152,7 +152,7 @@ class Once:
         reply = render(outcome) if outcome.is_final else None
         looks = due.looks + 1 if due else 0
         next_look = _next_look(request.operation, outcome, looks)
-        is_operators = _is_operators(request.operation, outcome, due, next_look)
+        is_operators = _is_operators(attempt, request.operation, outcome, next_look)
         recorded = replace(outcome, state=State.MANUAL) if is_operators else outcome
         _tell(recorded)
         attempt.note(last_step(request, attempt, recorded, render))
@@ -259,10 +259,12 @@ def _same(kept: Kept, request: Request) -> Reply:
 
 
 def _has_ended(first: Progress, now: Progress) -> bool:
-    """Whether the identical request that was running has ended, whatever came of it."""
-    is_running = now.is_held and now.is_same
+    """Whether the identical request that was running has ended, whatever came of it.
+
+    One that was killed still has the lease, which ends by itself.
+    """
     is_first = first.is_same and now.attempts == first.attempts
-    return is_first and not is_running and now.state is not State.RUNNING
+    return is_first and not now.is_same and now.state is not State.RUNNING
 
 
 def _outcome(progress: Progress) -> Outcome:
@@ -288,10 +290,10 @@ def _next_look(operation: Operation, outcome: Outcome, looks: int) -> float | No
 
 
 def _is_operators(
-    operation: Operation, outcome: Outcome, due: Due | None, next_look: float | None
+    attempt: Attempt, operation: Operation, outcome: Outcome, next_look: float | None
 ) -> bool:
     """Whether it is a person's until it is done: listed before, or looked at to the end."""
-    if due is None or operation in _NEVER_THE_OPERATORS or outcome.state is State.DONE:
+    if operation in _NEVER_THE_OPERATORS or outcome.state is State.DONE:
         return False
-    is_given_up = next_look is None and outcome.state in _LOOKED_AT[operation]
-    return due.state is State.MANUAL or is_given_up
+    is_looked_at = not attempt.is_asked and outcome.state in _LOOKED_AT[operation]
+    return attempt.turn.is_listed or (is_looked_at and next_look is None)

@@ -182,8 +182,8 @@ class Turn:
 
     `token` fences it: after the lease passed to another, nothing can be sent or recorded with
     this one. `attempt` counts the turns of this request, this one too, and `before` is how the
-    one before ended: code, message and reason. The rest is what is known of the payment at that
-    moment.
+    one before ended: code, message and reason. `is_listed` says that the request is on the
+    operator's list. The rest is what is known of the payment at that moment.
     """
 
     claim_id: str
@@ -193,6 +193,7 @@ class Turn:
     sends: tuple[Send, ...] = ()
     attempt: int = 1
     before: tuple[str | None, ...] = ()
+    is_listed: bool = False
 
 
 @dataclass(frozen=True)

@@ -74,8 +74,9 @@ class Payment:
 
     `amount`, in units of `currency`, is what VTEX asked to be paid, None for a payment that was
     not created here; `settled` is what was taken of it, as VTEX was told. `is_cancel_asked`
-    says that VTEX wants it gone, whether that was possible by now or not. `code` and `message`
-    are of the authorization. `callback` is VTEX's address for news of it, sealed, and
+    says that VTEX wants it gone, whether that was possible by now or not; `is_manual`, that a
+    person was told to return what is taken, so that nothing is returned beside them. `code` and
+    `message` are of the authorization. `callback` is VTEX's address for news of it, sealed, and
     `is_callback_due` says that VTEX is still to be told there.
     """
 
@@ -90,6 +91,7 @@ class Payment:
     cancellation_id: str | None = None
     settled: Decimal | None = None
     is_cancel_asked: bool = False
+    is_manual: bool = False
     callback: str | None = field(default=None, repr=False)
     is_callback_due: bool = False
 
@@ -122,13 +124,12 @@ class Look:
     `amount` is in units of `currency`, as first authorized; `captured` is what was taken and
     `refunded` what of that was returned by now, None where the company does not show them.
     `cancellation_id` is the company's id of what ended the payment. `failures` counts the ends
-    of ours or others' that failed there while the money stayed. `is_final` says that a STUCK
-    standing cannot change by itself. `own` and `own_id` tell what became of the write whose
-    reference was given, where the company shows writes by our reference. `is_another` says that
-    the company shows it under another order id than VTEX's payment id. The ids, the
-    `payment_url` and the `memo` are None where they are as known before. `again` is when to
-    look again, in seconds, where that is known. `word` is the company's own status word, for
-    people.
+    of ours or others' that failed there while the money stayed. `own` and `own_id` tell what
+    became of the write whose reference was given, where the company shows writes by our
+    reference. `is_another` says that the company shows it under another order id than VTEX's
+    payment id. The ids, the `payment_url` and the `memo` are None where they are as known before.
+    `again` is when to look again, in seconds, where that is known. `word` is the company's own
+    status word, for people.
     """
 
     standing: Standing
@@ -136,7 +137,6 @@ class Look:
     currency: str | None = None
     cancellation_id: str | None = None
     failures: int = 0
-    is_final: bool = False
     is_another: bool = False
     word: str = ""
     captured: Decimal | None = None

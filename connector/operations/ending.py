@@ -34,14 +34,13 @@ _WRITES = {
     Standing.UNSEEN: job.RELEASE,
 }
 
-# Standings in which VTEX's cancel asks for what only a person can do: why, and whether that is
-# final, because it cannot change by itself.
-_MANUAL: Mapping[Standing, tuple[str, bool]] = {
-    Standing.CAPTURED: ("the money is already captured", True),
-    Standing.PARTLY_REFUNDED: ("the money is captured and partly refunded", True),
-    Standing.UNPAID: ("the provider cannot cancel an unpaid payment; it expires by itself", False),
+# Standings in which VTEX's cancel asks for what only a person can do, and why.
+_MANUAL: Mapping[Standing, str] = {
+    Standing.CAPTURED: "the money is already captured",
+    Standing.PARTLY_REFUNDED: "the money is captured and partly refunded",
+    Standing.UNPAID: "the provider cannot cancel an unpaid payment; it expires by itself",
 }
-_UNSUPPORTED = ("the provider cannot cancel a payment in this state", False)
+_UNSUPPORTED = "the provider cannot cancel a payment in this state"
 _REFUNDED = PaymentStatus.REFUNDED
 # Statuses that a payment has only after the company showed it.
 _SEEN = {PaymentStatus.APPROVED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
@@ -84,13 +83,13 @@ class EndJob(Job):
             return self._absent(attempt)
         if not self._is_whole(look, attempt):
             _unask(attempt)
-            return _manual("only the whole payment can be cancelled", is_final=True)
+            return _manual("only the whole payment can be cancelled")
         self.want_gone(attempt)
         if standing is Standing.STUCK:
-            return _manual(f"the provider says {look.word}", is_final=look.is_final)
+            return _manual(f"the provider says {look.word}")
         if standing is Standing.WORKING or standing in self._passing:
             return _pending(look)
-        return None if self._action(standing) else _manual(*_MANUAL.get(standing, _UNSUPPORTED))
+        return None if self._action(standing) else _left_to_a_person(standing, attempt)
 
     def _is_whole(self, look: Look, attempt: Attempt) -> bool:
         """Whether all is to go: of what the company shows, or of what VTEX created.
@@ -155,11 +154,12 @@ class EndJob(Job):
             return _manual(f"the provider failed to {action} it {MOST_SENDS} times")
         if action == REFUND:
             self._rule_out_a_refund(attempt)
-        if action == REFUND and attempt.is_listed:
+        is_persons = attempt.payment.is_manual or (attempt.turn.is_listed and not attempt.is_asked)
+        if action == REFUND and is_persons:
             # A person was told to return the money; only a hold is released beside them.
-            return _manual("the money is already captured")
+            return _left_to_a_person(Standing.CAPTURED, attempt)
         if action == REFUND and not attempt.is_asked and attempt.payment.settled is not None:
-            return _manual("VTEX settled the payment since", is_final=True)
+            return _manual("VTEX settled the payment since")
         if send and action == REFUND and not has_failed:
             self._refuse_an_early_repeat(send)
         if not attempt.deadline.allows_a_write():
@@ -252,9 +252,15 @@ def _done(cancellation_id: str) -> Outcome:
     return Outcome(State.DONE, None, "Cancelled", cancellation_id, is_final=True)
 
 
-def _manual(reason: str, is_final: bool = False) -> Outcome:
+def _left_to_a_person(standing: Standing, attempt: Attempt) -> Outcome:
+    if standing in job.TAKEN:
+        attempt.payment = replace(attempt.payment, is_manual=True)
+    return _manual(_MANUAL.get(standing, _UNSUPPORTED))
+
+
+def _manual(reason: str) -> Outcome:
     message = f"This payment needs to be cancelled manually: {reason}"
-    return Outcome(State.MANUAL, CANCEL_MANUALLY, message, is_final=is_final, reason=reason)
+    return Outcome(State.MANUAL, CANCEL_MANUALLY, message, reason=reason)
 
 
 def _pending(look: Look) -> Outcome:

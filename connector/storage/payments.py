@@ -71,7 +71,7 @@ def payment_from(payment_id: str, row: Sequence[Any]) -> Payment:
     """Read the columns of `sql.PAYMENT`."""
     authorization_id, provider_payment_id, memo, status, sandbox, amount, currency = row[:7]
     payment_url, code, message, cancellation_id, settled, is_cancel_asked = row[7:13]
-    callback, callback_at = row[13:]
+    is_manual, callback, callback_at = row[13:]
     return Payment(
         key=PaymentKey(
             payment_id, plain(authorization_id), plain(provider_payment_id), plain(memo)
@@ -86,6 +86,7 @@ def payment_from(payment_id: str, row: Sequence[Any]) -> Payment:
         cancellation_id=plain(cancellation_id),
         settled=decimal(settled),
         is_cancel_asked=bool(is_cancel_asked),
+        is_manual=bool(is_manual),
         callback=callback,
         is_callback_due=callback_at is not None,
     )
@@ -107,5 +108,6 @@ def payment_values(payment: Payment) -> dict[str, Any]:
         "cancellation_id": escaped(payment.cancellation_id),
         "settled": text(payment.settled),
         "is_cancel_asked": payment.is_cancel_asked,
+        "is_manual": payment.is_manual,
         "callback": payment.callback,
     }

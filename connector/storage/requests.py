@@ -63,11 +63,12 @@ class Requests:
         try:
             with self._database.write() as connection:
                 turn = _lease(connection, request, lease)
-                attempt, *before = _record(connection, values, first_look)
+                attempt, state, *before = _record(connection, values, first_look)
                 if attempt <= MOST_ATTEMPTS:
                     asked = Step(Kind.ASKED, attempt, amount=request.value)
                     write_steps(connection, turn.claim_id, [asked])
-                return replace(turn, attempt=attempt, before=tuple(before))
+                is_listed = state == State.MANUAL
+                return replace(turn, attempt=attempt, is_listed=is_listed, before=tuple(before))
         except _Undone:
             return self.kept(request)
 
@@ -88,8 +89,9 @@ class Requests:
         try:
             with self._database.write() as connection:
                 turn = _lease(connection, request, lease)
-                attempt, *before = _take_up_due(connection, request)
-                return replace(turn, attempt=attempt, before=tuple(before))
+                attempt, state, *before = _take_up_due(connection, request)
+                is_listed = state == State.MANUAL
+                return replace(turn, attempt=attempt, is_listed=is_listed, before=tuple(before))
         except _Undone:
             return None
 
@@ -231,7 +233,7 @@ def _close(connection: Connection, turn: Turn, closed: Mapping[tuple[str, int], 
 def _record(connection: Connection, values: dict[str, Any], first_look: float) -> tuple[Any, ...]:
     """Record a request, or take it up again unless its reply is final.
 
-    Returns the count of its attempts, and how the one before ended.
+    Returns the count of its attempts, its state, and how the one before ended.
     """
     if made := connection.one(sql.INSERT, **values, first_look=first_look):
         return made

@@ -5,7 +5,7 @@
 # A payment's columns, in the order in which `payments.payment_from` reads them.
 PAYMENT = """
     authorization_id, provider_payment_id, memo, status, sandbox, amount, currency, payment_url,
-    code, message, cancellation_id, settled, is_cancel_asked, callback,
+    code, message, cancellation_id, settled, is_cancel_asked, is_manual, callback,
     callback_at"""
 
 KEPT = """
@@ -20,7 +20,7 @@ INSERT = """
         :id, :merchant_id, :operation, :payment_id, :request_id, :sandbox, :value,
         :authorization_id, :provider_payment_id, 'running', 1, 0, NOW + :first_look, NOW, NOW)
     ON CONFLICT (id) DO NOTHING
-    RETURNING attempts, code, message, reason"""
+    RETURNING attempts, state, code, message, reason"""
 
 # News is kept before anything is done with it, and looked at from now on.
 REMEMBER = """
@@ -36,13 +36,14 @@ REMEMBER = """
 # The value with which a request began to move money.
 STARTED = "SELECT value FROM requests WHERE id = :id AND reference IS NOT NULL"
 
-# What VTEX repeats is taken up again.
+# What VTEX repeats is taken up again. A cancellation on the operator's list stays there.
 TAKE_UP = """
     UPDATE requests SET
-        state = 'running', attempts = attempts + 1, value = :value, looks = 0,
+        state = CASE WHEN state = 'manual' AND operation = 'cancel' THEN state ELSE 'running' END,
+        attempts = attempts + 1, value = :value, looks = 0,
         next_look_at = NOW + :first_look, updated_at = NOW
     WHERE id = :id AND reply_status IS NULL
-    RETURNING attempts, code, message, reason"""
+    RETURNING attempts, state, code, message, reason"""
 
 # A row on the operator's list stays there while reconcile looks.
 TAKE_UP_DUE = """
@@ -50,7 +51,7 @@ TAKE_UP_DUE = """
         state = CASE WHEN state = 'manual' THEN state ELSE 'running' END,
         attempts = attempts + 1, updated_at = NOW
     WHERE id = :id AND next_look_at <= NOW
-    RETURNING attempts, code, message, reason"""
+    RETURNING attempts, state, code, message, reason"""
 
 # What is once known of a payment stays known, whatever a later request leaves out or says: VTEX
 # may hold an id that it was told before the company told us of another.
@@ -92,7 +93,8 @@ _RECORD = """
         memo = :memo, status = :status, sandbox = :sandbox, amount = :amount,
         currency = :currency, payment_url = :payment_url, code = :code, message = :message,
         cancellation_id = :cancellation_id, settled = :settled,
-        is_cancel_asked = :is_cancel_asked, callback = :callback, updated_at = NOW"""
+        is_cancel_asked = :is_cancel_asked, is_manual = :is_manual, callback = :callback,
+        updated_at = NOW"""
 
 MARK_SENDING = f"""
     UPDATE payments SET sends = sends + 1,{_RECORD}

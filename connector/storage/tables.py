@@ -91,6 +91,7 @@ payments = Table(
     Column("message", Text),
     Column("settled", Text),
     Column("is_cancel_asked", Boolean, nullable=False, server_default=false()),
+    Column("is_manual", Boolean, nullable=False, server_default=false()),
     Column("callback", Text),
     Column("callback_at", Double),
     Column("callback_attempts", Integer, nullable=False, server_default="0"),

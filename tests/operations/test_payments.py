@@ -156,6 +156,14 @@ class TestCreateAfterACancellation:
         assert approved["code"]
         assert (None, None) == (denied["code"], denied["message"])
 
+    def test_what_was_refunded_stays_as_it_was_approved(self, scene: Scene) -> None:
+        scene.settled()
+        approved = scene.create().get_json()
+        scene.refund()
+        assert 200 == scene.rig.cancel(P).status_code
+
+        assert approved == scene.create().get_json()
+
 
 @of(*KINDS)
 class TestCreate:

@@ -98,7 +98,7 @@ class Told:
             return
         if not self._is_kept(asked, answer):
             getattr(self, f"_hear_{asked.operation}")(asked, answer.status_code, body)
-            self._keep(asked, answer.status_code, answer.data, body["message"])
+            self._keep(asked, answer.status_code, answer.data)
 
     def _is_kept(self, asked: Asked, answer: Any) -> bool:
         """A final answer is given again, byte for byte; nothing else is asked under its id."""
@@ -112,9 +112,9 @@ class Told:
             assert answer.status_code == 422, (asked, kept, answer.data)
         return True
 
-    def _keep(self, asked: Asked, status: int, answer: bytes, message: str) -> None:
-        """Remember what is final: done; or a person's, where the money cannot come back."""
-        is_persons = status == 501 and (asked.operation == "refund" or "captured" in message)
+    def _keep(self, asked: Asked, status: int, answer: bytes) -> None:
+        """Remember what is final: done; or a refund that is a person's."""
+        is_persons = status == 501 and asked.operation == "refund"
         if status == 200 or is_persons:
             self.kept[asked.operation, asked.request_id] = asked.value, answer
 

@@ -25,6 +25,7 @@ FULL = Payment(
     cancellation_id="cancellation-1",
     settled=Decimal("0.10"),
     is_cancel_asked=True,
+    is_manual=True,
     callback="a sealed address",
 )
 # Of the texts these come from outside; the others are of an alphabet of their own.

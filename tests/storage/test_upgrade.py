@@ -220,6 +220,33 @@ def test_what_was_open_before_an_upgrade_is_finished_after_it(old_database: Data
     assert requests.kept(due.request) == Kept(Reply(200, b"{}"), None)
 
 
+@pytest.mark.parametrize("status", [501, 200])
+def test_an_answer_for_a_person_that_was_kept_before_an_upgrade_is_not_kept_after_it(
+    old_database: Database, status: int
+) -> None:
+    body = b'{"paymentId": "P6", "code": "cancel-manually", "message": "..."}'
+    asked = CancelRequest(1, PaymentKey("P6"), "cancel-manually")
+    row = {**ROWS_OF_0001["requests"][0], "id": asked.claim_id, "payment_id": "P6"}
+    row |= {"request_id": asked.request_id, "state": "manual", "reply_status": status}
+    insert(old_database, "payments", {**ROWS_OF_0001["payments"][1], "payment_id": "P6"})
+    insert(old_database, "requests", {**row, "reply_body": body})
+    of_another = CancelRequest(1, PaymentKey("P7"), "cancel-manually")
+    insert(old_database, "payments", {**ROWS_OF_0001["payments"][0], "payment_id": "P7"})
+    row |= {"id": of_another.claim_id, "payment_id": "P7", "state": "done", "reply_status": 200}
+    done = b'{"code": null, "requestId": "cancel-manually"}'
+    insert(old_database, "requests", {**row, "reply_body": done})
+    migrate(old_database)
+    requests, payments = Requests(old_database), Payments(old_database)
+    assert requests.kept(asked) is None
+    assert requests.kept(of_another) == Kept(Reply(200, done), Decimal("10.00"))
+    turn = requests.claim(asked, lease=60, first_look=60)
+    assert isinstance(turn, Turn)
+    assert (True, True) == (turn.is_listed, turn.payment.is_manual)
+    known = payments.known(1, "P7")
+    assert known
+    assert not known.is_manual
+
+
 def test_any_cancellation_id_kept_by_revision_0001_is_read(old_database: Database) -> None:
     """It was kept as the company wrote it, without escapes."""
     told = {"P3": 'a "quoted" one', "P4": "back\\slash", "P5": "tab\t", "P6": "é"}
