@@ -172,8 +172,10 @@ class Attempt:
         return send.reference
 
 
-def last_step(request: Request, attempt: Attempt, outcome: Outcome, render: Render) -> Step:
-    """Say how the attempt ended, and what VTEX is told, if it waits."""
+def last_step(
+    request: Request, attempt: Attempt, outcome: Outcome, final: Reply | None, render: Render
+) -> Step:
+    """Say how the attempt ended, and what VTEX is told, if it waits: the `final` reply, if any."""
     ended = Step(
         Kind.ENDED,
         state=outcome.state,
@@ -190,7 +192,7 @@ def last_step(request: Request, attempt: Attempt, outcome: Outcome, render: Rend
         return replace(
             told, http_status=status, word=payment.status, code=told.code or payment.code
         )
-    reply = render(outcome)
+    reply = final or render(outcome)
     return replace(told, http_status=reply.status, code=reply.code)
 
 

@@ -155,7 +155,7 @@ class Once:
         is_operators = _is_operators(attempt, request.operation, outcome, next_look)
         recorded = replace(outcome, state=State.MANUAL) if is_operators else outcome
         _tell(recorded)
-        attempt.note(last_step(request, attempt, recorded, render))
+        attempt.note(last_step(request, attempt, recorded, reply, render))
         self.requests.end_turn(
             attempt.turn,
             recorded,
