@@ -58,6 +58,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.idle, self.unsent = Room(MOST_IDLE), Room(MOST_UNSENT)
         self.lingering = Room(MOST_LINGERING)
         self.answering = 0
+        self.has_told_of_files = False
         # gunicorn asks clients to close their connections when so many are kept.
         self.keepalived_conns, self.max_keepalived = self.idle, self.idle.most
         self.most_answered = places(self.cfg.threads + MOST_QUEUED)
@@ -132,7 +133,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return False
         except OSError:
             # The system has no file descriptor or no memory left.
-            log.exception("no connection can be accepted")
+            if not self.has_told_of_files:
+                log.exception("no connection can be accepted")
+            self.has_told_of_files = True
             self._close_all(filter(None, (room.oldest() for room in self.rooms)))
             return False
         connection = Connection(self.cfg, peer, client, listener.getsockname())
@@ -203,9 +206,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return bool(super().handle_request(req, conn))
 
     def finish_request(self, conn: Connection, fs: Any) -> None:
+        """Called in the loop, behind others: what is raised here would leave those out."""
         self.answering -= 1
-        conn.keeps = not fs.cancelled() and fs.exception() is None and fs.result()
-        self._go_on(conn)
+        try:
+            conn.keeps = not fs.cancelled() and fs.exception() is None and fs.result()
+            self._go_on(conn)
+        except Exception:
+            log.exception("connection failed")
+            self._close(conn)
 
     def _go_on(self, connection: Connection) -> None:
         """Let the client read its answer, then wait for its next request or for its end."""
