@@ -67,6 +67,8 @@ _LOOKED_AT: Mapping[Operation, frozenset[State]] = {
 }
 # VTEX gives an unpaid payment up by itself, with a cancellation.
 _NEVER_THE_OPERATORS = {Operation.CREATE}
+# VTEX may never repeat a refund that failed, and tells the merchant to make it by hand.
+_LISTED_WHILE_OPEN = {Operation.REFUND}
 
 
 class Requests(Protocol):
@@ -148,12 +150,13 @@ class Once:
         due: Due | None = None,
     ) -> Reply:
         context.add(attempt=attempt.turn.attempt)
-        outcome = _attempted(request.operation, attempt, work)
+        outcome = _listed(request.operation, attempt, _attempted(request.operation, attempt, work))
         reply = render(outcome) if outcome.is_final else None
         looks = due.looks + 1 if due else 0
         next_look = _next_look(request.operation, outcome, looks)
         is_operators = _is_operators(attempt, request.operation, outcome, next_look)
-        recorded = replace(outcome, state=State.MANUAL) if is_operators else outcome
+        is_manual = is_operators or outcome.is_listed
+        recorded = replace(outcome, state=State.MANUAL) if is_manual else outcome
         _tell(recorded)
         attempt.note(last_step(request, attempt, recorded, reply, render))
         self.requests.end_turn(
@@ -203,6 +206,14 @@ def _attempted(operation: Operation, attempt: Attempt, work: Work) -> Outcome:
         log.exception("operation failed", extra=_named(attempt))
         reason, told = type(error).__name__, ConnectorError()
         return Outcome(State.UNKNOWN, told.code, str(told), reason=reason)
+
+
+def _listed(operation: Operation, attempt: Attempt, outcome: Outcome) -> Outcome:
+    """List what VTEX is told failed, and tells a person to do, while it may still be done."""
+    if operation not in _LISTED_WHILE_OPEN or not attempt.has_open():
+        return outcome
+    message = f"Do not refund this by hand: {outcome.message}"
+    return replace(outcome, message=message, is_listed=True)
 
 
 def _named(attempt: Attempt) -> dict[str, str]:

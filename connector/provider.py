@@ -92,6 +92,8 @@ class Provider(ABC):
     checks_cancel_value: ClassVar[bool] = True
     can_settle_partly: ClassVar[bool] = False
     can_refund_partly: ClassVar[bool] = False
+    # What a person must still do once a refund is made, empty where the buyer then has the money.
+    after_refund: ClassVar[str] = ""
     # Whether the company takes a repeated refund of one reference, or of one payment, for one.
     refund_is_idempotent: ClassVar[bool] = False
     # Whether a payment the company does not know, and VTEX has no id for, is surely none.

@@ -20,18 +20,16 @@ from connector.domain.errors import (
 )
 from connector.domain.merchant import Merchant
 from connector.domain.operation import (
-    REFUND_MANUALLY,
     Due,
     Outcome,
     RefundRequest,
     Reply,
     Send,
-    State,
     own_refund_id,
 )
 from connector.domain.payment import Effect, Look, PaymentStatus, Sent, Standing
 from connector.idempotency import Once
-from connector.operations import job
+from connector.operations import job, refunds
 from connector.operations.job import ASKED_REFUND, MOST_SENDS, TAKEN, Job, fate
 from connector.operations.settle import settled_payment
 from connector.provider import Provider
@@ -74,7 +72,7 @@ class _RefundJob(Job):
 
     def work(self, attempt: Attempt) -> Outcome:
         """Do what is still to be done, in a slot unless it is nothing."""
-        if _own(attempt, "done"):
+        if refunds.own(attempt, "done"):
             return self._done(attempt)
         with self.provider.slot():
             return self.work_in_a_slot(attempt)
@@ -83,18 +81,18 @@ class _RefundJob(Job):
         return self.redacted(self._work, attempt)
 
     def _work(self, attempt: Attempt) -> Outcome:
-        if _own(attempt, "done"):
+        if refunds.own(attempt, "done"):
             return self._done(attempt)
         send, status = attempt.open_send(ASKED_REFUND), attempt.payment.status
         if status in _OVER and not send:
             raise IllegalTransition(f"A payment that is {status} is not refunded")
         look = self.look(attempt, send)
-        if send and _is_own(send, attempt) and fate(send, look) is Effect.ACCEPTED:
-            return _pending(look)
+        if send and refunds.is_own(send, attempt) and fate(send, look) is Effect.ACCEPTED:
+            return refunds.pending(look)
         if send:
             self._find_out(send, look, attempt)
         self._find_the_lost(look, attempt)
-        if _own(attempt, "done"):
+        if refunds.own(attempt, "done"):
             return self._done(attempt)
         if forgotten := self._find_the_forgotten(look, attempt):
             return forgotten
@@ -113,9 +111,9 @@ class _RefundJob(Job):
         elif its_fate is Effect.FAILED:
             attempt.close(send, "failed")
         elif its_fate is Effect.ACCEPTED or not self._has_surely_ended(send, attempt):
-            held_back = OutcomeUnknown if _is_own(send, attempt) else PaymentBusy
+            held_back = OutcomeUnknown if refunds.is_own(send, attempt) else PaymentBusy
             raise held_back(reason=Rule.REFUND_MAY_COME)
-        elif not _is_own(send, attempt):
+        elif not refunds.is_own(send, attempt):
             attempt.close(send, LOST)
 
     def _find_the_lost(self, look: Look, attempt: Attempt) -> None:
@@ -123,12 +121,12 @@ class _RefundJob(Job):
 
         What was returned beyond what we know of is it, or a person's: then nothing is sent.
         """
-        lost = _own(attempt, LOST)
+        lost = refunds.own(attempt, LOST)
         if not lost:
             return
         is_all = look.refunded is None and look.standing is Standing.UNDONE
         all_of_it = attempt.payment.settled if is_all else None
-        beyond = (look.refunded or all_of_it or Decimal()) - _ours(attempt)
+        beyond = (look.refunded or all_of_it or Decimal()) - refunds.ours(attempt)
         if beyond >= self.value:
             attempt.close(lost[-1], "done")
         elif beyond > 0:
@@ -140,7 +138,7 @@ class _RefundJob(Job):
         Where more is returned than is recorded, the company is asked for the references that this
         request's writes had, or will have.
         """
-        is_more = look.refunded is not None and look.refunded > _ours(attempt)
+        is_more = look.refunded is not None and look.refunded > refunds.ours(attempt)
         is_shown = self.provider.can_refund_partly and self.provider.refund_is_idempotent
         most = MOST_SENDS if is_more and is_shown else 0
         for reference in islice(attempt.references(ASKED_REFUND), most):
@@ -152,10 +150,10 @@ class _RefundJob(Job):
     def _recalled(self, shown: Look, reference: str, attempt: Attempt) -> Outcome:
         """Record a refund as if it were sent now, and say what came of it."""
         is_done = shown.own is Effect.DONE
-        before = _returned(shown, attempt) - (self.value if is_done else 0)
+        before = refunds.returned(shown, attempt) - (self.value if is_done else 0)
         attempt.start_send(ASKED_REFUND, 0, amount=self.value, refunded=before, reference=reference)
         attempt.end_send(shown.own or Effect.ACCEPTED)
-        return self._done(attempt, shown.own_id) if is_done else _pending(shown)
+        return self._done(attempt, shown.own_id) if is_done else refunds.pending(shown)
 
     def _has_surely_ended(self, send: Send, attempt: Attempt) -> bool:
         """Whether a refund that left no trace cannot leave one any more.
@@ -164,14 +162,14 @@ class _RefundJob(Job):
         accepted is only looked at. A repeat of our own under its reference is one
         refund where the company says so.
         """
-        is_repeat = _is_own(send, attempt) and self.provider.refund_is_idempotent
+        is_repeat = refunds.is_own(send, attempt) and self.provider.refund_is_idempotent
         return is_repeat or (send.state == "open" and send.age >= self.lease)
 
     def _without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
         if look.standing is Standing.WORKING:
-            return _pending(look)
+            return refunds.pending(look)
         if look.standing is Standing.STUCK:
-            return _manual(f"the provider says {look.word}")
+            return refunds.manual(f"the provider says {look.word}")
         if look.standing is Standing.UNDONE:
             raise TooMuch("Nothing of this payment is left to refund")
         if look.standing not in TAKEN:
@@ -179,15 +177,15 @@ class _RefundJob(Job):
         return self._beyond_the_provider(look, attempt)
 
     def _beyond_the_provider(self, look: Look, attempt: Attempt) -> Outcome | None:
-        limit, returned = self._limit(look, attempt), _returned(look, attempt)
+        limit, returned = self._limit(look, attempt), refunds.returned(look, attempt)
         if limit is not None and self.value + returned > limit:
             raise TooMuch(f"Of {limit} that were settled {returned} are refunded already")
         if not self.provider.may_refund(self.account(attempt)):
-            return _manual("the provider cannot refund this payment")
+            return refunds.manual("the provider cannot refund this payment")
         if not self._is_whole(look, attempt) and not self.provider.can_refund_partly:
-            return _manual("the provider refunds whole payments only")
-        if _failures(attempt) >= MOST_SENDS:
-            return _manual(f"the provider failed to refund it {MOST_SENDS} times")
+            return refunds.manual("the provider refunds whole payments only")
+        if refunds.failures(attempt) >= MOST_SENDS:
+            return refunds.manual(f"the provider failed to refund it {MOST_SENDS} times")
         self._rule_out_a_cancellation(attempt)
         return None
 
@@ -209,15 +207,12 @@ class _RefundJob(Job):
         return min(known, default=payment.amount)
 
     def _is_whole(self, look: Look, attempt: Attempt) -> bool:
-        is_first = not _returned(look, attempt)
+        is_first = not refunds.returned(look, attempt)
         return is_first and self.value == self._limit(look, attempt)
 
     def _write(self, look: Look, attempt: Attempt) -> Outcome:
         if not attempt.is_asked:
-            # VTEX may have told the merchant to refund by hand by now.
-            if own := attempt.open_send(ASKED_REFUND):
-                attempt.close(own, LOST)
-            return Outcome(State.FAILED, "not-refunded", "The payment was not refunded")
+            return refunds.not_done(attempt)
         if not attempt.deadline.allows_a_write():
             raise OutOfTime
         payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
@@ -228,7 +223,7 @@ class _RefundJob(Job):
         account, deadline = self.account(attempt), attempt.deadline
         key = attempt.payment.key
         reference = attempt.start_send(
-            ASKED_REFUND, look.failures, amount=self.value, refunded=_returned(look, attempt)
+            ASKED_REFUND, look.failures, amount=self.value, refunded=refunds.returned(look, attempt)
         )
         sent = self.send(
             attempt,
@@ -243,67 +238,26 @@ class _RefundJob(Job):
             attempt.end_send(sent.effect)
         if sent.effect is Effect.DONE:
             return self._done(attempt, sent.id)
-        after = self.watch(attempt, sent, lambda look: _fate(send, look) in _NOT_YET, send)
-        its_fate = _fate(send, after)
+        after = self.watch(
+            attempt, sent, lambda look: refunds.fate_of(send, look) in _NOT_YET, send
+        )
+        its_fate = refunds.fate_of(send, after)
         if its_fate is Effect.DONE:
             attempt.end_send(Effect.DONE)
             return self._done(attempt, after.own_id)
         if its_fate is Effect.FAILED and sent.effect is not Effect.REFUSED:
             attempt.end_send(Effect.FAILED)
         elif sent.effect is Effect.ACCEPTED or (sent.lost and its_fate is Effect.ACCEPTED):
-            return _pending(after)
+            return refunds.pending(after)
         elif sent.lost:
             raise sent.lost
-        if _failures(attempt) >= MOST_SENDS:
-            return _manual("the provider refused it")
+        if refunds.failures(attempt) >= MOST_SENDS:
+            return refunds.manual("the provider refused it")
         raise ProviderRefused(evidence=sent.word or after.word)
 
     def _done(self, attempt: Attempt, refund_id: str | None = None) -> Outcome:
-        payment, ours = attempt.payment, _ours(attempt)
-        if payment.status is PaymentStatus.SETTLED and ours == payment.settled:
+        payment = attempt.payment
+        if payment.status is PaymentStatus.SETTLED and refunds.ours(attempt) == payment.settled:
             attempt.payment = payment.moved(PaymentStatus.REFUNDED)
-        own = refund_id or own_refund_id(attempt.turn.claim_id)
-        value = _own(attempt, "done")[-1].amount
-        return Outcome(State.DONE, None, "Refunded", own, value, is_final=True)
-
-
-def _fate(send: Send | None, look: Look) -> Effect | None:
-    return fate(send, look) if send else None
-
-
-def _is_own(send: Send, attempt: Attempt) -> bool:
-    return send.claim_id == attempt.turn.claim_id
-
-
-def _own(attempt: Attempt, state: str) -> list[Send]:
-    """Return this request's own refunds that ended so."""
-    refunds = [send for send in attempt.sends if send.action == ASKED_REFUND]
-    return [send for send in refunds if send.state == state and _is_own(send, attempt)]
-
-
-def _failures(attempt: Attempt) -> int:
-    return len(_own(attempt, "failed")) + len(_own(attempt, "refused"))
-
-
-def _ours(attempt: Attempt) -> Decimal:
-    """Add up what VTEX's requests returned."""
-    done = [one for one in attempt.sends if one.action == ASKED_REFUND and one.state == "done"]
-    return sum((one.amount or Decimal() for one in done), Decimal())
-
-
-def _returned(look: Look, attempt: Attempt) -> Decimal:
-    """Return what was given back by now, by us or by a person at the company."""
-    return max(_ours(attempt), look.refunded or Decimal())
-
-
-def _manual(reason: str) -> Outcome:
-    """Once VTEX told the merchant to refund by hand, no repeat may refund it too."""
-    message = f"This payment needs to be refunded manually: {reason}"
-    return Outcome(State.MANUAL, REFUND_MANUALLY, message, is_final=True, reason=reason)
-
-
-def _pending(look: Look) -> Outcome:
-    word = f" ({look.word})" if look.word else ""
-    message = f"The provider is still working on this refund{word}; repeat the request"
-    reason = look.word or None
-    return Outcome(State.WAITING, "refund-pending", message, again=look.again, reason=reason)
+        own_id = refund_id or own_refund_id(attempt.turn.claim_id)
+        return refunds.done(attempt, own_id, self.provider.after_refund)

@@ -113,6 +113,7 @@ class Cryptomus(Provider):
     has_sandbox = False
     create_is_idempotent = True
     passing = frozenset({Standing.PAYING})
+    after_refund = "The money is in the merchant's refund wallet: pay the buyer from there"
 
     def look(
         self, payment: PaymentKey, account: Account, deadline: Deadline, reference: str | None

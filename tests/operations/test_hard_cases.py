@@ -158,10 +158,13 @@ class TestRefund:
         tranzzo.show()
         tranzzo.inject("status_before", "look", status=status)
         rig.reconcile()
-        assert "unknown" == state(rig, "refund")
+        assert "manual" == state(rig, "refund")
 
         rig.reconcile()
 
+        # VTEX was told that it failed.
+        assert "manual" == state(rig, "refund")
+        assert 200 == rig.refund(P, 30).status_code
         assert "done" == state(rig, "refund")
 
 

@@ -1,0 +1,89 @@
+"""What is known of a payment's refunds, and what VTEX, or a person, is told of one."""
+
+from decimal import Decimal
+
+from connector.attempt import LOST, Attempt
+from connector.domain.operation import REFUND_MANUALLY, Outcome, Send, State
+from connector.domain.payment import Effect, Look
+from connector.operations.job import ASKED_REFUND, fate
+
+# The code of a row whose refund was made after VTEX was told that it failed.
+LATE = "refunded-late"
+
+
+def fate_of(send: Send | None, look: Look) -> Effect | None:
+    return fate(send, look) if send else None
+
+
+def is_own(send: Send, attempt: Attempt) -> bool:
+    return send.claim_id == attempt.turn.claim_id
+
+
+def own(attempt: Attempt, state: str) -> list[Send]:
+    """Return this request's own refunds that ended so."""
+    refunds = [send for send in attempt.sends if send.action == ASKED_REFUND]
+    return [send for send in refunds if send.state == state and is_own(send, attempt)]
+
+
+def failures(attempt: Attempt) -> int:
+    return len(own(attempt, "failed")) + len(own(attempt, "refused"))
+
+
+def ours(attempt: Attempt) -> Decimal:
+    """Add up what VTEX's requests returned."""
+    done = [one for one in attempt.sends if one.action == ASKED_REFUND and one.state == "done"]
+    return sum((one.amount or Decimal() for one in done), Decimal())
+
+
+def returned(look: Look, attempt: Attempt) -> Decimal:
+    """Return what was given back by now, by us or by a person at the company."""
+    return max(ours(attempt), look.refunded or Decimal())
+
+
+def manual(reason: str) -> Outcome:
+    """Once VTEX told the merchant to refund by hand, no repeat may refund it too."""
+    message = f"This payment needs to be refunded manually: {reason}"
+    return Outcome(State.MANUAL, REFUND_MANUALLY, message, is_final=True, reason=reason)
+
+
+def pending(look: Look) -> Outcome:
+    word = f" ({look.word})" if look.word else ""
+    message = f"The provider is still working on this refund{word}; repeat the request"
+    reason = look.word or None
+    return Outcome(State.WAITING, "refund-pending", message, again=look.again, reason=reason)
+
+
+def done(attempt: Attempt, refund_id: str, task: str) -> Outcome:
+    """Tell a refund that was made; `task` is what a person must still do.
+
+    VTEX that does not wait was told that it failed, or nothing: a person must know. Where a
+    person has a task the answer is kept for VTEX's repeat, which then leaves the row alone.
+    """
+    value, is_asked = own(attempt, "done")[-1].amount, attempt.is_asked
+    said = "Refunded" if is_asked else "VTEX was told that this refund failed; it is done"
+    return Outcome(
+        State.DONE,
+        None if is_asked or task else LATE,
+        f"{said}. {task}" if task else said,
+        refund_id,
+        value,
+        is_final=is_asked or bool(task),
+        is_listed=not is_asked or bool(task),
+    )
+
+
+def not_done(attempt: Attempt) -> Outcome:
+    """Tell a refund that reconcile found no trace of, or that failed: it begins none.
+
+    VTEX may have told the merchant to refund by hand by now. One that left no trace is looked for
+    again.
+    """
+    if send := attempt.open_send(ASKED_REFUND):
+        attempt.close(send, LOST)
+    if own(attempt, LOST):
+        message = "The provider shows no trace of this refund. Look there before it is made by hand"
+        return Outcome(State.UNKNOWN, "not-refunded", message, is_listed=True)
+    message = (
+        "This refund was not made, as VTEX was told: ask for it in VTEX again, or make it by hand"
+    )
+    return Outcome(State.FAILED, "not-refunded", message)
