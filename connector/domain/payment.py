@@ -54,18 +54,25 @@ class PaymentKey:
 
     The order id there is VTEX's `payment_id`; `authorization_id` and `provider_payment_id` are
     what the company (or another connector) gave VTEX for it, when it did. `memo` is what the
-    provider module asked to have kept with the payment; only it can read it.
+    provider module asked to have kept with the payment; only it can read it. `uses_payment_id`
+    says that VTEX gave `payment_id` itself as one of the two, before it was created here.
     """
 
     payment_id: str
     authorization_id: str | None = None
     provider_payment_id: str | None = None
     memo: str | None = None
+    uses_payment_id: bool = False
 
     @property
     def was_authorized(self) -> bool:
-        """Whether VTEX holds a proof that the payment once existed at a company."""
+        """Whether an id is known that a company gave for the payment."""
         return bool(self.authorization_id or self.provider_payment_id)
+
+    @property
+    def is_proof(self) -> bool:
+        """Whether VTEX holds a proof that the payment once existed at a company."""
+        return self.was_authorized or self.uses_payment_id
 
 
 @dataclass(frozen=True)

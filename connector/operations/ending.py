@@ -122,7 +122,7 @@ class EndJob(Job):
         if self._was_there(attempt):
             # The company contradicts itself, or has not answered our create yet.
             raise OutcomeUnknown(reason=Rule.WAS_THERE)
-        if attempt.payment.key.was_authorized:
+        if attempt.payment.key.is_proof:
             return _manual("the provider does not know a payment that VTEX holds an id of")
         if not self.provider.absent_is_proof:
             return _manual("the provider cannot look this payment up")

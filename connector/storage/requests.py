@@ -270,6 +270,7 @@ def _lease(connection: Connection, request: Request, seconds: float) -> Turn:
         seconds=seconds,
         authorization_id=escaped(request.payment.authorization_id),
         provider_payment_id=escaped(request.payment.provider_payment_id),
+        uses_payment_id=request.payment.uses_payment_id,
         **of_payment,
     )
     if row is None:

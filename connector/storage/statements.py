@@ -4,9 +4,9 @@
 
 # A payment's columns, in the order in which `payments.payment_from` reads them.
 PAYMENT = """
-    authorization_id, provider_payment_id, memo, status, sandbox, amount, currency, payment_url,
-    code, message, cancellation_id, settled, is_cancel_asked, is_manual, callback,
-    callback_at"""
+    authorization_id, provider_payment_id, memo, uses_payment_id, status, sandbox, amount,
+    currency, payment_url, code, message, cancellation_id, settled, is_cancel_asked,
+    is_manual, callback, callback_at"""
 
 KEPT = """
     SELECT reply_status, reply_body, code, value FROM requests
@@ -54,20 +54,24 @@ TAKE_UP_DUE = """
     RETURNING attempts, state, code, message, reason"""
 
 # What is once known of a payment stays known, whatever a later request leaves out or says: VTEX
-# may hold an id that it was told before the company told us of another.
+# may hold an id that it was told before the company told us of another. Of a payment that was
+# created here it gives us its own id back, which we told it while there was no other.
 LEASE = f"""
     INSERT INTO payments (
-        merchant_id, payment_id, authorization_id, provider_payment_id, status, sends,
-        lease_claim, lease_token, lease_until, created_at, updated_at)
+        merchant_id, payment_id, authorization_id, provider_payment_id, uses_payment_id,
+        status, sends, lease_claim, lease_token, lease_until, created_at, updated_at)
     VALUES (
-        :merchant_id, :payment_id, :authorization_id, :provider_payment_id, 'PENDING', 0,
+        :merchant_id, :payment_id, :authorization_id, :provider_payment_id, :uses_payment_id,
+        'PENDING', 0,
         :id, :token, NOW + :seconds, NOW, NOW)
     ON CONFLICT (merchant_id, payment_id) DO UPDATE SET
         lease_claim = excluded.lease_claim, lease_token = excluded.lease_token,
         lease_until = excluded.lease_until,
         authorization_id = coalesce(payments.authorization_id, excluded.authorization_id),
         provider_payment_id = coalesce(
-            payments.provider_payment_id, excluded.provider_payment_id)
+            payments.provider_payment_id, excluded.provider_payment_id),
+        uses_payment_id = payments.uses_payment_id
+            OR (excluded.uses_payment_id AND payments.amount IS NULL)
     WHERE payments.lease_until IS NULL OR payments.lease_until < NOW
     RETURNING {PAYMENT}, sends"""
 

@@ -79,6 +79,7 @@ payments = Table(
     Column("payment_id", Text, nullable=False),
     Column("authorization_id", Text),
     Column("provider_payment_id", Text),
+    Column("uses_payment_id", Boolean, nullable=False, server_default=false()),
     Column("status", Text, nullable=False),
     Column("sandbox", Boolean),
     Column("cancellation_id", Text),

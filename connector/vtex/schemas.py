@@ -217,10 +217,11 @@ def _operation(schema: Schema, payment_id: str, body: Mapping[str, Any]) -> dict
 
 
 def _key(payment_id: str, found: Mapping[str, Any]) -> PaymentKey:
-    """VTEX's own id, told as the company's while there was no other, proves nothing."""
+    """Read the company's ids. VTEX's own is none, but tells that a company or we gave one."""
     names = ("authorization_id", "provider_payment_id")
-    ids = {name: found[name] for name in names if found.get(name) not in (None, payment_id)}
-    return PaymentKey(payment_id, **ids)
+    given = {name: found[name] for name in names if found.get(name) is not None}
+    ids = {name: one for name, one in given.items() if one != payment_id}
+    return PaymentKey(payment_id, **ids, uses_payment_id=payment_id in given.values())
 
 
 def _named(error: ValidationError) -> str:

@@ -30,8 +30,9 @@ _FORGET_REPLIES = """
 
 
 def upgrade() -> None:
-    manual = sa.Column("is_manual", sa.Boolean, nullable=False, server_default=sa.false())
-    op.add_column("payments", manual)
+    for name in ("is_manual", "uses_payment_id"):
+        flag = sa.Column(name, sa.Boolean, nullable=False, server_default=sa.false())
+        op.add_column("payments", flag)
     op.execute(_FORGET_WORDS)
     is_manual = _IS_MANUAL[op.get_bind().dialect.name]
     op.execute(_LEAVE_TO_THE_PERSON.format(is_manual))
