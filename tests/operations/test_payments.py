@@ -296,7 +296,7 @@ class TestSettle:
         scene.pay()
         told = scene.settle(100, None).get_json()
 
-        assert (100, None) == (told["value"], told["requestId"])
+        assert (100, "") == (told["value"], told["requestId"])
         assert told["settleId"]
 
     def test_what_nobody_paid_is_not_settled(self, scene: Scene) -> None:
