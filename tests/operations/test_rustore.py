@@ -294,6 +294,24 @@ class TestUnderWay:
         assert (200, PRICE) == (answer.status_code, answer.get_json()["value"])
         assert 1 == company.effects[f"refund:{purchase.invoice_id}"]
 
+    @pytest.mark.parametrize("operation", ["settle", "refund"])
+    def test_what_ends_while_vtex_waits_is_told_at_once(
+        self, shop: Rig, company: RuStore, purchase: Purchase, operation: str
+    ) -> None:
+        if operation == "refund":
+            shop.settle(P, PRICE)
+        company.is_slow = True
+        looks = len(company.calls_of("look"))
+
+        def end_before_the_third_look(called: str, when: str) -> None:
+            if (called, when) == ("look", "before") and len(company.calls_of("look")) == looks + 3:
+                company.finish(P)
+
+        company.hook = end_before_the_third_look
+        answer = getattr(shop, operation)(P, PRICE)
+        assert (200, PRICE) == (answer.status_code, answer.get_json()["value"])
+        assert 1 == len(company.calls_of(operation))
+
     def test_a_refund_by_policy_is_a_cancellation_when_it_has_ended(
         self, shop: Rig, company: RuStore, a_sink: Sink
     ) -> None:
