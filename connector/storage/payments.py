@@ -69,11 +69,14 @@ def _write_step(connection: Connection, merchant_id: int, payment_id: str, step:
 
 def payment_from(payment_id: str, row: Sequence[Any]) -> Payment:
     """Read the columns of `sql.PAYMENT`."""
-    *ids, uses_payment_id, status, sandbox, amount, currency = row[:8]
+    authorization_id, provider_payment_id, memo = map(plain, row[:3])
+    uses_payment_id, status, sandbox, amount, currency = row[3:8]
     payment_url, code, message, cancellation_id, settled, is_cancel_asked = row[8:14]
     is_manual, callback, callback_at = row[14:]
     return Payment(
-        key=PaymentKey(payment_id, *map(plain, ids), uses_payment_id=bool(uses_payment_id)),
+        key=PaymentKey(
+            payment_id, authorization_id, provider_payment_id, memo, bool(uses_payment_id)
+        ),
         status=PaymentStatus(status),
         sandbox=None if sandbox is None else bool(sandbox),
         amount=decimal(amount),
