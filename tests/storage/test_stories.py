@@ -171,3 +171,16 @@ def test_a_repeat_of_a_final_answer_is_no_step(rig_on_both: Rig) -> None:
     steps = rig_on_both.connector.stories.steps("shop", "P1")
     assert first.data == rig_on_both.cancel("P1").data
     assert steps == rig_on_both.connector.stories.steps("shop", "P1")
+
+
+def test_a_killed_attempt_is_told_up_to_its_end(store: Store, stories: Stories) -> None:
+    attempt = Attempt(store.requests, store.turn(asked()), Deadline.after(10))
+    attempt.note(LOOK)
+    reference = attempt.start_send("release", 0)
+    store.let_the_lease_end()
+    store.turn(asked())
+    told = stories.steps("shop", "P1")
+    assert [("asked", 1), ("answered", 1), ("sent", 1), ("asked", 2)] == [
+        (step.kind, step.attempt) for step in told
+    ]
+    assert reference == told[2].reference
