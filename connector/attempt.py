@@ -173,9 +173,12 @@ class Attempt:
 
 
 def last_step(
-    request: Request, attempt: Attempt, outcome: Outcome, final: Reply | None, render: Render
+    request: Request, attempt: Attempt, outcome: Outcome, answered: Callable[[], Reply]
 ) -> Step:
-    """Say how the attempt ended, and what VTEX is told, if it waits: the `final` reply, if any."""
+    """Say how the attempt ended, and what VTEX is told, if it waits.
+
+    That is `answered`, which may be another state than the `outcome` has on the operator's list.
+    """
     ended = Step(
         Kind.ENDED,
         state=outcome.state,
@@ -192,7 +195,7 @@ def last_step(
         return replace(
             told, http_status=status, word=payment.status, code=told.code or payment.code
         )
-    reply = final or render(outcome)
+    reply = answered()
     return replace(told, http_status=reply.status, code=reply.code)
 
 

@@ -158,7 +158,7 @@ class Once:
         is_manual = is_operators or outcome.is_listed
         recorded = replace(outcome, state=State.MANUAL) if is_manual else outcome
         _tell(recorded)
-        attempt.note(last_step(request, attempt, recorded, reply, render))
+        attempt.note(last_step(request, attempt, recorded, lambda: reply or render(outcome)))
         self.requests.end_turn(
             attempt.turn,
             recorded,

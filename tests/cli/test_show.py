@@ -195,3 +195,19 @@ def test_a_clock_that_jumped_does_not_change_the_order(
     before = outline(story(operator_on_both))
     rig.execute("UPDATE events SET at = 2000000000 - id")
     assert before == outline(story(operator_on_both))
+
+
+def test_what_vtex_was_told_is_told_of_a_refund_that_is_on_the_operators_list(
+    operator: Operator, company: TranzzoCompany
+) -> None:
+    """Its row is a person's; VTEX was told that it failed, not that a person must do it."""
+    rig = operator.rig
+    rig.configure(CONNECTOR_ANSWER_SECONDS="1.5")
+    rig.add(company)
+    company.create(P, state="captured")
+    company.inject("reset_before", "refund")
+    answer = rig.refund(P, 10)
+    told = story(operator)[-1]
+    assert ("told", "manual") == (told["step"], told["state"])
+    assert (answer.status_code, answer.get_json()["code"]) == (told["httpStatus"], told["code"])
+    assert 500 == answer.status_code

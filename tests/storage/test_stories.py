@@ -41,7 +41,7 @@ def attempted(store: Store, outcome: Outcome = FAILED, *, is_sent: bool = False)
     attempt.note(LOOK)
     if is_sent:
         attempt.start_send("release", 0, is_new=True)
-    attempt.note(last_step(asked(), attempt, outcome, Reply(500, b""), lambda _: Reply(500, b"")))
+    attempt.note(last_step(asked(), attempt, outcome, lambda: Reply(500, b"")))
     store.requests.end_turn(
         turn,
         outcome,
