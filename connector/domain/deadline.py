@@ -41,14 +41,16 @@ class Deadline:
 
     def allows_a_write(self) -> bool:
         """No write is started in the last quarter: its answer would come too late to be told."""
-        return self.left() >= self.total / 4
+        return self.spare() >= 0
+
+    def spare(self) -> float:
+        """Seconds until only the last quarter is left, negative after that."""
+        return self.left() - self.total / 4
 
     def pause(self, seconds: float) -> bool:
-        """Wait, unless that would leave less than a quarter; say whether a look may follow."""
-        if self.left() - seconds < self.total / 4:
-            return False
+        """Wait; say whether there is time left: this process may have stood still."""
         sleep(seconds)
-        return self.allows_a_write()
+        return self.left() > 0
 
     def within(self, seconds: float) -> "Deadline":
         """The earlier of this deadline and `seconds` from now."""

@@ -47,7 +47,8 @@ ENDS = (CANCEL, RELEASE, REFUND)
 MOST_SENDS = 3
 
 # The first pause before another look, as a part of the request's time, and how each is longer
-# than the one before: 0.3, 0.4, 0.6, 0.9, 1.4, 2.1, 3.2 s of 18, with a look after each.
+# than the one before: 0.3, 0.4, 0.6, 0.9, 1.4, 2.1, 3.2 s of 18, with a look after each; and what
+# is left then.
 FIRST_PAUSE = 1 / 64
 PAUSES_GROW = 1.5
 # After these a write may still take effect.
@@ -160,8 +161,12 @@ class Job:
         """
         if sent.effect not in _OPEN_ENDED or not attempt.is_asked:
             return False
-        wanted = seen.again if seen and seen.again else pause
-        return self.provider.has_room() and attempt.deadline.pause(wanted)
+        deadline = attempt.deadline
+        again = seen.again if seen else None
+        # The last pause is as long as there is time, if that is worth another look.
+        wanted = again or min(pause, deadline.spare())
+        is_in_time = (again or FIRST_PAUSE * deadline.total) <= deadline.spare()
+        return is_in_time and self.provider.has_room() and deadline.pause(wanted)
 
     def write(self, attempt: Attempt, verb: Callable[[], Made]) -> Made:
         """Send what `attempt.start_send` recorded. Raises what the provider's verb raises."""

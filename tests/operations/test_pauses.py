@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from connector.domain.deadline import Deadline
+from connector.domain.payment import Effect, Look, Sent, Standing
+from connector.http_client import HttpClient
+from connector.provider import Hosts
+from connector.providers.sandbox import Sandbox
 from tests.clock import JumpingClock
 from tests.companies.cryptomus import Cryptomus
 from tests.companies.rustore import RuStore
@@ -104,7 +107,7 @@ def test_what_the_company_does_not_end_is_told_as_pending_with_a_quarter_of_the_
 
     assert (500, f"{verb}-pending") == (answer.status_code, answer.get_json()["code"])
     assert 5 <= len(scene.company.calls_of("look")) - looks <= 10
-    assert 5 <= jumping_clock.skipped - skipped <= 13.5
+    assert 12 <= jumping_clock.skipped - skipped <= 13.5
     assert 1 == writes(scene, verb)
 
 
@@ -135,7 +138,7 @@ def test_what_never_arrives_is_unknown_and_is_not_sent_twice_by_one_request(
     answer = ask()
 
     assert (500, "outcome-unknown") == (answer.status_code, answer.get_json()["code"])
-    assert 5 <= jumping_clock.skipped - skipped <= 13.5
+    assert 12 <= jumping_clock.skipped - skipped <= 13.5
     assert 1 == writes(scene, verb)
 
 
@@ -208,15 +211,33 @@ def test_reconcile_looks_once(scene: Scene, jumping_clock: JumpingClock) -> None
     assert 2 == len(scene.company.calls_of("look")) - looks
 
 
-def test_a_pause_that_would_leave_less_than_a_quarter_is_not_begun(
-    jumping_clock: JumpingClock,
-) -> None:
-    deadline = Deadline.after(8)
+class Tells(Sandbox):
+    """A company in this process that says when to look again."""
 
-    assert deadline.pause(5)
-    assert not deadline.pause(2)
-    assert 5 == jumping_clock.skipped
-    assert deadline.pause(0.5)
+    def __init__(self, again: float) -> None:
+        super().__init__(HttpClient("sandbox"), Hosts(Sandbox.url, Sandbox.url))
+        self.again, self.looks = again, 0
+
+    def look(self, *_: Any) -> Look:
+        self.looks += 1
+        return Look(Standing.HELD if self.looks == 1 else Standing.WORKING, again=self.again)
+
+    def cancel(self, *_: Any) -> Sent:
+        return Sent(Effect.ACCEPTED)
+
+
+@pytest.mark.parametrize(
+    ("again", "looks", "paused"), [(4.0, 5, 12.0), (13.0, 3, 13.0), (14.0, 2, 0.0)]
+)
+def test_a_company_that_says_when_is_asked_then(
+    rig: Rig, jumping_clock: JumpingClock, again: float, looks: int, paused: float
+) -> None:
+    company, skipped = Tells(again), jumping_clock.skipped
+    rig.add()
+    rig.connector.operations.cancel.providers["sandbox"] = company  # type: ignore[index]
+
+    assert "cancel-pending" == rig.cancel(P).get_json()["code"]
+    assert (looks, paused) == (company.looks, jumping_clock.skipped - skipped)
 
 
 def test_a_create_that_is_found_without_its_page_asks_for_the_page_once(rig: Rig) -> None:
