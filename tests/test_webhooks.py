@@ -4,10 +4,13 @@ import base64
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
+from connector.app import DEFAULT_THREADS
+from connector.bulkhead import share
 from connector.domain.merchant import CapturedPolicy
 from tests.companies.rustore import RuStore
 from tests.companies.yandex_pay import YandexPayCompany
@@ -206,6 +209,22 @@ def test_news_that_cannot_be_looked_at_now_is_not_lost(scene: Scene, kind: str) 
     assert 200 == scene.notify().status_code
     assert [] == scene.sink.bodies
     assert ["unknown"] == [row.state.value for row in notifications(scene)]
+    scene.rig.reconcile()
+
+    assert ["approved"] == [body["status"] for body in scene.sink.bodies]
+    assert ["done"] == [row.state.value for row in notifications(scene)]
+
+
+@of(YANDEX)
+def test_news_for_which_no_thread_is_left_are_kept_and_not_lost(scene: Scene) -> None:
+    scene.begin()
+    scene.company.pay(P)
+    requesting, places = scene.rig.connector.requesting, share(DEFAULT_THREADS)
+    with ExitStack() as hung:
+        for _ in range(places):
+            hung.enter_context(requesting.place(provider_of(scene.company)))
+        assert 200 == scene.notify().status_code
+        assert ["waiting"] == [row.state.value for row in notifications(scene)]
     scene.rig.reconcile()
 
     assert ["approved"] == [body["status"] for body in scene.sink.bodies]

@@ -1,0 +1,43 @@
+"""The threads that one company may hold of a worker."""
+
+from contextlib import ExitStack
+
+import pytest
+
+from connector.bulkhead import COMMON, NOTIFICATIONS, Shares, all_threads, share
+from connector.domain.errors import ProviderBusy
+
+
+@pytest.mark.parametrize(("threads", "of_one"), [(1, 3), (8, 10), (16, 18), (64, 72)])
+def test_a_company_has_an_eighth_more_threads_than_operations(threads: int, of_one: int) -> None:
+    assert of_one == share(threads)
+    assert 4 * (of_one + NOTIFICATIONS) + COMMON == all_threads(4, threads)
+
+
+def test_a_company_without_a_thread_left_is_refused_and_no_other_is() -> None:
+    shares = Shares(["acme", "other"], 2)
+    with shares.place("acme"), shares.place("acme"):
+        with pytest.raises(ProviderBusy), shares.place("acme"):
+            pytest.fail("a third thread")
+        with shares.place("other"), shares.place("switched off"):
+            pass
+    with shares.place("acme"):
+        pass
+
+
+def test_companies_that_are_switched_off_share_what_one_has() -> None:
+    shares = Shares(["acme"], 2)
+    with ExitStack() as held:
+        held.enter_context(shares.place("one"))
+        held.enter_context(shares.place("another"))
+        with pytest.raises(ProviderBusy), shares.place("a third"):
+            pytest.fail("a third thread")
+        held.enter_context(shares.place("acme"))
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_thread_is_given_back_whatever_happens(error: type[BaseException]) -> None:
+    shares = Shares(["acme"], 1)
+    for _ in range(3):
+        with pytest.raises(error), shares.place("acme"):
+            raise error
