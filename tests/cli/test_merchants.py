@@ -190,6 +190,7 @@ def test_list_shows_the_merchants_and_nothing_secret(operator_on_both: Operator)
         "sandbox": False,
         "captured": "manual",
         "disabled": False,
+        "settingsFrom": "connector",
     }
     assert expected == shop
     assert ("another", True) == (another["merchant"], another["disabled"])

@@ -89,7 +89,7 @@ def test_a_first_start_needs_no_setting_but_the_sandboxs_name(tmp_path: Path) ->
     ("variables", "said"),
     [
         ({"CONNECTOR_DATABASE_URL": "postgresql://u:p-word-1@[::1/db"}, "CONNECTOR_DATABASE_URL"),
-        ({"CONNECTOR_DATABASE_URL": "postgresql://u:p-w/ord-1@h:1/db"}, "database"),
+        ({"CONNECTOR_DATABASE_URL": "postgresql://u:p-w/ord-1@h:1/db"}, "CONNECTOR_DATABASE_URL"),
         ({"CONNECTOR_DATABASE_URL": "sqlite:////dev/null/connector.db"}, "/dev/null"),
         ({"CONNECTOR_DATA_DIR": "/dev/null/x"}, "/dev/null/x"),
     ],

@@ -304,7 +304,12 @@ def test_the_manifest_names_every_method_once_and_every_setting() -> None:
     sold = [name for provider in ENABLED.values() for name in provider.payment_methods]
     assert methods == list(dict.fromkeys(sold))
     assert {"disabled"} == {one["allowsSplit"] for one in shown["paymentMethods"]}
-    every = [(one, setting) for one in ENABLED.values() for setting in one.settings]
+    every = [
+        (one, setting)
+        for one in ENABLED.values()
+        for setting in one.settings
+        if not setting.is_payout
+    ]
     assert [one["name"] for one in shown["customFields"]] == [field_name(*one) for one in every]
     assert len(every) == len({field_name(*one) for one in every})
 
@@ -312,7 +317,7 @@ def test_the_manifest_names_every_method_once_and_every_setting() -> None:
 def test_the_manifest_hides_secrets_and_offers_choices() -> None:
     fields = {one["name"]: one for one in json.loads(manifest(ENABLED.values()))["customFields"]}
     for provider in ENABLED.values():
-        for setting in provider.settings:
+        for setting in (one for one in provider.settings if not one.is_payout):
             field = fields[field_name(provider, setting)]
             kind = "select" if setting.options else "text"
             assert field["type"] == ("password" if setting.is_secret else kind)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from werkzeug.test import TestResponse
 from connector.domain.errors import ProviderBusy
 from connector.domain.operation import CancelRequest
 from connector.domain.payment import PaymentKey
+from tests import certificates
 from tests.companies.tranzzo import TranzzoCompany, refusal
 from tests.rig import Rig, free_port, headers
 from tests.vtex.openapi import OURS, VTEX_CONTRACT, answer_of, faults
@@ -80,6 +82,13 @@ def unreadable(at: Scene) -> TestResponse:
 
 def unreachable(at: Scene) -> TestResponse:
     at.rig.configure(CONNECTOR_TRANZZO_URL=f"http://127.0.0.1:{free_port()}/api/v1")
+    return at.rig.cancel(PAYMENT)
+
+
+def distrusted(at: Scene) -> TestResponse:
+    file = Path(at.rig.environment["CONNECTOR_DATA_DIR"]) / "company.pem"
+    certificates.serve(at.company, certificates.make(file))
+    at.rig.configure(CONNECTOR_TRANZZO_URL=at.company.url.replace("http:", "https:"))
     return at.rig.cancel(PAYMENT)
 
 
@@ -184,6 +193,7 @@ ANSWERS: list[tuple[Way, int, str | None]] = [
     (cut_off, 500, "outcome-unknown"),
     (unreadable, 500, "outcome-unknown"),
     (unreachable, 500, "provider-unavailable"),
+    (distrusted, 500, "provider-certificate"),
     (bad_keys, 500, "provider-credentials"),
     (refused, 500, "provider-refused"),
     (full, 500, "provider-busy"),
