@@ -71,6 +71,8 @@ def still_paying(at: Scene) -> TestResponse:
 
 
 def cut_off(at: Scene) -> TestResponse:
+    at.rig.configure(CONNECTOR_ANSWER_SECONDS="2")
+    at.company.hide("void")
     at.company.inject("reset_after", "void")
     return cancelled(at)
 
