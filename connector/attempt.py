@@ -39,6 +39,8 @@ class Sends(Protocol):
         self, turn: Turn, send: Send, payment: Payment, closed: Closed, steps: Sequence[Step]
     ) -> None: ...
 
+    def values(self, turn: Turn, operation: Operation) -> Mapping[str, Decimal]: ...
+
 
 class Attempt:
     """One turn of a request, while it lasts: what it may do to the company.
@@ -77,6 +79,10 @@ class Attempt:
         step = step.of_attempt(self.turn.attempt)
         if self.steps[-1:] != [step]:
             self.steps.append(step)
+
+    def values(self, operation: Operation) -> Mapping[str, Decimal]:
+        """Return what VTEX's requests of this kind asked for of the payment, by claim."""
+        return self._storage.values(self.turn, operation)
 
     def open_send(self, *actions: str) -> Send | None:
         """Return the latest write of these kinds whose outcome is not known, if there is one."""

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Protocol
 
 from connector import context
@@ -81,6 +82,8 @@ class Requests(Protocol):
     def claim_due(self, request: Request, *, lease: float) -> Turn | None: ...
 
     def progress(self, request: Request) -> Progress: ...
+
+    def values(self, turn: Turn, operation: Operation) -> Mapping[str, Decimal]: ...
 
     def start_send(
         self, turn: Turn, send: Send, payment: Payment, closed: Closed, steps: Sequence[Step]
@@ -270,10 +273,7 @@ def _same(kept: Kept, request: Request) -> Reply:
 
 
 def _has_ended(first: Progress, now: Progress) -> bool:
-    """Whether the identical request that was running has ended, whatever came of it.
-
-    One that was killed still has the lease, which ends by itself.
-    """
+    """Whether the identical request that was running has ended: a killed one has its lease."""
     is_first = first.is_same and now.attempts == first.attempts
     return is_first and not now.is_same and now.state is not State.RUNNING
 

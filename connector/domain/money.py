@@ -29,3 +29,8 @@ def is_whole(value: Decimal | None, amount: Decimal | None, unit: ValueUnit) -> 
     if value is None or amount is None:
         return True
     return any(value == amount * factor for factor in _FACTORS[unit])
+
+
+def is_within(value: Decimal, amount: Decimal, unit: ValueUnit) -> bool:
+    """Whether `value` is all of an amount (in units), or no more than it in whichever unit."""
+    return is_whole(value, amount, unit) or value <= amount * min(_FACTORS[unit])

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from connector.attempt import LOST, Attempt
 from connector.domain.errors import OutcomeUnknown, OutOfTime, ProviderRefused, Rule
 from connector.domain.merchant import CapturedPolicy
-from connector.domain.money import ValueUnit, is_whole
+from connector.domain.money import ValueUnit, is_whole, is_within
 from connector.domain.operation import (
     CANCEL_MANUALLY,
     Operation,
@@ -25,6 +26,7 @@ from connector.domain.payment import (
 )
 from connector.operations import job
 from connector.operations.job import MOST_SENDS, REFUND, Job
+from connector.operations.parts import gone
 
 # The write that ends a payment in a standing, where the provider can.
 _WRITES = {
@@ -81,9 +83,11 @@ class EndJob(Job):
             return self.cancelled(attempt, look.cancellation_id)
         if standing is Standing.ABSENT:
             return self._absent(attempt)
-        if not self._is_whole(look, attempt):
+        if not self._is_whole(self.request.value, look, attempt) and (
+            part := self._part(look, attempt)
+        ):
             _unask(attempt)
-            return _manual("only the whole payment can be cancelled")
+            return part
         self.want_gone(attempt)
         if standing is Standing.STUCK:
             return _manual(f"the provider says {look.word}")
@@ -91,7 +95,30 @@ class EndJob(Job):
             return _pending(look)
         return None if self._action(standing) else _left_to_a_person(standing, attempt)
 
-    def _is_whole(self, look: Look, attempt: Attempt) -> bool:
+    def _part(self, look: Look, attempt: Attempt) -> Outcome | None:
+        """Answer a cancellation of a part; None where the parts asked for make up the whole.
+
+        No company cancels a part. But what a settlement in part released is not held any more,
+        and what a person returned is not taken.
+        """
+        values = attempt.values(Operation.CANCEL).values()
+        parts = (one for one in values if not self._is_whole(one, look, attempt))
+        total = sum(parts, Decimal())
+        if self._is_whole(total, look, attempt):
+            return None
+        left = gone(look, attempt)
+        if left and is_within(total, left, self.value_unit):
+            return self._released(attempt)
+        return _manual("only the whole payment can be cancelled")
+
+    def _released(self, attempt: Attempt) -> Outcome:
+        payment = attempt.payment
+        own = own_cancellation_id(self.merchant.id, payment.key.payment_id)
+        told = payment.cancellation_id or own
+        attempt.payment = replace(payment, cancellation_id=told)
+        return _done(told)
+
+    def _is_whole(self, value: Decimal | None, look: Look, attempt: Attempt) -> bool:
         """Whether all is to go: of what the company shows, or of what VTEX created.
 
         These differ where the buyer paid another amount: then VTEX wants that gone, too.
@@ -99,8 +126,7 @@ class EndJob(Job):
         if not self.provider.checks_cancel_value:
             return True
         known = {look.amount, attempt.payment.amount} - {None} or {None}
-        value, unit = self.request.value, self.value_unit
-        return any(is_whole(value, amount, unit) for amount in known)
+        return any(is_whole(value, amount, self.value_unit) for amount in known)
 
     def want_gone(self, attempt: Attempt) -> None:
         """From now on the payment is not approved any more: VTEX cancels all of it."""

@@ -18,6 +18,7 @@ from connector.domain.errors import (
 from connector.domain.merchant import Merchant
 from connector.domain.operation import (
     Due,
+    Operation,
     Outcome,
     Reply,
     SettleRequest,
@@ -37,6 +38,8 @@ from connector.operations.job import SETTLE, TAKEN, Job, approve
 from connector.provider import Provider
 
 _OVER = {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
+# What a person is told.
+_TWICE = "an equal part was settled for another requestId; if VTEX means two, one was not taken"
 # Standings from which a settlement that was sent may still be seen to end.
 _NOT_YET = {Standing.HELD, Standing.WORKING}
 
@@ -71,7 +74,7 @@ class _SettleJob(Job):
     def work(self, attempt: Attempt) -> Outcome:
         """Do what is still to be done, in a slot unless it is nothing."""
         if attempt.payment.settled is not None:
-            return self._again(attempt.payment)
+            return self._again(attempt)
         with self.provider.slot():
             return self.work_in_a_slot(attempt)
 
@@ -81,7 +84,7 @@ class _SettleJob(Job):
     def _work(self, attempt: Attempt) -> Outcome:
         payment = attempt.payment
         if payment.settled is not None:
-            return self._again(payment)
+            return self._again(attempt)
         if payment.status in _OVER:
             raise IllegalTransition(f"A payment that is {payment.status} cannot be settled")
         look = self.look(attempt)
@@ -89,16 +92,25 @@ class _SettleJob(Job):
             raise NotApproved(evidence=look.word)
         return self._without_a_write(look, attempt) or self._write(look, attempt)
 
-    def _again(self, payment: Payment) -> Outcome:
+    def _again(self, attempt: Attempt) -> Outcome:
         """Give the same success to every repeat, but not to the other part of a payment.
 
         The company released what was not taken.
         """
-        value = self.request.value
+        value, payment = self.request.value, attempt.payment
         is_part = payment.amount is not None and payment.settled != payment.amount
         if is_part and value not in {None, payment.settled}:
             raise NotInPart("Another part of this payment is settled, the rest was released")
-        return self._done(payment.settled or Decimal())
+        outcome = self._done(payment.settled or Decimal())
+        if not (is_part and value and self._is_second(value, attempt)):
+            return outcome
+        # A repeat, or another part of the same size, which nothing can take any more.
+        return replace(outcome, is_listed=True, reason=_TWICE)
+
+    def _is_second(self, value: Decimal, attempt: Attempt) -> bool:
+        """Whether another request asked for an equal part."""
+        asked = attempt.values(Operation.SETTLE)
+        return any(one == value for claim, one in asked.items() if claim != attempt.turn.claim_id)
 
     def _without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
         if look.standing in TAKEN:

@@ -63,11 +63,10 @@ class Requests:
         try:
             with self._database.write() as connection:
                 turn = _lease(connection, request, lease)
-                attempt, state, *before = _record(connection, values, first_look)
+                attempt, is_listed, *before = _record(connection, values, first_look)
                 if attempt <= MOST_ATTEMPTS:
                     asked = Step(Kind.ASKED, attempt, amount=request.value)
                     write_steps(connection, turn.claim_id, [asked])
-                is_listed = state == State.MANUAL
                 return replace(turn, attempt=attempt, is_listed=is_listed, before=tuple(before))
         except _Undone:
             return self.kept(request)
@@ -89,8 +88,7 @@ class Requests:
         try:
             with self._database.write() as connection:
                 turn = _lease(connection, request, lease)
-                attempt, state, *before = _take_up_due(connection, request)
-                is_listed = state == State.MANUAL
+                attempt, is_listed, *before = _take_up_due(connection, request)
                 return replace(turn, attempt=attempt, is_listed=is_listed, before=tuple(before))
         except _Undone:
             return None
@@ -143,6 +141,12 @@ class Requests:
             )
             connection.run(sql.REFERENCE, id=turn.claim_id, reference=send.reference)
             write_steps(connection, turn.claim_id, steps)
+
+    def values(self, turn: Turn, operation: Operation) -> dict[str, Decimal]:
+        """Return what requests of this kind asked for of the payment, by claim."""
+        with self._database.read() as connection:
+            rows = connection.all(sql.VALUES, operation=operation.value, **_payment_of(turn))
+        return {claim_id: Decimal(value) for claim_id, value in rows}
 
     def end_turn(
         self,
@@ -231,10 +235,7 @@ def _close(connection: Connection, turn: Turn, closed: Mapping[tuple[str, int], 
 
 
 def _record(connection: Connection, values: dict[str, Any], first_look: float) -> tuple[Any, ...]:
-    """Record a request, or take it up again unless its reply is final.
-
-    Returns the count of its attempts, its state, and how the one before ended.
-    """
+    """Record a request, or take it up unless its reply is final; see `sql.TAKE_UP`."""
     if made := connection.one(sql.INSERT, **values, first_look=first_look):
         return made
     if values["operation"] == Operation.REFUND:

@@ -20,7 +20,7 @@ INSERT = """
         :id, :merchant_id, :operation, :payment_id, :request_id, :sandbox, :value,
         :authorization_id, :provider_payment_id, 'running', 1, 0, NOW + :first_look, NOW, NOW)
     ON CONFLICT (id) DO NOTHING
-    RETURNING attempts, state, code, message, reason"""
+    RETURNING attempts, state = 'manual', code, message, reason"""
 
 # News is kept before anything is done with it, and looked at from now on.
 REMEMBER = """
@@ -43,7 +43,7 @@ TAKE_UP = """
         attempts = attempts + 1, value = :value, looks = 0,
         next_look_at = NOW + :first_look, updated_at = NOW
     WHERE id = :id AND reply_status IS NULL
-    RETURNING attempts, state, code, message, reason"""
+    RETURNING attempts, state = 'manual', code, message, reason"""
 
 # A row on the operator's list stays there while reconcile looks.
 TAKE_UP_DUE = """
@@ -51,7 +51,7 @@ TAKE_UP_DUE = """
         state = CASE WHEN state = 'manual' THEN state ELSE 'running' END,
         attempts = attempts + 1, updated_at = NOW
     WHERE id = :id AND next_look_at <= NOW
-    RETURNING attempts, state, code, message, reason"""
+    RETURNING attempts, state = 'manual', code, message, reason"""
 
 # What is once known of a payment stays known, whatever a later request leaves out or says: VTEX
 # may hold an id that it was told before the company told us of another. Of a payment that was
@@ -90,6 +90,12 @@ SENDS = """
         amount, refunded_before
     FROM sends WHERE merchant_id = :merchant_id AND payment_id = :payment_id
     ORDER BY sent_at, number"""
+
+# What VTEX asked for of a payment, by request; a request that names no value is of all.
+VALUES = """
+    SELECT id, value FROM requests
+    WHERE merchant_id = :merchant_id AND payment_id = :payment_id AND operation = :operation
+        AND value IS NOT NULL"""
 
 # What is known of the payment, in each statement that records it.
 _RECORD = """

@@ -1,9 +1,11 @@
 """Cancellations of a part, and what of a payment they leave."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from tests.companies.tranzzo import TranzzoCompany
 from tests.operations.test_payments import IN_PART, KINDS, P, Scene, a_sink, of, scene
 
 __all__ = ["a_sink", "scene"]
@@ -18,6 +20,21 @@ def cancel(scene: Scene, value: Any = None, request_id: str = "cancel-1", **fiel
 
 def told(answer: Any) -> tuple[int, Any]:
     return answer.status_code, answer.get_json()["code"]
+
+
+def rows(scene: Scene, operation: str = "cancel") -> list[str]:
+    found = scene.rig.connector.requests.rows()
+    return [row.state.value for row in found if row.operation == operation]
+
+
+def return_by_hand(scene: Scene) -> None:
+    """A person returns 30 of 100 in the company's console."""
+    company = scene.company
+    if isinstance(company, TranzzoCompany):
+        company._add(P, "refund", "success", "1000", Decimal(30))
+        return
+    made = company._add(P, "REFUND", "SUCCESS", "a person's", "30.00")
+    company._effect(made)
 
 
 @of(*HELD_IN_PART)
@@ -47,3 +64,107 @@ class TestTheWholeThatCouldNotBeLookedAt:
         scene.company.pay(P)
 
         assert "undefined" == scene.status
+
+
+@of(*HELD_IN_PART)
+class TestARestThatASettlementReleased:
+    @pytest.mark.parametrize("value", [60, 6000, 20])
+    def test_is_cancelled_without_a_call_that_moves_anything(
+        self, scene: Scene, value: int
+    ) -> None:
+        scene.pay()
+        scene.settle(40)
+        effects = dict(scene.company.effects)
+        answers = [cancel(scene, value), cancel(scene, value)]
+
+        assert [(200, None)] * 2 == [told(one) for one in answers]
+        assert answers[0].data == answers[1].data
+        assert (0, 40, 0) == scene.money
+        assert effects == scene.company.effects
+        assert (200, None) == told(scene.refund(40))
+
+    @pytest.mark.parametrize("values", [[61], [100 - 39], [40, 21], [30, 31]])
+    def test_is_all_that_may_be_cancelled(self, scene: Scene, values: list[int]) -> None:
+        scene.pay()
+        scene.settle(40)
+        answers = [cancel(scene, value, f"c{value}") for value in values]
+
+        assert (501, "cancel-manually") == told(answers[-1])
+        assert (0, 40, 0) == scene.money
+
+    def test_closes_the_row_of_a_cancellation_that_came_before(self, scene: Scene) -> None:
+        scene.pay()
+        before = cancel(scene, 60)
+        listed = rows(scene)
+        scene.settle(40)
+        scene.rig.reconcile()
+
+        assert (501, "cancel-manually") == told(before)
+        assert (["manual"], ["done"]) == (listed, rows(scene))
+        assert (200, None) == told(cancel(scene, 60))
+
+    def test_closes_the_row_when_a_person_returned_the_part(self, scene: Scene) -> None:
+        scene.settled()
+        before = cancel(scene, 30)
+        return_by_hand(scene)
+        scene.rig.reconcile()
+
+        assert (501, "cancel-manually") == told(before)
+        assert (200, None) == told(cancel(scene, 30))
+        assert ["done"] == rows(scene)
+
+    def test_is_not_what_vtexs_own_refund_returned(self, scene: Scene) -> None:
+        scene.settled()
+        scene.refund(30)
+
+        assert (501, "cancel-manually") == told(cancel(scene, 30))
+
+
+@of(*HELD_IN_PART)
+class TestPartsThatMakeUpTheWhole:
+    @pytest.mark.parametrize("values", [[30, 70], [3000, 7000], [30, 30, 40]])
+    def test_are_the_whole(self, scene: Scene, values: list[int]) -> None:
+        scene.pay()
+        answers = [cancel(scene, one, f"c{place}") for place, one in enumerate(values)]
+        scene.rig.reconcile()
+
+        *before, last = map(told, answers)
+        assert [(501, "cancel-manually")] * (len(values) - 1) == before
+        assert (200, None) == last
+        assert (0, 0, 0) == scene.money
+        assert ["done"] * len(values) == rows(scene)
+
+    def test_are_counted_once_however_often_each_is_repeated(self, scene: Scene) -> None:
+        scene.pay()
+        answers = [cancel(scene, 50, "c1") for _ in range(3)]
+
+        assert [(501, "cancel-manually")] * 3 == [told(one) for one in answers]
+        assert (100, 0, 0) == scene.money
+        assert (200, None) == told(cancel(scene, 50, "c2"))
+        assert (200, None) == told(cancel(scene, 50, "c1"))
+        assert (0, 0, 0) == scene.money
+
+
+@of(*HELD_IN_PART)
+class TestTwoSettlementsOfAnEqualPart:
+    def test_leave_a_row_for_a_person(self, scene: Scene) -> None:
+        scene.pay()
+        first, again = scene.settle(50, request_id="s1"), scene.settle(50, request_id="s1")
+        other = [scene.settle(50, request_id="s2") for _ in range(2)]
+
+        assert first.data == again.data
+        assert [200, 200] == [one.status_code for one in other]
+        assert other[0].data == other[1].data
+        assert first.get_json()["settleId"] == other[0].get_json()["settleId"]
+        assert ["done", "manual"] == rows(scene, "settle")
+        assert (0, 50, 0) == scene.money
+
+
+@of(*HELD_IN_PART)
+class TestRepeatedSettlementsOfAll:
+    def test_leave_none(self, scene: Scene) -> None:
+        scene.pay()
+        for request_id in ("s1", "s2"):
+            assert 200 == scene.settle(100, request_id=request_id).status_code
+
+        assert ["done", "done"] == rows(scene, "settle")

@@ -53,8 +53,12 @@ class Told:
     # Each request asked; and by operation and requestId the final answer, and for what value.
     asked: set[Asked] = field(default_factory=set)
     kept: dict[tuple[str, str], tuple[Decimal | None, bytes]] = field(default_factory=dict)
+    # Cancellations of a part of what is still there.
+    parts: set[Asked] = field(default_factory=set)
     # Refunds that a person was asked to make.
     manual: set[str] = field(default_factory=set)
+    # The id told of a part that is gone while the payment is not.
+    part_cancellation_id: str | None = None
     callback: dict[str, Any] | None = None
     callbacks: int = 0
     callbacks_before_final: int | None = None
@@ -179,12 +183,16 @@ class Told:
             self.callbacks_before_final = self.callbacks
 
     def _hear_cancel(self, asked: Asked, status: int, body: dict[str, Any]) -> None:
+        is_part = asked in self.parts
         own = body["cancellationId"]
         assert (own is not None) is (status == 200), body
         assert status != 501 or body["code"] == "cancel-manually", body
         if own is None:
             return
-        assert self.cancellation_id in {None, own}, (self.cancellation_id, own)
+        assert {self.cancellation_id, self.part_cancellation_id} <= {None, own}, body
+        if is_part:
+            self.part_cancellation_id = own
+            return
         self.cancellation_id = own
         self._know_the_end()
 

@@ -127,6 +127,7 @@ class World:
             answer = self._post(asked, rig, is_lost=not is_heard)
             self._hear_callbacks()
             if is_heard:
+                self._see_whether_it_is_a_part(asked, answer)
                 self.told.hear(asked, answer, was_kept=was_kept)
                 self._check_what_is_new(*before)
                 self._learn_whether_it_is_unwanted(asked, answer)
@@ -142,6 +143,15 @@ class World:
         path = PATHS[asked.operation].format(self.payment_id)
         known = {name: one for name, one in body.items() if one is not None}
         return rig.post(path, known, self.merchant, is_lost=is_lost)
+
+    def _see_whether_it_is_a_part(self, asked: Asked, answer: Any) -> None:
+        """What VTEX is told is cancelled of a payment that stays is neither held nor taken."""
+        held, taken, returned = self.side.money
+        is_part = asked.operation == "cancel" and asked not in self.whole_cancels
+        if is_part and answer.status_code == 200 and taken > returned:
+            self.told.parts.add(asked)
+            assert held == ZERO, f"told a part is cancelled, but there is {self.side.money}"
+            assert AMOUNT - taken + returned >= (asked.value or ZERO), self.side.money
 
     def _check_what_is_new(self, status: str | None, cancellation_id: str | None) -> None:
         """See that the money is where VTEX was just told it is."""

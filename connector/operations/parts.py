@@ -1,0 +1,28 @@
+"""What of a payment is neither held nor taken any more, though the payment is not cancelled."""
+
+from decimal import Decimal
+
+from connector.attempt import LOST, Attempt
+from connector.domain.payment import Look
+from connector.operations.job import ASKED_REFUND, TAKEN
+
+# How refunds that may have returned money stand, where that is not known for certain.
+_OPEN = {"open", "accepted", LOST}
+
+
+def gone(look: Look, attempt: Attempt) -> Decimal:
+    """Return what a settlement in part released, and what a person returned."""
+    amounts = [one for one in (attempt.payment.amount, look.amount) if one is not None]
+    taken = attempt.payment.settled if look.captured is None else look.captured
+    if look.standing not in TAKEN or taken is None or not amounts:
+        return Decimal()
+    return max(amounts) - taken + _by_a_person(look, attempt)
+
+
+def _by_a_person(look: Look, attempt: Attempt) -> Decimal:
+    """Return what was given back beyond VTEX's refunds, none while one of these is open."""
+    refunds = [send for send in attempt.sends if send.action == ASKED_REFUND]
+    if look.refunded is None or any(send.state in _OPEN for send in refunds):
+        return Decimal()
+    ours = sum(send.amount or Decimal() for send in refunds if send.state == "done")
+    return max(look.refunded - ours, Decimal())
