@@ -231,7 +231,13 @@ _YANDEX = ("create", "cancel", "rollback", "capture", "refund")
 KINDS = [
     Kind("tranzzo-auth", TranzzoCompany, TranzzoSide, _TRANZZO),
     Kind("tranzzo-purchase", TranzzoCompany, TranzzoSide, _TRANZZO, {"stage": "purchase"}),
-    Kind("yandex-two-stages", YandexPayCompany, YandexSide, _YANDEX),
+    Kind(
+        "yandex-two-stages",
+        YandexPayCompany,
+        YandexSide,
+        _YANDEX,
+        options={"rest_shows": "success", "is_created_once": True},
+    ),
     Kind("yandex-one-stage", YandexPayCompany, YandexSide, _YANDEX, options={"one_stage": True}),
     Kind("rustore", RuStore, RuStoreSide, ("cancel", "settle", "refund"), is_adopting=True),
     Kind(

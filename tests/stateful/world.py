@@ -255,6 +255,7 @@ class World:
         self._hear_callbacks()
         self._check_money()
         self._check_effects()
+        self._check_list()
 
     def _hear_callbacks(self) -> None:
         bodies, self.heard = self.sink.bodies[self.heard :], len(self.sink.bodies)
@@ -309,6 +310,20 @@ class World:
         most = len({one.request_id for one in refunds}) + by_cancel
         assert side.count("refund") <= most, self.company.effects
         assert len(told.refunds) <= side.count("refund"), self.company.effects
+
+    def _check_list(self) -> None:
+        """A refund of which VTEX was told a failure, and that may still be made, is a person's."""
+        sql = """
+            SELECT requests.request_id, requests.state, sends.state, reply_status
+            FROM requests JOIN sends ON sends.claim_id = requests.id
+            WHERE requests.operation = 'refund'"""
+        for request_id, state, sent, kept in self.rig.execute(sql):
+            may_be_made = sent in {"open", "accepted"}
+            is_late = sent == "done" and kept is None and request_id not in self.told.refunds
+            if may_be_made or is_late:
+                # In the second case another request found its end, and reconcile is to tell.
+                allowed = {"manual", "running"} | ({"unknown"} if is_late else set())
+                assert state in allowed, (request_id, state, sent)
 
     def states(self) -> list[tuple[str, str]]:
         rows = self.rig.connector.requests.rows()
