@@ -4,10 +4,22 @@ import contextlib
 import socket
 from typing import Any
 
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, NoMoreData
+from gunicorn.http.errors import (
+    InvalidRequestLine,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    NoMoreData,
+)
 
 from connector.domain.deadline import now
-from connector.server.framing import MOST_EMPTY_LINES, MOST_HEAD, Body, body_of, head_end
+from connector.server.framing import (
+    MOST_EMPTY_LINES,
+    MOST_HEAD,
+    Body,
+    body_of,
+    head_end,
+    is_readable,
+)
 from connector.server.heads import HeadParser
 
 # Bytes that are read from a connection at once.
@@ -127,6 +139,8 @@ class Connection:
         while self._skipped < MOST_EMPTY_LINES and self.received.startswith(b"\r\n"):
             del self.received[:2]
             self._skipped, self._searched = self._skipped + 1, 0
+        if not is_readable(self.received):
+            raise InvalidRequestLine("")
         end = head_end(self.received, self._searched)
         self._searched = len(self.received)
         if max(end, len(self.received) if end < 0 else 0) > MOST_HEAD:

@@ -74,6 +74,12 @@ class Chunks:
         return len(received) > MOST_CHUNKED
 
 
+def is_readable(received: bytearray) -> bool:
+    """Whether a request may begin like this; TLS, for one, does not, and its head has no end."""
+    first = received[:1]
+    return not first or first.isalpha() or first == b"\r"
+
+
 def head_end(received: bytearray, searched: int) -> int:
     """Where the head ends, or -1; `searched` bytes were searched before."""
     return received.find(_HEAD_END, max(0, searched - len(_HEAD_END) + 1))

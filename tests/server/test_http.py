@@ -262,6 +262,12 @@ def test_nothing_behind_a_refused_request_is_read_as_another(
     assert is_ended(connection)
 
 
+def test_a_client_that_speaks_tls_is_refused_at_once(connection: socket.socket) -> None:
+    connection.settimeout(3)
+    connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    assert 400 == read_answer(connection)[0]
+
+
 def test_a_head_without_end_is_refused_before_its_time_is_over(
     connection: socket.socket,
 ) -> None:
