@@ -23,9 +23,12 @@ def test_reconcile_once_finishes_what_is_due(operator_on_both: Operator) -> None
     rig = operator_on_both.rig
     with TranzzoCompany() as company:
         rig.add(company)
+        rig.configure(CONNECTOR_ANSWER_SECONDS="2")
+        company.hide("void")
         company.inject("reset_after", "void")
         rig.cancel(company.create("P1"))
         assert ["unknown"] == rig.states()
+        company.show()
         assert "0 looked at\n" == operator_on_both.run("reconcile", "--once").stdout
         rig.make_due()
         assert "1 looked at\n" == operator_on_both.run("reconcile", "--once").stdout
