@@ -199,9 +199,7 @@ def test_what_the_status_does_not_allow_is_logged_answered_500_and_not_sent(
     assert (500, code) == (reply.status, reply.code)
     assert f'"code": "{code}"'.encode() in reply.body
     assert (known, sends) == (shop.store.known(), len(shop.store.contents()["sends"]))
-    assert [("illegal transition", "P1")] == [
-        (record.msg, vars(record)["payment_id"]) for record in caplog.records
-    ]
+    assert ["illegal transition"] == [record.msg for record in caplog.records]
 
 
 def test_what_was_not_allowed_is_not_kept_and_not_looked_at_again(shop: Shop) -> None:
@@ -263,10 +261,11 @@ def _all_after(status: PaymentStatus) -> set[PaymentStatus]:
 
 
 @pytest.mark.parametrize(
-    ("stands", "verb", "action", "request_kind"),
+    ("stands", "verb", "action", "request_kind", "state"),
     [
-        (as_approved, "settling", "settle", SettleRequest),
-        (as_settled, "refunding", "asked-refund", RefundRequest),
+        (as_approved, "settling", "settle", SettleRequest, State.FAILED),
+        # Somebody may be told to refund by hand: it is listed, and looked for again.
+        (as_settled, "refunding", "asked-refund", RefundRequest, State.MANUAL),
     ],
 )
 def test_reconcile_does_not_send_what_certainly_did_not_happen(
@@ -275,6 +274,7 @@ def test_reconcile_does_not_send_what_certainly_did_not_happen(
     verb: str,
     action: str,
     request_kind: type[SettleRequest | RefundRequest],
+    state: State,
 ) -> None:
     stands(shop)
     asked = request_kind(1, PaymentKey("P1"), "killed", Decimal("10.00"))
@@ -287,7 +287,7 @@ def test_reconcile_does_not_send_what_certainly_did_not_happen(
     taken = getattr(shop, verb).reconcile(shop.merchant, due, Deadline.after(10))
 
     (row,) = [row for row in shop.store.requests.rows() if row.request_id == "killed"]
-    assert (True, State.FAILED) == (taken, row.state)
+    assert (True, state) == (taken, row.state)
     assert (known, sends) == (shop.store.known(), len(shop.store.contents()["sends"]))
     assert [] == shop.store.requests.due(10)
     assert 200 == getattr(shop, verb).answer(shop.merchant, asked, Deadline.after(10)).status
