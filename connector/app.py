@@ -20,6 +20,7 @@ from connector.operations.notify import Notify
 from connector.operations.reconcile import Reconciler
 from connector.operations.refund import Refund
 from connector.operations.settle import Settle
+from connector.operations.value import SeeUnit
 from connector.peers import Refusals
 from connector.provider import Hosts, Provider
 from connector.storage.database import Database
@@ -113,7 +114,8 @@ def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
         settings.vtex_app_key,
         settings.vtex_app_token,
     )
-    operations = _operations(settings, requests, payments, enabled, callbacks, vault.seal_callback)
+    sealing = vault.seal_callback, merchants.see_unit
+    operations = _operations(settings, requests, payments, enabled, callbacks, *sealing)
     return Connector(
         settings=settings,
         database=database,
@@ -150,6 +152,7 @@ def _operations(
     enabled: Enabled,
     callbacks: Callbacks,
     seal: Callable[[str, int, str], str],
+    see_unit: SeeUnit,
 ) -> Operations:
     once = Once(requests, lease=settings.lease_seconds)
     render_creation = answers.render_creation(enabled)
@@ -160,6 +163,7 @@ def _operations(
             enabled,
             answers.render_cancellation(settings.manual_status),
             settings.cancel_value_unit,
+            see_unit,
         ),
         settle=Settle(once, enabled, answers.render_settlement()),
         refund=Refund(once, enabled, answers.render_refund(settings.manual_status)),

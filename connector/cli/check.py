@@ -31,7 +31,20 @@ def warnings(settings: Settings) -> list[str]:
 
 
 def advice(connector: "Connector", name: str | None) -> list[str]:
-    """Say what a merchant's options leave to a person that the connector could do."""
+    """Say what a merchant's options leave to a person, and what VTEX was seen to do."""
+    units = [_units(entry.merchant) for entry in _entries(connector, name)]
+    return [*filter(None, units), *_left_to_a_person(connector, name)]
+
+
+def _units(merchant: Merchant) -> str:
+    seen = " and ".join(sorted(merchant.units_seen))
+    told = f"merchant {merchant.name}: VTEX writes the value of cancellations in {seen}"
+    if len(merchant.units_seen) > 1:
+        told += "; a value that can be both is left to a person: set CONNECTOR_CANCEL_VALUE_UNIT"
+    return told if seen else ""
+
+
+def _left_to_a_person(connector: "Connector", name: str | None) -> list[str]:
     return [
         f"merchant {entry.merchant.name}: {provider.taken_at_once} are taken at once, and "
         "cancelling them is left to a person; with --captured refund it is not"

@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from connector.domain.money import ValueUnit
+
 # Characters; keys are much longer.
 SHORTEST_SECRET = 8
 # The merchant of VTEX's test suite: no other can have this name, and it has no settings. And the
@@ -45,6 +47,8 @@ class Merchant:
     sandbox: bool = False
     captured: CapturedPolicy = CapturedPolicy.MANUAL
     settings_from: SettingsFrom = SettingsFrom.CONNECTOR
+    # In which units VTEX was seen to write the value of a cancellation.
+    units_seen: frozenset[ValueUnit] = frozenset()
 
     def redacted(self, text: str, known: Collection[str] = ()) -> str:
         """Take the settings out of a text that a company may have repeated them in.

@@ -1,5 +1,6 @@
 """Amounts, exact."""
 
+from collections.abc import Collection
 from decimal import Decimal
 from enum import StrEnum
 
@@ -20,6 +21,18 @@ _FACTORS = {
 }
 
 
+def only_unit(value: Decimal, amount: Decimal) -> ValueUnit | None:
+    """Return the one unit in which a part or all of an amount can be written so."""
+    if value % 1:
+        return ValueUnit.UNITS if value <= amount else None
+    return ValueUnit.CENTS if amount < value <= amount * 100 else None
+
+
+def narrowed(unit: ValueUnit, seen: Collection[ValueUnit]) -> ValueUnit:
+    """Return what `auto` means where VTEX was seen to write one unit only."""
+    return next(iter(seen)) if unit is ValueUnit.AUTO and len(seen) == 1 else unit
+
+
 def is_whole(value: Decimal | None, amount: Decimal | None, unit: ValueUnit) -> bool:
     """Whether cancelling `value` means all of a payment of `amount` (in units).
 
@@ -29,6 +42,22 @@ def is_whole(value: Decimal | None, amount: Decimal | None, unit: ValueUnit) -> 
     if value is None or amount is None:
         return True
     return any(value == amount * factor for factor in _FACTORS[unit])
+
+
+def is_all(
+    value: Decimal | None,
+    amount: Decimal | None,
+    unit: ValueUnit,
+    seen: Collection[ValueUnit],
+) -> bool:
+    """Whether cancelling `value` means all, where VTEX was seen to write the units `seen`.
+
+    After both were seen, a value counts under `auto` only if it can be in one unit alone.
+    """
+    if not is_whole(value, amount, narrowed(unit, seen)):
+        return False
+    is_clear = unit is not ValueUnit.AUTO or len(seen) < len(_FACTORS[unit])
+    return is_clear or value is None or amount is None or only_unit(value, amount) is not None
 
 
 def is_within(value: Decimal, amount: Decimal, unit: ValueUnit) -> bool:

@@ -7,11 +7,12 @@ from typing import cast
 from connector.attempt import Attempt
 from connector.domain.deadline import Deadline
 from connector.domain.merchant import Merchant
-from connector.domain.money import ValueUnit, is_whole
+from connector.domain.money import ValueUnit
 from connector.domain.operation import CancelRequest, Due, Outcome, Reply, Request
 from connector.domain.payment import PaymentStatus
 from connector.idempotency import Once
 from connector.operations.ending import EndJob
+from connector.operations.value import SeeUnit
 from connector.provider import Provider
 
 
@@ -26,6 +27,7 @@ class Cancel:
     providers: Mapping[str, Provider]
     render: Callable[[CancelRequest, Outcome], Reply]
     value_unit: ValueUnit = ValueUnit.AUTO
+    see_unit: SeeUnit | None = None
 
     def answer(self, merchant: Merchant, request: CancelRequest, deadline: Deadline) -> Reply:
         """Cancel once and answer. Raises what `Once.run` raises."""
@@ -42,7 +44,9 @@ class Cancel:
             )
 
     def _job(self, merchant: Merchant, request: Request) -> "_CancelJob":
-        return _CancelJob(self.providers, merchant, request, self.once.lease, self.value_unit)
+        return _CancelJob(
+            self.providers, merchant, request, self.once.lease, self.value_unit, self.see_unit
+        )
 
 
 @dataclass(frozen=True)
@@ -70,4 +74,4 @@ class _CancelJob(EndJob):
         """Whether VTEX cancels all of it, so that the buyer need not pay: known before a look."""
         value, amount = self.request.value, attempt.payment.amount
         is_known = value is None or amount is not None
-        return is_known and is_whole(value, amount, self.value_unit)
+        return is_known and self.is_all(value, amount)

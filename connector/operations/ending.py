@@ -7,7 +7,7 @@ from decimal import Decimal
 from connector.attempt import LOST, Attempt
 from connector.domain.errors import OutcomeUnknown, OutOfTime, ProviderRefused, Rule
 from connector.domain.merchant import CapturedPolicy
-from connector.domain.money import ValueUnit, is_whole, is_within
+from connector.domain.money import is_within
 from connector.domain.operation import (
     CANCEL_MANUALLY,
     Operation,
@@ -25,8 +25,9 @@ from connector.domain.payment import (
     Standing,
 )
 from connector.operations import job
-from connector.operations.job import MOST_SENDS, REFUND, Job
+from connector.operations.job import MOST_SENDS, REFUND
 from connector.operations.parts import gone
+from connector.operations.value import ValueJob
 
 # The write that ends a payment in a standing, where the provider can.
 _WRITES = {
@@ -49,10 +50,8 @@ _SEEN = {PaymentStatus.APPROVED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
 
 
 @dataclass(frozen=True)
-class EndJob(Job):
-    """Ends a payment for a request; `value_unit` is that of the request's value."""
-
-    value_unit: ValueUnit = ValueUnit.AUTO
+class EndJob(ValueJob):
+    """Ends a payment for a request."""
 
     def end(self, attempt: Attempt) -> Outcome:
         """Do what is still to be done, with at most one write."""
@@ -83,7 +82,8 @@ class EndJob(Job):
             return self.cancelled(attempt, look.cancellation_id)
         if standing is Standing.ABSENT:
             return self._absent(attempt)
-        if not self._is_whole(self.request.value, look, attempt) and (
+        self.learn_unit(look, attempt)
+        if not self.is_whole(self.request.value, look, attempt) and (
             part := self._part(look, attempt)
         ):
             _unask(attempt)
@@ -102,12 +102,12 @@ class EndJob(Job):
         and what a person returned is not taken.
         """
         values = attempt.values(Operation.CANCEL).values()
-        parts = (one for one in values if not self._is_whole(one, look, attempt))
+        parts = (one for one in values if not self.is_whole(one, look, attempt))
         total = sum(parts, Decimal())
-        if self._is_whole(total, look, attempt):
+        if self.is_whole(total, look, attempt):
             return None
         left = gone(look, attempt)
-        if left and is_within(total, left, self.value_unit):
+        if left and is_within(total, left, self.unit):
             return self._released(attempt)
         return _manual("only the whole payment can be cancelled")
 
@@ -117,16 +117,6 @@ class EndJob(Job):
         told = payment.cancellation_id or own
         attempt.payment = replace(payment, cancellation_id=told)
         return _done(told)
-
-    def _is_whole(self, value: Decimal | None, look: Look, attempt: Attempt) -> bool:
-        """Whether all is to go: of what the company shows, or of what VTEX created.
-
-        These differ where the buyer paid another amount: then VTEX wants that gone, too.
-        """
-        if not self.provider.checks_cancel_value:
-            return True
-        known = {look.amount, attempt.payment.amount} - {None} or {None}
-        return any(is_whole(value, amount, self.value_unit) for amount in known)
 
     def want_gone(self, attempt: Attempt) -> None:
         """From now on the payment is not approved any more: VTEX cancels all of it."""

@@ -11,7 +11,8 @@ INSERT = """
     RETURNING id"""
 
 _COLUMNS = (
-    "id, name, provider, settings, sandbox, captured, app_key, disabled, settings_from, fields_seen"
+    "id, name, provider, settings, sandbox, captured, app_key, disabled, settings_from, "
+    "fields_seen, cents_seen, units_seen"
 )
 ALL = f"SELECT {_COLUMNS} FROM merchants ORDER BY name"  # noqa: S608 - the column list above
 NAMED = f"SELECT {_COLUMNS} FROM merchants WHERE name = :name"  # noqa: S608 - likewise
@@ -49,3 +50,7 @@ RESEAL = "UPDATE merchants SET settings = :sealed WHERE id = :id AND settings = 
 
 IS_SEEN = "SELECT 1 FROM merchants WHERE id = :id AND fields_seen = :seen"
 SEE = "UPDATE merchants SET fields_seen = :seen, fields_seen_at = NOW WHERE id = :id"
+
+# The first payment whose cancellation could only be in this unit is kept.
+SEE_CENTS = "UPDATE merchants SET cents_seen = :payment_id WHERE id = :id AND cents_seen IS NULL"
+SEE_UNITS = "UPDATE merchants SET units_seen = :payment_id WHERE id = :id AND units_seen IS NULL"

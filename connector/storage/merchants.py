@@ -9,6 +9,7 @@ from typing import Any
 
 from connector.domain.errors import ConfigurationError, MerchantExists, UnknownMerchant
 from connector.domain.merchant import SUITE_NAME, CapturedPolicy, Merchant, SettingsFrom
+from connector.domain.money import ValueUnit
 from connector.storage import history
 from connector.storage import merchant_statements as sql
 from connector.storage.database import Connection, Database
@@ -17,6 +18,8 @@ from connector.storage.vault import Vault
 
 # Live tokens of a merchant: the one in VTEX's Admin and the one that is to replace it.
 LIVE_TOKENS = 2
+# What keeps that VTEX wrote a value in a unit, in the order of the columns.
+_UNITS = {ValueUnit.CENTS: sql.SEE_CENTS, ValueUnit.UNITS: sql.SEE_UNITS}
 
 
 @dataclass(frozen=True)
@@ -253,7 +256,7 @@ class Merchants:
 
     def _entry(self, row: tuple[Any, ...], digests: tuple[str, ...] = ()) -> Entry:
         merchant_id, name, provider, sealed, sandbox, captured, app_key, disabled = row[:8]
-        settings_from, seen = row[8:]
+        settings_from, seen, *units = row[8:]
         try:
             plain, is_readable = self._vault.decrypt(sealed, name), True
         except ConfigurationError:
@@ -267,9 +270,16 @@ class Merchants:
             sandbox=bool(sandbox),
             captured=CapturedPolicy(captured),
             settings_from=SettingsFrom(settings_from),
+            units_seen=frozenset(unit for unit, one in zip(_UNITS, units, strict=True) if one),
         )
         differ = self._differing(merchant, seen) if is_readable else ()
         return Entry(merchant, app_key, bool(disabled), digests, is_readable, differ)
+
+    def see_unit(self, merchant: Merchant, unit: ValueUnit, payment_id: str) -> None:
+        """Remember in which unit VTEX writes the value of a cancellation."""
+        with self._database.write() as connection:
+            if connection.run(_UNITS[unit], id=merchant.id, payment_id=payment_id):
+                connection.one(sql.TOUCH, name=merchant.name)
 
     def _differing(self, merchant: Merchant, seen: str | None) -> tuple[str, ...]:
         if seen is None or merchant.settings_from is SettingsFrom.VTEX:

@@ -23,6 +23,7 @@ metadata = MetaData()
 # One shop each. `revision` grows with every change of any merchant, so that running servers
 # notice it with one small query. `settings` is encrypted. `fields_seen` is JSON: fingerprints of
 # the Provider Fields that VTEX sent last, of a merchant whose settings do not come from there.
+# `cents_seen` and `units_seen` name a payment whose cancellation was certainly in that unit.
 merchants = Table(
     "merchants",
     metadata,
@@ -33,6 +34,8 @@ merchants = Table(
     Column("settings", Text, nullable=False),
     Column("sandbox", Boolean, nullable=False),
     Column("captured", Text, nullable=False),
+    Column("cents_seen", Text),
+    Column("units_seen", Text),
     Column("disabled", Boolean, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("created_at", Double, nullable=False),

@@ -33,6 +33,8 @@ def upgrade() -> None:
     for name in ("is_manual", "uses_payment_id"):
         flag = sa.Column(name, sa.Boolean, nullable=False, server_default=sa.false())
         op.add_column("payments", flag)
+    for name in ("cents_seen", "units_seen"):
+        op.add_column("merchants", sa.Column(name, sa.Text))
     op.execute(_FORGET_WORDS)
     is_manual = _IS_MANUAL[op.get_bind().dialect.name]
     op.execute(_LEAVE_TO_THE_PERSON.format(is_manual))
