@@ -294,7 +294,9 @@ class Served(Vtex):
         self._arguments = [sys.executable, *command, "serve", "--bind", f"127.0.0.1:{self.port}"]
         self._arguments += ["--workers", str(workers), "--threads", str(threads)]
         self._arguments += [] if reconcile else ["--no-reconcile"]
-        self._environment = {**os.environ, **rig.environment, **variables}
+        # A server that a test kills leaves its metrics' folder behind.
+        temporary = {"TMPDIR": rig.environment["CONNECTOR_DATA_DIR"]}
+        self._environment = {**os.environ, **temporary, **rig.environment, **variables}
         self._stderr = stderr
         self.log = Path(rig.environment["CONNECTOR_DATA_DIR"]) / f"server-{self.port}.log"
 
