@@ -245,6 +245,16 @@ def test_every_command_is_in_the_readme() -> None:
     assert [] == [command for command in commands if f"connector {command}" not in text]
 
 
+def test_the_decisions_are_numbered_without_gaps_and_a_link_says_the_number_it_leads_to() -> None:
+    pages = sorted((ROOT / "docs/decisions").glob("*.md"))
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    for number, page in enumerate(pages, start=1):
+        text = page.read_text()
+        assert text.startswith(f"# {number}. ")
+        for said, led in re.findall(r"\[(?:[Dd]ecision )?(\d+)\]\((\d{4})-", text):
+            assert int(said) == int(led), page.name
+
+
 def test_every_link_between_the_documents_leads_somewhere() -> None:
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     broken = [
