@@ -20,6 +20,8 @@ from connector.storage.vault import Vault
 LIVE_TOKENS = 2
 # What keeps that VTEX wrote a value in a unit, in the order of the columns.
 _UNITS = {ValueUnit.CENTS: sql.SEE_CENTS, ValueUnit.UNITS: sql.SEE_UNITS}
+# The options of an update that changes none of them.
+_UNCHANGED: dict[str, Any] = dict.fromkeys(("sandbox", "captured", "settings_from"))
 
 
 @dataclass(frozen=True)
@@ -102,36 +104,35 @@ class Merchants:
         sandbox: bool | None = None,
         captured: CapturedPolicy | None = None,
         settings_from: SettingsFrom | None = None,
-        is_merged: bool = False,
         by: str = CONNECTOR,
         command: str = "update",
     ) -> None:
-        """Replace what is given; what is None stays. Raises UnknownMerchant.
-
-        `is_merged` settings stand beside those that are stored by now.
-        """
+        """Replace what is given; what is None stays. Raises UnknownMerchant."""
         given = {
             "sandbox": sandbox,
             "captured": captured and captured.value,
             "settings_from": settings_from and settings_from.value,
         }
-        options = {option: value for option, value in given.items() if value is not None}
+        with self._database.write() as connection:
+            self._change(connection, _locked(connection, name), settings, given, by, command)
+
+    def take_fields(self, name: str, given: Mapping[str, str]) -> bool:
+        """Store the settings that came with a request of VTEX's, beside those stored by now.
+
+        Returns whether they count: a command may have said otherwise since the request came.
+        """
+        merchant = self.entry(name).merchant
+        if merchant.settings_from is SettingsFrom.CONNECTOR:
+            return False
+        if given.items() <= merchant.settings.items():
+            return True
         with self._database.write() as connection:
             row = _locked(connection, name)
-            before = self._plain(row)
-            after = before if settings is None else {**(before if is_merged else {}), **settings}
-            sealed = None if settings is None else self._vault.encrypt(after, name)
-            connection.run(sql.UPDATE, id=row[0], settings=sealed, **given)
-            changed = history.changes(self._vault.fingerprint, before, after)
-            kept = row[3] if changed else None
-            history.record(
-                connection, row[0], by, command, settings=changed, replaced=kept, **options
-            )
-
-    def take_fields(self, name: str, given: Mapping[str, str]) -> None:
-        """Store the settings that came with a request of VTEX's, unless another process has."""
-        if not given.items() <= self.entry(name).merchant.settings.items():
-            self.update(name, given, is_merged=True, by=VTEX, command="request")
+            is_counting = SettingsFrom(row[8]) is SettingsFrom.VTEX
+            if is_counting:
+                after = {**self._plain(row), **given}
+                self._change(connection, row, after, _UNCHANGED, VTEX, "request")
+        return is_counting
 
     def note_fields(self, merchant: Merchant, given: Mapping[str, str]) -> None:
         """Keep fingerprints of what VTEX sends and nobody uses; write nothing when it is known."""
@@ -237,6 +238,24 @@ class Merchants:
         with self._database.read() as connection:
             revision, count = connection.one(sql.REVISION) or (-1, 0)
         return int(revision), count
+
+    def _change(
+        self,
+        connection: Connection,
+        row: tuple[Any, ...],
+        settings: Mapping[str, str] | None,
+        options: Mapping[str, Any],
+        by: str,
+        command: str,
+    ) -> None:
+        before = self._plain(row)
+        sealed = None if settings is None else self._vault.encrypt(settings, row[1])
+        connection.run(sql.UPDATE, id=row[0], settings=sealed, **options)
+        after = before if settings is None else settings
+        changed = history.changes(self._vault.fingerprint, before, after)
+        said = {option: value for option, value in options.items() if value is not None}
+        kept = row[3] if changed else None
+        history.record(connection, row[0], by, command, settings=changed, replaced=kept, **said)
 
     def _set_disabled(self, name: str, *, disabled: bool, by: str) -> None:
         with self._database.write() as connection:

@@ -107,24 +107,28 @@ class ProviderFields:
             self._warn(merchant, "unusable", ", ".join(faulty))
             return merchant
         changed = replace(merchant, settings=merged)
-        if merged != merchant.settings:
-            self._store(changed, given)
-        return changed
+        if merged == merchant.settings or self._store(changed, given):
+            return changed
+        self._warn(merchant, "ignored", ", ".join(given))
+        return merchant
 
-    def _store(self, changed: Merchant, given: Mapping[str, str]) -> None:
+    def _store(self, changed: Merchant, given: Mapping[str, str]) -> bool:
+        """Say whether the fields count: by now the merchant's settings may be the connector's."""
         with self._lock:
             settings, at = self._stored.get(changed.id, (None, 0.0))
             if settings == changed.settings and now() - at < STALE_SECONDS:
                 # Another thread is storing them, or has just done so.
-                return
+                return True
             is_allowed = self._writes.allows(changed.id)
             if is_allowed:
                 self._stored[changed.id] = (changed.settings, now())
-        if is_allowed:
-            self._merchants.take_fields(changed.name, given)
-            self._directory.replace(changed)
-        else:
+        if not is_allowed:
             self._warn(changed, "not-stored", "too many changes")
+            return True
+        if not self._merchants.take_fields(changed.name, given):
+            return False
+        self._directory.replace(changed)
+        return True
 
     def _warn(self, merchant: Merchant, outcome: str, reason: str) -> None:
         """Count each, and say it once in a while; never a value."""

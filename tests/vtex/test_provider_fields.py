@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from connector.domain.errors import InvalidRequest
-from connector.domain.merchant import Merchant
+from connector.domain.merchant import Merchant, SettingsFrom
 from connector.vtex.manifest import field_name
 from connector.vtex.provider_fields import MOST_WRITES, ProviderFields
 from tests.companies.cryptomus import Cryptomus
@@ -317,3 +317,16 @@ def test_a_stale_process_brings_back_nothing_old(rig: Rig) -> None:
         given = [{"name": "Cryptomus Payment API key", "value": NEW_SECRET}]
         applied(rig, given, stale)
         assert settings | {"payment_key": NEW_SECRET} == merchant(rig).settings
+
+
+def test_a_stale_process_does_not_undo_a_restore(rig_on_both: Rig, company: TranzzoCompany) -> None:
+    """Whoever still has the AppToken goes on, at a process that has not heard of it yet."""
+    rig = rig_on_both
+    rig.add(company, settings_from="vtex")
+    stale, merchants = merchant(rig), rig.connector.merchants
+    merchants.update("shop", settings_from=SettingsFrom.CONNECTOR, command="restore")
+    before = merchants.detail("shop").events
+    given = entries(rig, api_secret=NEW_SECRET)
+    assert stale == applied(rig, given, stale)
+    assert stale.settings == merchant(rig).settings
+    assert before == merchants.detail("shop").events
