@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from connector.cli.output import instant, print_rows
-from connector.domain.story import Step
+from connector.domain.operation import Operation
+from connector.domain.story import Kind, Step
 
 
 def print_story(steps: Sequence[Step], *, is_json: bool) -> None:
@@ -32,19 +33,33 @@ def _whole(step: Step) -> dict[str, Any]:
 
 
 def _line(step: Step) -> dict[str, Any]:
-    """What a step lacks is left out; what stands in its message is not said twice."""
-    status = None if step.http_status is None else f"HTTP {step.http_status}"
-    amount = None if step.amount is None else f"amount {step.amount}"
-    reference = step.reference and f"reference {step.reference}"
-    is_said = step.reason and step.reason in (step.message or "")
-    reason = None if is_said else step.reason
-    who = step.who and f"by {step.who}"
-    said = (step.action, amount, reference, step.word, status, step.code, step.message, reason, who)
+    is_news = step.operation == Operation.NOTIFICATION
     return {
         "at": instant(step.at),
         "step": step.kind.value,
         "operation": step.operation,
-        "requestId": step.request_id or None,
+        # A notification's is long, and made here.
+        "requestId": None if is_news else step.request_id or None,
         "attempt": step.attempt,
-        "what": ", ".join(part for part in said if part),
+        "what": _what(step),
     }
+
+
+def _what(step: Step) -> str:
+    """Say what is known of a step, each thing with its name; what it lacks is left out."""
+    kind, message, reason = step.kind, step.message, step.reason
+    amount = "all of it" if kind is Kind.ASKED else None
+    is_status = kind in {Kind.TOLD, Kind.CALLED_BACK}
+    is_said = reason and reason in (message or "")
+    said = (
+        step.action and step.action.removeprefix("asked-"),
+        amount if step.amount is None else f"amount {step.amount}",
+        step.reference and f"reference {step.reference}",
+        step.word and (f"status {step.word}" if is_status else f'"{step.word}"'),
+        None if step.http_status is None else f"HTTP {step.http_status}",
+        step.code and f"code {step.code}",
+        f"read as {message}" if message and kind is Kind.ANSWERED else message,
+        None if is_said or not reason else f"why: {reason}",
+        step.who and f"by {step.who}",
+    )
+    return ", ".join(part for part in said if part)

@@ -51,7 +51,7 @@ class Create:
         else:
             job.check_same(known)
             if known.status is not PaymentStatus.PENDING:
-                return self._told(merchant, request, ended(), known)
+                return self._told(merchant, request, ended(known), known)
         return self.once.run(request, deadline, job.work, self._render(merchant, request, job))
 
     def reconcile(self, merchant: Merchant, due: Due, deadline: Deadline) -> bool:

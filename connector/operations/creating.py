@@ -81,7 +81,7 @@ class CreateJob(EndJob):
     def _tombstone(self, attempt: Attempt) -> Outcome:
         """A payment that was ended before it was created is recorded as it was asked for."""
         self._record(attempt)
-        return ended()
+        return ended(attempt.payment)
 
     def _record(self, attempt: Attempt) -> None:
         order, request = self._order, cast("CreateRequest", self.request)
@@ -130,7 +130,7 @@ class CreateJob(EndJob):
         if send:
             attempt.close(send, "done")
         if approve(attempt, look):
-            return ended()
+            return ended(attempt.payment)
         # Nobody can pay a payment whose page's address was lost with the company's answer.
         is_lost = is_pageless and not self.provider.is_adopting
         return self._ended(attempt) if is_lost else _waiting(look.again)
@@ -154,7 +154,7 @@ class CreateJob(EndJob):
     def _ended(self, attempt: Attempt) -> Outcome:
         """End a payment that nobody can pay; where that cannot be done it stays undecided."""
         is_ended = self.end(attempt).state is State.DONE
-        return ended() if is_ended else _waiting(None)
+        return ended(attempt.payment) if is_ended else _waiting(None)
 
     def _create(
         self, attempt: Attempt, *, is_new: bool = False, is_watched: bool = True
@@ -192,7 +192,7 @@ class CreateJob(EndJob):
         if made.status is PaymentStatus.PENDING:
             return _waiting(made.again)
         attempt.payment = replace(attempt.payment.moved(made.status), code=made.word or None)
-        return ended()
+        return ended(attempt.payment)
 
     def _refused(self, attempt: Attempt, error: ProviderRefused) -> Outcome:
         """Deny what the company would not create, unless it has it already."""
@@ -206,7 +206,7 @@ class CreateJob(EndJob):
             attempt.payment = replace(attempt.payment, payment_url=None)
             return self._denied(attempt, self.told(str(error)))
         if approve(attempt, look):
-            return ended()
+            return ended(attempt.payment)
         if look.standing is Standing.UNPAID and not attempt.payment.payment_url:
             return self._ended(attempt)
         return _waiting(look.again)
@@ -214,7 +214,7 @@ class CreateJob(EndJob):
     def _denied(self, attempt: Attempt, message: str) -> Outcome:
         payment = attempt.payment.moved(PaymentStatus.DENIED)
         attempt.payment = replace(payment, code=ProviderRefused.code, message=message)
-        return ended()
+        return ended(attempt.payment)
 
 
 def _last(attempt: Attempt) -> Send | None:
@@ -224,8 +224,8 @@ def _last(attempt: Attempt) -> Send | None:
     return maybe[-1] if maybe else None
 
 
-def ended() -> Outcome:
-    return Outcome(State.DONE, None, "The payment is no longer open")
+def ended(payment: Payment) -> Outcome:
+    return Outcome(State.DONE, None, f"The payment is {payment.status.value}")
 
 
 def _waiting(again: float | None) -> Outcome:

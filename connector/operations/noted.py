@@ -18,7 +18,8 @@ def noted(
 ) -> Answered:
     """Call the company; its word, its HTTP status and how we read them are a step.
 
-    `redacted` takes the merchant's secrets out of a company's word. Raises what `call` raises.
+    No step is noted where nobody was called, because there was nothing to ask with. `redacted`
+    takes the merchant's secrets out of a company's word. Raises what `call` raises.
     """
     context.heard(None)
     try:
@@ -28,6 +29,8 @@ def noted(
         attempt.note(replace(_step(kind, action), reason=redacted(error.why)))
         raise
     word = redacted(answer.word) or None
+    if word is None and context.last_heard() is None:
+        return answer
     attempt.note(replace(_step(Kind.ANSWERED, action), word=word, message=_reading(answer)))
     return answer
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cli.shell import Operator
+from tests.companies.rustore import RuStore
 from tests.companies.tranzzo import TranzzoCompany
 from tests.operations.sink import Sink, sink
 from tests.operations.test_payments import P
@@ -158,10 +159,56 @@ def test_people_are_told_it_in_lines(operator: Operator, company: TranzzoCompany
     lines = operator.run("operations", "show", P).stdout.splitlines()
     assert ["at", "step", "operation", "requestId", "attempt", "what"] == lines[0].split()
     assert ["asked", "answered", "told"] == [line.split()[1] for line in lines[1:]]
-    assert "look, " in lines[2]
+    assert lines[1].endswith("all of it")
+    assert lines[2].endswith('look, "auth success 1002", HTTP 200, read as captured')
     assert lines[3].endswith(
-        "HTTP 501, cancel-manually, This payment needs to be cancelled manually: "
+        "HTTP 501, code cancel-manually, This payment needs to be cancelled manually: "
         "the money is already captured"
+    )
+
+
+def test_each_thing_in_a_line_has_its_name(
+    operator_on_both: Operator, company: TranzzoCompany, vtex: Sink
+) -> None:
+    rig = operator_on_both.rig
+    rig.add(company)
+    rig.create(P, callbackUrl=vtex.url)
+    company.pay(P)
+    rig.notify(company, P)
+    company.inject("reset_before", "look")
+    rig.configure(CONNECTOR_ANSWER_SECONDS="1.5")
+    rig.refund(P, 30)
+    table = operator_on_both.run("operations", "show", P).stdout.splitlines()[1:]
+    lines = [" ".join(line.split()[1:]) for line in table]
+    reference = story(operator_on_both)[1]["reference"]
+    assert f"sent create - 1 create, reference {reference}" in lines
+    assert "ended notification - 1 The payment is APPROVED" in lines
+    assert "called-back create - 1 status APPROVED, HTTP 200" in lines
+    assert "asked refund refund-1 1 amount 30" in lines
+    assert any(line.startswith("unanswered refund refund-1 1 look, why: ") for line in lines)
+
+
+def test_a_company_that_was_not_called_did_not_answer(operator: Operator) -> None:
+    """RuStore cannot be asked about a purchase that nobody has named yet."""
+    with RuStore() as rustore:
+        operator.rig.add(rustore)
+        operator.rig.create(P)
+        assert [] == rustore.calls
+        assert ["asked", "told"] == [step["step"] for step in story(operator)]
+
+
+def test_an_approved_payment_is_called_approved(
+    operator: Operator, company: TranzzoCompany
+) -> None:
+    operator.rig.add(company)
+    operator.rig.create(P)
+    company.pay(P)
+    operator.rig.create(P)
+    told = story(operator)[-1]
+    assert ("told", "APPROVED", "The payment is APPROVED") == (
+        told["step"],
+        told["word"],
+        told["message"],
     )
 
 
