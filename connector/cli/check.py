@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from connector.config import Settings
 from connector.domain.deadline import Deadline
 from connector.domain.errors import ConnectorError
-from connector.domain.merchant import CapturedPolicy, Merchant
+from connector.domain.merchant import CapturedPolicy, Merchant, SettingsFrom
 from connector.storage.merchants import Entry
 
 if TYPE_CHECKING:
@@ -115,8 +115,14 @@ def _probe(connector: "Connector", merchant: Merchant) -> str:
         provider = connector.providers[merchant.provider]
         missing = provider.missing(merchant.settings)
         if missing:
-            return f"settings missing: {', '.join(missing)}"
+            return _missing(merchant, ", ".join(missing))
         provider.probe(merchant.account(sandbox=merchant.sandbox), deadline)
     except ConnectorError as error:
         return merchant.redacted(str(error))
     return "ok"
+
+
+def _missing(merchant: Merchant, keys: str) -> str:
+    if merchant.settings_from is SettingsFrom.VTEX:
+        return f"{WARNING}settings missing: {keys}; VTEX's requests are to bring them"
+    return f"settings missing: {keys}; run `connector merchants update`"

@@ -46,7 +46,11 @@ class CreateJob(EndJob):
         return order and replace(order, notification_url=self.notification_url)
 
     def check(self) -> None:
-        """Refuse what the provider cannot take, before anything is recorded of it."""
+        """Refuse what the provider cannot take, before anything is recorded of it.
+
+        With settings that are not complete no company's news of the payment could be proven.
+        """
+        self.check_settings()
         if self._order is not None:
             is_sandbox = self.merchant.sandbox or self.request.sandbox
             check_order(self._order, self.provider, is_sandbox=is_sandbox)

@@ -92,11 +92,16 @@ class Job:
             return attempt.payment.sandbox
         return self.merchant.sandbox or self.request.sandbox
 
-    def account(self, attempt: Attempt) -> Account:
+    def check_settings(self) -> None:
         """Raises ProviderCredentials when the merchant's settings are not complete."""
         missing = self.provider.missing(self.merchant.settings)
         if missing:
-            raise ProviderCredentials(evidence=f"settings missing: {', '.join(missing)}")
+            told = f"missing: {', '.join(missing)}"
+            raise ProviderCredentials("The merchant's settings are not complete", evidence=told)
+
+    def account(self, attempt: Attempt) -> Account:
+        """Raises ProviderCredentials when the merchant's settings are not complete."""
+        self.check_settings()
         return self.merchant.account(sandbox=self.is_sandbox(attempt))
 
     def look(self, attempt: Attempt, send: Send | None = None) -> Look:

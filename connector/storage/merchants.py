@@ -129,8 +129,9 @@ class Merchants:
         with self._database.write() as connection:
             row = _locked(connection, name)
             is_counting = SettingsFrom(row[8]) is SettingsFrom.VTEX
-            if is_counting:
-                after = {**self._plain(row), **given}
+            before = self._plain(row)
+            after = {**before, **given}
+            if is_counting and after != before:
                 self._change(connection, row, after, _UNCHANGED, VTEX, "request")
         return is_counting
 

@@ -146,6 +146,11 @@ def test_a_migration_is_an_event_once(database_url: str, tmp_path: Path) -> None
 def test_a_merchant_whose_settings_come_from_vtex_needs_none(operator: Operator) -> None:
     made = add(operator, "--settings-from", "vtex", settings=None)
     assert ("vtex", []) == (show(operator)["settingsFrom"], show(operator)["settings"])
+    checked = operator.run("check", "--merchant", "shop")
+    assert checked.exit_code == 0
+    assert "warning: settings missing: pos_id, api_key, api_secret, endpoints_key; VTEX's" in (
+        checked.stdout
+    )
     assert send(operator, made, SETTINGS).status_code == 200
     shown = show(operator)
     assert SETTINGS.keys() == {one["setting"] for one in shown["settings"]}

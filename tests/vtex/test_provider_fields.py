@@ -8,10 +8,13 @@ import pytest
 
 from connector.domain.errors import InvalidRequest
 from connector.domain.merchant import Merchant, SettingsFrom
+from connector.storage.merchants import Entry
 from connector.vtex.manifest import field_name
 from connector.vtex.provider_fields import MOST_WRITES, ProviderFields
 from tests.companies.cryptomus import Cryptomus
+from tests.companies.rustore import RuStore
 from tests.companies.tranzzo import TranzzoCompany
+from tests.companies.yandex_pay import YandexPayCompany
 from tests.rig import Rig, headers
 
 NEW_SECRET = "a-new-secret-of-the-merchant"
@@ -252,8 +255,22 @@ def test_a_merchant_without_settings_gets_them_from_the_first_request(
     company.create("P1")
     refused = rig.cancel("P1")
     assert (500, "provider-credentials") == (refused.status_code, refused.json["code"])
+    assert "The merchant's settings are not complete (missing: pos_id" in refused.json["message"]
     assert rig.cancel("P1", merchantSettings=entries(rig, **whole)).status_code == 200
     assert whole == merchant(rig).settings
+
+
+@pytest.mark.parametrize("kind", [TranzzoCompany, Cryptomus, RuStore, YandexPayCompany])
+def test_without_settings_nothing_is_created_and_nothing_kept(rig: Rig, kind: Any) -> None:
+    """RuStore's purchases too: their notifications could not be proven."""
+    with kind() as company:
+        rig.add(company, settings_from="vtex")
+        rig.connector.merchants.update("shop", {})
+        refused = rig.create("P1")
+        assert (500, "provider-credentials") == (refused.status_code, refused.json["code"])
+        assert [] == company.calls
+    for table in ("payments", "requests", "events"):
+        assert [] == rig.execute(f"SELECT * FROM {table}")  # noqa: S608 - names above
 
 
 # Its history
@@ -270,6 +287,23 @@ def test_each_change_is_an_event_with_fingerprints(shop: Rig) -> None:
     assert before != detail.fingerprints["api_secret"]
     assert newest.is_undoable
     assert "add" == added.command
+
+
+def test_what_two_processes_take_at_once_is_one_event(
+    shop: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one stores the same after this one has looked."""
+    merchants, look = shop.connector.merchants, shop.connector.merchants.entry
+
+    def late(name: str) -> Entry:
+        seen = look(name)
+        monkeypatch.setattr(merchants, "entry", look)
+        assert merchants.take_fields(name, {"api_secret": NEW_SECRET})
+        return seen
+
+    monkeypatch.setattr(merchants, "entry", late)
+    assert merchants.take_fields("shop", {"api_secret": NEW_SECRET})
+    assert ["request", "add"] == [one.command for one in merchants.detail("shop").events]
 
 
 def test_the_settings_before_each_change_are_kept(shop: Rig) -> None:
