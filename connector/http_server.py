@@ -38,8 +38,9 @@ MAX_NOTIFICATION_BYTES = 32 * 1024
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 # HTTP status of each failure; what is not named here is 500, which VTEX and the companies repeat.
+UNAUTHORIZED = 401
 _STATUSES: tuple[tuple[type[ConnectorError], int], ...] = (
-    (NotAuthenticated, 401),
+    (NotAuthenticated, UNAUTHORIZED),
     (SuiteOff, 403),
     (BodyTooLarge, 413),
     (NotJson, 415),
@@ -120,7 +121,7 @@ def note_peer(proxies: Sequence[peers.Network]) -> None:
 
 def slow_down(refusals: peers.Refusals, response: Response) -> Response:
     """Let a peer wait whose credentials are wrong again and again."""
-    if response.status_code == status_of(NotAuthenticated()):
+    if response.status_code == UNAUTHORIZED:
         refusals.pause(g.peer)
     return response
 

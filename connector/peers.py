@@ -20,6 +20,8 @@ PAUSE_SECONDS, PLACES = 1.0, 2
 MOST_PEERS = 10_000
 # Bits of an IPv6 address that one customer has to choose from.
 CUSTOMERS_BITS = 64
+# How a socket that takes both kinds of addresses writes an IPv4 address.
+_MAPPED = "::ffff:"
 
 
 def peer_of(remote: str, forwarded_for: str, proxies: Sequence[Network]) -> str:
@@ -29,6 +31,8 @@ def peer_of(remote: str, forwarded_for: str, proxies: Sequence[Network]) -> str:
     it was called by, and is believed if it is one of `proxies`. What stands left of a stranger's
     address may be that stranger's invention.
     """
+    if not proxies:
+        return remote.removeprefix(_MAPPED)
     peer = _address(remote)
     if peer is None:
         return remote

@@ -48,6 +48,7 @@ def test_the_peer_is_the_last_that_is_no_proxy_of_ours(
 
 def test_without_named_proxies_no_header_is_believed() -> None:
     assert peer_of("127.0.0.1", "192.0.2.1", ()) == "127.0.0.1"
+    assert peer_of("::ffff:192.0.2.9", "192.0.2.1", ()) == "192.0.2.9"
 
 
 @pytest.fixture
