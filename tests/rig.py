@@ -273,7 +273,8 @@ class Served(Vtex):
     """`connector serve` in processes of its own, on a free port.
 
     `script` is run in the place of the command, to plant a crash. `stderr` is a file descriptor
-    for the log, in the place of the file `log`.
+    for the log, in the place of the file `log`. `in_a_terminal` gives it a group of processes of
+    its own, as a terminal does.
     """
 
     def __init__(
@@ -285,6 +286,7 @@ class Served(Vtex):
         reconcile: bool = False,
         script: list[str] | None = None,
         stderr: int | None = None,
+        in_a_terminal: bool = False,
         **variables: str,
     ) -> None:
         self.rig = rig
@@ -298,6 +300,7 @@ class Served(Vtex):
         temporary = {"TMPDIR": rig.environment["CONNECTOR_DATA_DIR"]}
         self._environment = {**os.environ, **temporary, **rig.environment, **variables}
         self._stderr = stderr
+        self._in_a_terminal = in_a_terminal
         self.log = Path(rig.environment["CONNECTOR_DATA_DIR"]) / f"server-{self.port}.log"
 
     def __enter__(self) -> Self:
@@ -307,6 +310,7 @@ class Served(Vtex):
                 env=self._environment,
                 stdout=log,
                 stderr=log if self._stderr is None else self._stderr,
+                start_new_session=self._in_a_terminal,
             )
         self._wait_until_ready()
         return self

@@ -17,6 +17,7 @@ from connector import logs, metrics
 from connector.app import all_threads, build, create_app
 from connector.config import Settings
 from connector.domain.errors import ConfigurationError
+from connector.server.master import Master
 from connector.server.metrics_port import MetricsServer
 from connector.server.rooms import allow_open_files
 
@@ -87,6 +88,9 @@ class Server(BaseApplication):  # type: ignore[misc]
         self._threads = threads
         self._options = gunicorn_settings(bind, workers, all_threads(settings, threads))
         super().__init__()
+
+    def run(self) -> None:
+        Master(self).run()
 
     def load_config(self) -> None:
         for name, value in self._options.items():

@@ -8,6 +8,7 @@ so many, for so long.
 import contextlib
 import logging
 import selectors
+import signal
 import socket
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -48,6 +49,11 @@ ACCEPTED_AT_ONCE = 32
 # Bytes that are thrown away of what a client sends after the last answer.
 MOST_DRAINED = 1024 * 1024
 
+# A worker ends alike whichever it is told: by gunicorn's HUP kills it, and the others cut off who
+# has a request on the way. Ctrl-C sends INT to the workers, too; the master sends QUIT after it,
+# and ABRT to a worker that shows no life, which it kills a second later if nothing changes.
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT)
+
 
 class Worker(ThreadWorker):  # type: ignore[misc]
     """Takes of gunicorn's worker the threads, the signals, and how a request meets WSGI."""
@@ -66,6 +72,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     @property
     def rooms(self) -> list[Room]:
         return [self.waiting, self.large, self.idle, self.unsent, self.lingering]
+
+    def init_signals(self) -> None:
+        super().init_signals()
+        for number in ENDING:
+            signal.signal(number, self.handle_exit)
+            # As gunicorn has it for TERM: no call of the system is cut off by it.
+            signal.siginterrupt(number, False)  # noqa: FBT003 - its only form
 
     # The loop.
 

@@ -3,20 +3,21 @@
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from shutil import rmtree
 
 import pytest
 import requests
 
-from tests.rig import Served, free_port
+from tests.rig import Served, free_port, headers
 from tests.server import SANDBOX, TRANZZO_HELD, Kind, Payment, Scene, new_id
-from tests.server.test_serving import Hung, ask, logged, wait_until
+from tests.server.test_serving import Hung, ask, logged, read_answer, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -25,9 +26,9 @@ BEGUN = 8
 # So many connections reach each worker: each goes to any of them.
 ASKED = 16
 
-TO_A_WORKER = [signal.SIGTERM, signal.SIGABRT, signal.SIGQUIT]
+TO_A_WORKER = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT]
 TO_THE_MASTER = [signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU]
-STOPS = [signal.SIGTERM, signal.SIGQUIT]
+STOPS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]
 
 
 def by_name(sent: signal.Signals) -> str:
@@ -125,6 +126,39 @@ def test_what_a_worker_has_begun_is_answered_when_the_worker_is_told_to_end(
         assert_nothing_differs(scene, server)
 
 
+@pytest.mark.parametrize("sent", TO_A_WORKER, ids=by_name)
+def test_a_request_that_is_half_here_is_answered_when_the_workers_are_told_to_end(
+    scene: Scene, sent: signal.Signals
+) -> None:
+    with Served(scene.rig, workers=2) as server, ExitStack() as stack:
+        halves = [stack.enter_context(half_of_a_cancellation(server)) for _ in range(BEGUN)]
+        time.sleep(0.5)
+        for worker in server.workers():
+            os.kill(worker.pid, sent)
+        time.sleep(0.5)
+        for connection in halves:
+            connection.sendall(b'"request-1"}')
+        assert [200] * BEGUN == [read_answer(connection)[0] for connection in halves]
+
+
+@contextmanager
+def half_of_a_cancellation(server: Served) -> Iterator[socket.socket]:
+    """A connection on which the head came and the body has begun; its rest is a requestId."""
+    payment_id = new_id()
+    body = f'{{"paymentId": "{payment_id}", "requestId": '
+    lines = {
+        "Host": "localhost",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body) + len('"request-1"}')),
+        **headers(server.rig.merchants[SANDBOX.name]),
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
+        path = f"/payments/{payment_id}/cancellations"
+        connection.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n{body}".encode())
+        yield connection
+
+
 @pytest.mark.parametrize("sent", TO_THE_MASTER, ids=by_name)
 def test_no_request_is_lost_when_workers_come_and_go(scene: Scene, sent: signal.Signals) -> None:
     port = free_port()
@@ -143,6 +177,30 @@ def test_no_request_is_lost_when_workers_come_and_go(scene: Scene, sent: signal.
         assert count_of(port) > before > 0
 
 
+# A loaded machine, on which a new process comes late to open its socket.
+SLOW_TO_LISTEN = """
+import time
+from gunicorn import sock
+open_at_once = sock.create_sockets
+def open_late(*arguments, **options):
+    time.sleep(0.4)
+    return open_at_once(*arguments, **options)
+sock.create_sockets = open_late
+from connector.cli import main
+main()
+"""
+
+
+def test_no_connection_is_refused_while_new_workers_take_the_place_of_all_old_ones(
+    scene: Scene,
+) -> None:
+    with Served(scene.rig, workers=2, script=["-c", SLOW_TO_LISTEN]) as server:
+        ended = [worker.pid for worker in server.workers()]
+        with load(server):
+            server.process.send_signal(signal.SIGHUP)
+            wait_until(are_replaced(server, ended), 30)
+
+
 @pytest.mark.parametrize("sent", STOPS, ids=by_name)
 def test_what_is_begun_is_answered_when_the_server_is_stopped(
     scene: Scene, sent: signal.Signals
@@ -150,6 +208,19 @@ def test_what_is_begun_is_answered_when_the_server_is_stopped(
     with Served(scene.rig, workers=2) as server, ThreadPoolExecutor(BEGUN) as pool:
         begun = Begun(scene, server, pool)
         server.process.send_signal(sent)
+        time.sleep(0.5)
+        begun.end()
+        assert 0 == server.process.wait(20)
+
+
+def test_what_is_begun_is_answered_when_ctrl_c_stops_the_server(scene: Scene) -> None:
+    with (
+        Served(scene.rig, workers=2, in_a_terminal=True) as server,
+        ThreadPoolExecutor(BEGUN) as pool,
+    ):
+        begun = Begun(scene, server, pool)
+        # A terminal sends it to the master and to the workers alike.
+        os.killpg(server.process.pid, signal.SIGINT)
         time.sleep(0.5)
         begun.end()
         assert 0 == server.process.wait(20)

@@ -1,0 +1,27 @@
+"""The master: gunicorn's, but that it ends no worker before those in its place listen."""
+
+import time
+
+from gunicorn.arbiter import Arbiter
+
+# Seconds until a new worker listens; that it has loaded the application comes later.
+LISTENS_WITHIN = 1.0
+
+
+class Master(Arbiter):  # type: ignore[misc]
+    """Lets the newest worker listen before it ends older ones that are too many.
+
+    Each worker has a socket of its own. If HUP ended the old ones at once, nobody would listen
+    for a moment.
+    """
+
+    _spawned_at = -LISTENS_WITHIN
+
+    def spawn_worker(self) -> int:
+        self._spawned_at = time.monotonic()
+        return int(super().spawn_worker())
+
+    def manage_workers(self) -> None:
+        if len(self.WORKERS) > self.num_workers:
+            time.sleep(max(0.0, self._spawned_at + LISTENS_WITHIN - time.monotonic()))
+        super().manage_workers()
