@@ -235,9 +235,12 @@ def test_who_waits_for_the_identical_request_is_given_its_failure_without_a_call
 def test_each_other_request_acts_on_what_a_failed_one_left(many: Crowd) -> None:
     kind = TRANZZO_HELD
     payment = many.scene.make(kind)
-    many.scene.company(kind).inject("status_after", kind.write, times=1, status=502)
+    many.scene.company(kind).inject("status_before", kind.write, times=1, status=429)
     names = [f"request-{number}" for number in range(20)]
     answers = many.ask(kind, [(payment, name) for name in names])
     codes = Counter((one.status_code, one.json()["code"]) for one in answers)
-    assert {(200, None): 19, (500, "outcome-unknown"): 1} == codes
-    assert_cancelled_once(many.scene, kind, payment)
+    assert {(200, None): 19, (500, "provider-unavailable"): 1} == codes
+    # What was refused, and what the next request sent in its place.
+    assert 2 == len(many.scene.calls(kind, payment, kind.write))
+    assert 1 == many.scene.effects(kind, payment)
+    assert many.scene.is_cancelled(kind, payment)
