@@ -163,29 +163,40 @@ class _RefundJob(Job):
         refund where the company says so.
         """
         is_repeat = refunds.is_own(send, attempt) and self.provider.refund_is_idempotent
-        return is_repeat or (send.state == "open" and send.age >= self.lease)
+        return is_repeat or self._is_too_old_to_come(send)
+
+    def _is_too_old_to_come(self, send: Send) -> bool:
+        return send.state == "open" and send.age >= self.lease
 
     def _without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
         if look.standing is Standing.WORKING:
             return refunds.pending(look)
         if look.standing is Standing.STUCK:
-            return refunds.manual(f"the provider says {look.word}")
+            return self._manual(f"the provider says {look.word}", attempt)
         if look.standing is Standing.UNDONE:
             raise TooMuch("Nothing of this payment is left to refund")
         if look.standing not in TAKEN:
             raise NotApproved("The payment is not settled", evidence=look.word)
         return self._beyond_the_provider(look, attempt)
 
+    def _manual(self, reason: str, attempt: Attempt) -> Outcome:
+        """Leave it to a person, unless ours may still be made: then it would be made twice."""
+        if send := attempt.open_send(ASKED_REFUND):
+            if not self._is_too_old_to_come(send):
+                raise OutcomeUnknown(reason=Rule.REFUND_MAY_COME)
+            attempt.close(send, LOST)
+        return refunds.manual(reason)
+
     def _beyond_the_provider(self, look: Look, attempt: Attempt) -> Outcome | None:
         limit, returned = self._limit(look, attempt), refunds.returned(look, attempt)
         if limit is not None and self.value + returned > limit:
             raise TooMuch(f"Of {limit} that were settled {returned} are refunded already")
         if not self.provider.may_refund(self.account(attempt)):
-            return refunds.manual("the provider cannot refund this payment")
+            return self._manual("the provider cannot refund this payment", attempt)
         if not self._is_whole(look, attempt) and not self.provider.can_refund_partly:
-            return refunds.manual("the provider refunds whole payments only")
+            return self._manual("the provider refunds whole payments only", attempt)
         if refunds.failures(attempt) >= MOST_SENDS:
-            return refunds.manual(f"the provider failed to refund it {MOST_SENDS} times")
+            return self._manual(f"the provider failed to refund it {MOST_SENDS} times", attempt)
         self._rule_out_a_cancellation(attempt)
         return None
 
@@ -232,9 +243,8 @@ class _RefundJob(Job):
         return self._confirmed(attempt, sent)
 
     def _confirmed(self, attempt: Attempt, sent: Sent) -> Outcome:
-        send = attempt.open_send(ASKED_REFUND)
-        is_one = attempt.is_new or self.provider.refund_is_idempotent
-        if sent.effect is not Effect.REFUSED or is_one:
+        send, is_refused = attempt.open_send(ASKED_REFUND), sent.effect is Effect.REFUSED
+        if attempt.is_new or not is_refused:
             attempt.end_send(sent.effect)
         if sent.effect is Effect.DONE:
             return self._done(attempt, sent.id)
@@ -245,15 +255,24 @@ class _RefundJob(Job):
         if its_fate is Effect.DONE:
             attempt.end_send(Effect.DONE)
             return self._done(attempt, after.own_id)
-        if its_fate is Effect.FAILED and sent.effect is not Effect.REFUSED:
+        if is_refused and attempt.is_new:
+            its_fate = Effect.REFUSED
+        if its_fate is Effect.FAILED:
             attempt.end_send(Effect.FAILED)
-        elif sent.effect is Effect.ACCEPTED or (sent.lost and its_fate is Effect.ACCEPTED):
+        elif sent.effect is Effect.ACCEPTED or its_fate is Effect.ACCEPTED:
             return refunds.pending(after)
         elif sent.lost:
             raise sent.lost
+        elif not attempt.is_new and self._is_refused_for_good(send):
+            attempt.end_send(Effect.REFUSED)
         if refunds.failures(attempt) >= MOST_SENDS:
             return refunds.manual("the provider refused it")
         raise ProviderRefused(evidence=sent.word or after.word)
+
+    def _is_refused_for_good(self, send: Send | None) -> bool:
+        """Whether a refused repeat ends the write: while the first may be running it does not."""
+        has_ended = send is not None and self._is_too_old_to_come(send)
+        return has_ended and self.provider.refund_is_idempotent
 
     def _done(self, attempt: Attempt, refund_id: str | None = None) -> Outcome:
         payment = attempt.payment

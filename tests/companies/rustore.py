@@ -95,6 +95,8 @@ class RuStore(Company):
     shape: str = "current"
     # Whether a confirm and a refund are under way until `finish`.
     is_slow: bool = False
+    # Whether a refund that is under way makes another one refused for the invoice's status.
+    names_the_status: bool = False
     # How many refunds are not possible now.
     refunds_later: int = 0
     is_cyrillic: bool = False
@@ -320,7 +322,8 @@ class RuStore(Company):
         if self.refunds_later:
             self.refunds_later -= 1
             return self._refuse("Cannot refund now. Try again later")
-        if purchase.status in {"REFUNDING", "REFUNDED"}:
+        is_over = purchase.status == "REFUNDED"
+        if is_over or (purchase.status == "REFUNDING" and not self.names_the_status):
             return self._refuse("Invoice has already been refunded")
         if purchase.status not in {"CONFIRMED", "CONSUMED"}:
             return self._refuse("Invoice status must be CONFIRMED")

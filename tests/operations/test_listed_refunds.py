@@ -209,3 +209,33 @@ def test_what_cryptomus_paid_after_vtex_was_told_is_a_persons_though_vtex_asks_a
     close(rig)
     assert answers[0].data == rig.refund(P).data
     assert "done" == listed(rig)[0]
+
+
+def test_nobody_is_told_to_refund_by_hand_what_may_still_be_made(
+    rig_on_both: Rig, yandex: YandexPayCompany
+) -> None:
+    rig = rig_on_both
+    yandex.lose("refund")
+    rig.refund(P, 40)
+    yandex.orders[P]["paymentStatus"] = "CONFIRMED"
+
+    assert "outcome-unknown" == rig.refund(P, 40).get_json()["code"]
+    assert listed(rig)[2].startswith(BY_HAND)
+    yandex.orders[P]["paymentStatus"] = "CAPTURED"
+    assert 200 == rig.refund(P, 40).status_code
+    assert "done" == listed(rig)[0]
+
+
+def test_what_cannot_come_any_more_may_be_told_to_be_refunded_by_hand(
+    rig: Rig, cryptomus: Cryptomus
+) -> None:
+    cryptomus.lose("refund")
+    rig.refund(P)
+    cryptomus.move(P, "locked")
+    assert "outcome-unknown" == rig.refund(P).get_json()["code"]
+    rig.execute("UPDATE sends SET sent_at = sent_at - 60")
+    answer = rig.refund(P)
+
+    assert (501, "refund-manually") == (answer.status_code, answer.get_json()["code"])
+    message = "This payment needs to be refunded manually: the provider says locked"
+    assert ("manual", "refund-manually", message) == listed(rig)

@@ -337,6 +337,50 @@ class TestUnderWay:
         assert 200 == shop.refund(P, PRICE).status_code
         assert 0 == company.effects[f"refund:{purchase.invoice_id}"]
 
+    @pytest.mark.parametrize("is_seen", [True, False])
+    def test_a_repeat_refused_while_the_first_refund_runs_ends_nothing(
+        self, shop: Rig, company: RuStore, purchase: Purchase, *, is_seen: bool
+    ) -> None:
+        """The first arrives between the look and the repeat, which the company then refuses."""
+        shop.settle(P, PRICE)
+        company.is_slow = company.names_the_status = True
+        company.lose("refund")
+        assert (500, "outcome-unknown") == code(shop.refund(P, PRICE))
+
+        def arrive_before_the_repeat(operation: str, when: str) -> None:
+            if (operation, when) == ("refund", "before"):
+                company.hook = None
+                company.move(purchase, "REFUNDING")
+                if not is_seen:
+                    company.inject("status_before", "look", status=503)
+
+        company.hook = arrive_before_the_repeat
+        expected = "refund-pending" if is_seen else "outcome-unknown"
+        assert (500, expected) == code(shop.refund(P, PRICE))
+        ((_, message),) = listed(shop)
+        assert str(message).startswith("Do not refund this by hand")
+        company.finish(P)
+        answer = shop.refund(P, PRICE)
+        assert (200, PRICE) == (answer.status_code, answer.get_json()["value"])
+        assert [] == listed(shop)
+        assert 1 == company.effects[f"refund:{purchase.invoice_id}"]
+
+    def test_a_repeat_that_is_refused_long_after_the_first_ends_both(
+        self, shop: Rig, company: RuStore, purchase: Purchase
+    ) -> None:
+        shop.settle(P, PRICE)
+        company.inject("reset_before", "refund")
+        assert 500 == shop.refund(P, PRICE).status_code
+        refused = b'{"code": "ERROR", "message": "Invoice cannot be refunded"}'
+        company.inject("answer", "refund", body=refused, times=9)
+        assert (500, "provider-refused") == code(shop.refund(P, PRICE))
+        assert 1 == len(listed(shop))
+        shop.execute("UPDATE sends SET sent_at = sent_at - 60")
+        assert (500, "provider-refused") == code(shop.refund(P, PRICE))
+        assert [] == listed(shop)
+        answers = [code(shop.refund(P, PRICE)) for _ in range(2)]
+        assert [(500, "provider-refused"), (501, "refund-manually")] == answers
+
     def test_a_refund_given_up_is_not_told_done_because_another_was(
         self, shop: Rig, company: RuStore, purchase: Purchase
     ) -> None:
