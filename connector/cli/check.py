@@ -6,7 +6,7 @@ from connector.config import Settings
 from connector.domain.deadline import Deadline
 from connector.domain.errors import ConnectorError
 from connector.domain.merchant import CapturedPolicy, Merchant, SettingsFrom
-from connector.storage.merchants import Entry
+from connector.storage.entries import Entry
 
 if TYPE_CHECKING:
     from connector.app import Connector

@@ -9,8 +9,8 @@ import click
 from connector import providers
 from connector.cli.output import cell, instant, print_rows
 from connector.domain.merchant import Merchant
+from connector.storage.entries import Entry
 from connector.storage.history import AdminEvent, Detail
-from connector.storage.merchants import Entry
 
 # Events that people are shown; the JSON has all.
 SHOWN_EVENTS = 10

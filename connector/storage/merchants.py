@@ -1,10 +1,8 @@
 """Merchants, their AppTokens, and who changed what of them."""
 
-import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from connector.domain.errors import ConfigurationError, MerchantExists, UnknownMerchant
@@ -13,6 +11,7 @@ from connector.domain.money import ValueUnit
 from connector.storage import history
 from connector.storage import merchant_statements as sql
 from connector.storage.database import Connection, Database
+from connector.storage.entries import Credentials, Entry, digest
 from connector.storage.history import CONNECTOR, VTEX, Detail
 from connector.storage.vault import Vault
 
@@ -22,37 +21,6 @@ LIVE_TOKENS = 2
 _UNITS = {ValueUnit.CENTS: sql.SEE_CENTS, ValueUnit.UNITS: sql.SEE_UNITS}
 # The options of an update that changes none of them.
 _UNCHANGED: dict[str, Any] = dict.fromkeys(("sandbox", "captured", "settings_from"))
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """What VTEX's Admin needs. The AppToken is known only here and now."""
-
-    merchant: str
-    provider: str
-    app_key: str
-    app_token: str
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A merchant as stored, with how it is recognised: `digests` are SHA-256 in hex.
-
-    One whose settings none of our keys decrypts is not readable, and has none. `fields_differ`
-    names the settings for which VTEX last sent other values than are stored.
-    """
-
-    merchant: Merchant
-    app_key: str
-    is_disabled: bool
-    digests: tuple[str, ...] = ()
-    is_readable: bool = True
-    fields_differ: tuple[str, ...] = ()
-
-
-def digest(token: str) -> str:
-    """Hash an AppToken. It has 256 random bits, so that one plain round is enough."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Merchants:
@@ -143,6 +111,12 @@ class Merchants:
                 return
         with self._database.write() as connection:
             connection.run(sql.SEE, id=merchant.id, seen=seen)
+
+    def see_unit(self, merchant: Merchant, unit: ValueUnit, payment_id: str) -> None:
+        """Remember in which unit VTEX writes the value of a cancellation."""
+        with self._database.write() as connection:
+            if connection.run(_UNITS[unit], id=merchant.id, payment_id=payment_id):
+                connection.one(sql.TOUCH, name=merchant.name)
 
     def replaced(self, name: str, event_id: int | None) -> tuple[int, dict[str, str]]:
         """Return an event and the settings it replaced: the one named, else the last such.
@@ -294,12 +268,6 @@ class Merchants:
         )
         differ = self._differing(merchant, seen) if is_readable else ()
         return Entry(merchant, app_key, bool(disabled), digests, is_readable, differ)
-
-    def see_unit(self, merchant: Merchant, unit: ValueUnit, payment_id: str) -> None:
-        """Remember in which unit VTEX writes the value of a cancellation."""
-        with self._database.write() as connection:
-            if connection.run(_UNITS[unit], id=merchant.id, payment_id=payment_id):
-                connection.one(sql.TOUCH, name=merchant.name)
 
     def _differing(self, merchant: Merchant, seen: str | None) -> tuple[str, ...]:
         if seen is None or merchant.settings_from is SettingsFrom.VTEX:

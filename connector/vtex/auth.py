@@ -19,7 +19,8 @@ from connector.domain.errors import (
     UnknownMerchant,
 )
 from connector.domain.merchant import SUITE_NAME, SUITE_PROVIDER, CapturedPolicy, Merchant
-from connector.storage.merchants import LIVE_TOKENS, Entry, Merchants, digest
+from connector.storage.entries import Entry, digest
+from connector.storage.merchants import LIVE_TOKENS, Merchants
 
 # Seconds a snapshot of the merchants is used before the database is asked whether it changed,
 # and the most it is used for while another thread asks. Changes must arrive within 5 s.

@@ -13,7 +13,8 @@ from cryptography.fernet import Fernet
 from connector.domain.errors import ConfigurationError, MerchantExists, UnknownMerchant
 from connector.domain.merchant import CapturedPolicy, Merchant
 from connector.storage.database import Database
-from connector.storage.merchants import Credentials, Entry, Merchants, digest
+from connector.storage.entries import Credentials, Entry, digest
+from connector.storage.merchants import Merchants
 from connector.storage.vault import Vault
 
 SETTINGS = {"pos_id": "pos-1", "api_secret": "a-very-secret-word-4711"}

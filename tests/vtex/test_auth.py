@@ -9,8 +9,8 @@ from werkzeug.datastructures import Headers
 from connector.domain.errors import NotAuthenticated, StorageUnavailable
 from connector.domain.merchant import CapturedPolicy
 from connector.storage import merchants as storage
+from connector.storage.entries import Credentials
 from connector.storage.merchant_statements import TOUCH
-from connector.storage.merchants import Credentials
 from connector.vtex import auth
 from connector.vtex.auth import Directory
 from tests.rig import Rig, headers

@@ -8,7 +8,7 @@ import pytest
 
 from connector.domain.errors import InvalidRequest
 from connector.domain.merchant import Merchant, SettingsFrom
-from connector.storage.merchants import Entry
+from connector.storage.entries import Entry
 from connector.vtex.manifest import field_name
 from connector.vtex.provider_fields import MOST_WRITES, ProviderFields
 from tests.companies.cryptomus import Cryptomus
