@@ -47,8 +47,13 @@ class Vault:
 
     def decrypt(self, text: str, merchant: str) -> dict[str, str]:
         """Raises ConfigurationError when none of the keys fits, or they are another merchant's."""
-        plain: dict[str, str] = json.loads(self.unseal(text, _settings_of(merchant)))
-        return plain
+        plain = self.unseal(text, _settings_of(merchant))
+        try:
+            read: dict[str, str] = json.loads(plain)
+        except ValueError:
+            # An address that an older version wrote, and somebody moved here.
+            raise ConfigurationError(_WRONG_KEYS) from None
+        return read
 
     def seal_callback(self, url: str, merchant_id: int, payment_id: str) -> str:
         """Encrypt the address at which VTEX wants news of a payment."""
