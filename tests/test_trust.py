@@ -1,4 +1,4 @@
-"""A company is called only when an authority that we trust vouches for it."""
+"""A company or VTEX is called only when an authority that we trust vouches for it."""
 
 from pathlib import Path
 
@@ -6,7 +6,11 @@ import pytest
 
 from tests import certificates
 from tests.companies.tranzzo import TranzzoCompany
+from tests.operations.sink import sink
 from tests.rig import Rig
+
+# A card with which the sandbox approves at once.
+APPROVED = "4444333322221111"
 
 
 def secure(rig: Rig, company: TranzzoCompany, certificate: Path) -> None:
@@ -45,3 +49,18 @@ def test_the_given_authorities_take_the_place_of_the_systems(
         rig.configure(CONNECTOR_CA_FILE=str(certificates.make(tmp_path / "another.pem")))
         assert "provider-certificate" == rig.cancel("P1").json["code"]
         assert [] == company.calls
+
+
+def test_vtex_is_called_back_only_when_it_is_trusted_too(rig: Rig, tmp_path: Path) -> None:
+    with sink() as vtex:
+        own = certificates.make(tmp_path / "own.pem")
+        certificates.serve(vtex, own)
+        rig.add()
+        rig.configure(CONNECTOR_CALLBACK_HOSTS=vtex.host, CONNECTOR_VTEX_APP_TOKEN="our-token")
+        url = vtex.url.replace("http:", "https:")
+        assert 200 == rig.create("P1", callbackUrl=url, card={"number": APPROVED}).status_code
+        for file, taken in ((certificates.make(tmp_path / "another.pem"), 0), (own, 1)):
+            rig.configure(CONNECTOR_CA_FILE=str(file))
+            rig.execute("UPDATE payments SET callback_at = 1")
+            assert taken == rig.connector.callbacks.deliver_due()
+            assert taken == len(vtex.bodies) == len(vtex.calls)

@@ -141,6 +141,8 @@ def test_reencrypt_lets_the_old_key_go(operator_on_both: Operator) -> None:
     expected = [{"merchant": name, "reencrypted": True} for name in ("another", "shop")]
     assert expected == operator.json("merchants", "reencrypt")
     assert [] == operator.json("merchants", "reencrypt")
+    events = operator.json("merchants", "show", "shop")["events"]
+    assert ["reencrypt", "add"] == [event["command"] for event in events]
     operator.rig.configure(CONNECTOR_SECRET_KEYS=newest)
     assert SETTINGS == operator.rig.connector.merchants.entry("shop").merchant.settings
 
