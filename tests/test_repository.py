@@ -251,7 +251,7 @@ def test_the_decisions_are_numbered_without_gaps_and_a_link_says_the_number_it_l
     for number, page in enumerate(pages, start=1):
         text = page.read_text()
         assert text.startswith(f"# {number}. ")
-        for said, led in re.findall(r"\[(?:[Dd]ecision )?(\d+)\]\((\d{4})-", text):
+        for said, led in re.findall(r"\[(?:[Dd]ecision |ADR )?(\d+)\]\((\d{4})-", text):
             assert int(said) == int(led), page.name
 
 

@@ -83,11 +83,6 @@ def methods(body: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def new_methods(names: list[str]) -> list[str]:
-    """Return those that VTEX does not know: the ticket has to ask for them."""
-    return [name for name in names if name not in CARDS | OTHERS]
-
-
 def _method(item: object) -> str:
     require(isinstance(item, Mapping), f"paymentMethods has {item!r}, not an object")
     method = dict(item) if isinstance(item, Mapping) else {}
