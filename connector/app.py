@@ -140,8 +140,8 @@ def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
             settings.answer_seconds,
             callbacks.deliver_due,
         ),
-        requesting=bulkhead.Shares(enabled, bulkhead.share(threads)),
-        notifying=bulkhead.Shares(enabled, bulkhead.NOTIFICATIONS),
+        requesting=bulkhead.Shares(enabled, bulkhead.share(threads), waiting=bulkhead.WAITING),
+        notifying=bulkhead.Shares(enabled, bulkhead.NOTIFICATIONS, waiting=0),
     )
 
 

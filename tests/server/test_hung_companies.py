@@ -150,6 +150,18 @@ def test_what_needs_no_call_is_answered_while_the_operations_hang(
         assert (200, done.content) == (again.status_code, again.content)
 
 
+def test_more_requests_than_threads_of_a_company_that_answers_are_all_answered(
+    scene: Scene, server: Served, pool: ThreadPoolExecutor
+) -> None:
+    payments = [scene.make(TRANZZO_HELD) for _ in range(FLOOD)]
+    with hung(scene, [TRANZZO_HELD]) as (company,):
+        begun = [pool.submit(cancel, server, TRANZZO_HELD, payment) for payment in payments]
+        wait_until(lambda: company.waiting == THREADS)
+        time.sleep(0.1)
+        company.released.set()
+        assert {(200, None)} == {told(one.result()) for one in begun}
+
+
 @contextmanager
 def slow_messages(server: Served, kind: Kind, company: Any, count: int) -> Iterator[None]:
     """Messages of which the last half does not come."""
