@@ -63,6 +63,7 @@ class ProviderFields:
         if merchant.settings_from is SettingsFrom.CONNECTOR:
             self._ignore(merchant, given)
             return merchant
+        given = self._without_payouts(provider, merchant, given)
         if given.items() <= merchant.settings.items():
             return merchant
         return self._taken(provider, merchant, given, is_create=is_create)
@@ -82,10 +83,21 @@ class ProviderFields:
                 log.exception("Provider Fields were not noted")
                 self._noted.pop(merchant.id, None)
 
-    def _ignore(self, merchant: Merchant, given: dict[str, str]) -> None:
-        differing = [key for key, value in given.items() if merchant.settings.get(key) != value]
+    def _without_payouts(
+        self, provider: Provider, merchant: Merchant, given: dict[str, str]
+    ) -> dict[str, str]:
+        """Where money goes is never a request's to say."""
+        payouts = {one.key for one in provider.settings if one.is_payout}
+        self._tell(merchant, {key: given[key] for key in payouts & given.keys()})
+        return {key: value for key, value in given.items() if key not in payouts}
+
+    def _tell(self, merchant: Merchant, ignored: Mapping[str, str]) -> None:
+        differing = [key for key, value in ignored.items() if merchant.settings.get(key) != value]
         if differing:
             self._warn(merchant, "ignored", ", ".join(differing))
+
+    def _ignore(self, merchant: Merchant, given: dict[str, str]) -> None:
+        self._tell(merchant, given)
         if self._noted.get(merchant.id) == given:
             return
         with self._lock:
@@ -159,12 +171,8 @@ class _Pace:
 
 @cache
 def _keys(provider: Provider) -> dict[str, str]:
-    """The setting of each field. Where money goes is never a request's to say."""
-    return {
-        field_name(provider, setting): setting.key
-        for setting in provider.settings
-        if not setting.is_payout
-    }
+    """The setting of each field, also of those that the manifest does not offer any more."""
+    return {field_name(provider, setting): setting.key for setting in provider.settings}
 
 
 def _given(provider: Provider, body: Mapping[str, Any]) -> dict[str, str]:

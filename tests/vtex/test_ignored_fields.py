@@ -68,6 +68,7 @@ def test_a_refund_wallet_is_not_a_requests_to_say(rig: Rig) -> None:
         rig.add(company, refund_address=wallet)
         given = entries(rig, "cryptomus", refund_address="TThief7yguPESTpcrJMqU6h2ozZbibv4Va")
         rig.cancel("P1", merchantSettings=given)
+        assert ("refund_address",) == rig.connector.merchants.entry("shop").fields_differ
         assert wallet == rig.connector.merchants.entry("shop").merchant.settings["refund_address"]
 
 

@@ -323,7 +323,9 @@ def test_the_settings_before_each_change_are_kept(shop: Rig) -> None:
 # Where money goes
 
 
-def test_a_payout_address_is_neither_offered_nor_taken(rig: Rig) -> None:
+def test_a_payout_address_is_neither_offered_nor_taken(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
     with Cryptomus() as company:
         wallet = "TDD97yguPESTpcrJMqU6h2ozZbibv4Vaqm"
         rig.add(company, settings_from="vtex", refund_address=wallet)
@@ -338,6 +340,11 @@ def test_a_payout_address_is_neither_offered_nor_taken(rig: Rig) -> None:
         answer = rig.cancel("P1", merchantSettings=stolen)
         assert answer.status_code == 501
     assert wallet == merchant(rig).settings["refund_address"]
+    (warning,) = [one for one in caplog.records if one.msg.startswith("Provider Fields")]
+    assert ("ignored", "refund_address") == (
+        warning.__dict__["outcome"],
+        warning.__dict__["reason"],
+    )
 
 
 def test_a_stale_process_brings_back_nothing_old(rig: Rig) -> None:
