@@ -138,6 +138,12 @@ def test_no_open_route_takes_anything() -> None:
         assert not {"requestBody", "parameters"} & set(OURS["paths"][path]["get"])
 
 
+def test_openapi_yaml_tells_what_is_answered_to_a_request_that_cannot_be_read() -> None:
+    posts = [path["post"] for path in OURS["paths"].values() if "post" in path]
+    assert len(posts) > 0
+    assert [] == [post["operationId"] for post in posts if "4XX" not in post["responses"]]
+
+
 def test_openapi_yaml_is_valid() -> None:
     validate(OURS)
 
@@ -460,6 +466,7 @@ def test_every_setting_of_the_server_has_a_reason() -> None:
 def test_the_licence_is_whole_and_named_where_a_tool_looks_for_it() -> None:
     text, project = read("LICENSE"), tomllib.loads(read("pyproject.toml"))["project"]
     assert ("Apache-2.0", ["LICENSE"]) == (project["license"], project["license-files"])
+    assert "Apache-2.0" == OURS["info"]["license"]["name"]
     assert text.strip().startswith("Apache License\n")
     assert [f"   {number}. " in text for number in range(1, 10)] == [True] * 9
     assert "END OF TERMS AND CONDITIONS" in text
