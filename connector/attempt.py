@@ -92,9 +92,9 @@ class Attempt:
         return None
 
     def has_open(self) -> bool:
-        """Whether a write of this request may still take effect."""
+        """Whether a write of this request may still take effect, or turn up after all."""
         own = [send for send in self.sends if send.claim_id == self.turn.claim_id]
-        return any(send.state in _OPEN for send in own)
+        return any(send.state in {*_OPEN, LOST} for send in own)
 
     def ended(self, action: str, effect: Effect) -> int:
         """Count the earlier writes of this payment that ended so."""

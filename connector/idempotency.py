@@ -213,7 +213,8 @@ def _attempted(operation: Operation, attempt: Attempt, work: Work) -> Outcome:
 
 def _listed(operation: Operation, attempt: Attempt, outcome: Outcome) -> Outcome:
     """List what VTEX is told failed, and tells a person to do, while it may still be done."""
-    if operation not in _LISTED_WHILE_OPEN or not attempt.has_open():
+    is_told = outcome.is_listed or outcome.state in {State.DONE, State.MANUAL}
+    if operation not in _LISTED_WHILE_OPEN or is_told or not attempt.has_open():
         return outcome
     message = f"Do not refund this by hand: {outcome.message}"
     return replace(outcome, message=message, is_listed=True)

@@ -165,6 +165,29 @@ def test_a_refund_without_a_trace_is_looked_for_as_long_as_anything_is(
     assert 40 == tranzzo.money(P)[2]
 
 
+@pytest.mark.parametrize(("call", "status"), [("look", 503), ("refund", 429)])
+def test_a_refund_without_a_trace_stays_listed_and_due_while_vtex_asks_in_vain(
+    rig: Rig, tranzzo: TranzzoCompany, call: str, status: int
+) -> None:
+    tranzzo.lose("refund")
+    rig.refund(P, 40)
+    lost = tranzzo.calls_of("refund")[-1]
+    rig.execute("UPDATE sends SET sent_at = sent_at - 60")
+    rig.reconcile()
+    tranzzo.inject("status_before", call, status=status)
+    answer = rig.refund(P, 40)
+    state, _, message = listed(rig)
+
+    assert (500, "manual") == (answer.status_code, state)
+    assert message.startswith(BY_HAND)
+    assert is_due(rig)
+    rig.reconcile()
+    assert "no trace" in listed(rig)[2]
+    tranzzo.respond(lost)
+    rig.reconcile()
+    assert ("manual", "refunded-late", LATE) == listed(rig)
+
+
 def test_another_refund_that_waits_for_it_is_not_listed(rig: Rig, tranzzo: TranzzoCompany) -> None:
     tranzzo.is_slow = True
     rig.refund(P, 40)
