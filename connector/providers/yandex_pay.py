@@ -360,7 +360,8 @@ def _look_from(order: Fields, made: list[_Operation]) -> Look:
     shown = _shown(order, made)
     rest = _rest(made, shown)
     made = [one for one in made if one is not rest]
-    if rest and status == _PARTLY and not any(one.kind == "REFUND" for one in made):
+    refunds = [one for one in made if one.kind == "REFUND" and one.status != "FAIL"]
+    if rest and status == _PARTLY and not refunds:
         status = "CAPTURED"
     amount, captured, refunded = _sums(status, shown, made)
     left = None if captured is None or refunded is None else captured - refunded
@@ -438,9 +439,8 @@ def _captured(done: list[_Operation], whole: Decimal) -> Decimal | None:
 def _standing(status: str | None, made: list[_Operation], left: Decimal | None) -> Standing:
     """Return where a payment stands, whose operations may be ahead of its status."""
     ends = {one.status for one in made if one.kind in {"VOID", "REFUND"}}
-    if status == "FAILED" and ends and "SUCCESS" not in ends:
-        # A rollback that met a payment: the money is still to come back, or does not.
-        return Standing.STUCK if ends == {"FAIL"} else Standing.WORKING
+    if status == "FAILED" and ends - {"SUCCESS"}:
+        return _rolled_back(ends)
     if status not in _CHANGING:
         return _STANDINGS.get(status, Standing.WORKING)
     ours = {one.kind for one in made if one.is_own and one.status == "SUCCESS"} - {*_TAKING}
@@ -454,6 +454,13 @@ def _standing(status: str | None, made: list[_Operation], left: Decimal | None) 
     if ours and left is not None:
         return Standing.PARTLY_REFUNDED if left > 0 else Standing.UNDONE
     return _STANDINGS[status]
+
+
+def _rolled_back(ends: set[str]) -> Standing:
+    """Say where a payment stands that a rollback met: the money may still be on its way back."""
+    if ends - {"FAIL", "SUCCESS"}:
+        return Standing.WORKING
+    return Standing.UNDONE if "SUCCESS" in ends else Standing.STUCK
 
 
 def _sent_from(made: _Operation) -> Sent:

@@ -240,6 +240,13 @@ class YandexPayCompany(Company):
                 elif status == "SUCCESS":
                     self._effect(running)
 
+    def return_by_hand(self, order_id: str, amount: int) -> None:
+        """A person refunds a part in the console: the operation has no reference."""
+        with self.lock:
+            made = self._add(order_id, "REFUND", "SUCCESS", None, f"{amount:.2f}")
+            made["_prices"] = self._prices(order_id)
+            self._effect(made)
+
     def money(self, order_id: str) -> tuple[Decimal, Decimal, Decimal]:
         """Return what is held now, what was taken, and what of that was returned."""
         with self.lock:

@@ -98,3 +98,37 @@ def test_a_part_is_settled_though_the_rest_is_shown_as_a_refund(
     assert (200, 60) == (settled.status_code, settled.get_json()["value"])
     assert [200, 200] == [one.status_code for one in refunds]
     assert (0, 60, 60) == yandex.money(P)
+
+
+def test_a_refund_that_failed_beside_the_shown_rest_is_made_when_vtex_asks_again(
+    rig: Rig, yandex: YandexPayCompany
+) -> None:
+    yandex.rest_shows, yandex.refund_ends_in = "success", "failure"
+    rig.create(P)
+    yandex.pay(P)
+    rig.settle(P, 60)
+    yandex.orders[P]["paymentStatus"] = "PARTIALLY_REFUNDED"
+    first = rig.refund(P, 20)
+    yandex.refund_ends_in = "success"
+
+    assert [500, 200] == [first.status_code, rig.refund(P, 20).status_code]
+    assert (0, 60, 20) == yandex.money(P)
+
+
+def test_what_a_person_returned_is_never_returned_twice_though_it_equals_the_released_rest(
+    rig: Rig, yandex: YandexPayCompany
+) -> None:
+    """Where Yandex Pay shows no rest, nothing tells such a refund from one."""
+    rig.add(yandex, name="refunding", captured="refund")
+    rig.create(P, merchant="refunding")
+    yandex.pay(P)
+    rig.settle(P, 60, merchant="refunding")
+    yandex.return_by_hand(P, 40)
+    refunds = [rig.refund(P, value, f"refund-{value}", "refunding") for value in (60, 15)]
+    cancelled = rig.cancel(P, merchant="refunding")
+
+    # Not what the company has left, so that it refuses.
+    assert [(500, "provider-refused")] * 3 == [
+        (one.status_code, one.get_json()["code"]) for one in (*refunds, cancelled)
+    ]
+    assert (0, 60, 40) == yandex.money(P)

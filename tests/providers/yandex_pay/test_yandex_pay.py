@@ -159,6 +159,15 @@ class TestYandexPay(CancelContract):
         body = answer(status, operation("AUTHORIZE", "SUCCESS"), operation(kind, end))
         assert self.look_at(scene, body).standing is expected
 
+    @pytest.mark.parametrize(
+        ("other", "expected"), [("PENDING", Standing.WORKING), ("FAIL", Standing.UNDONE)]
+    )
+    def test_a_rollback_is_over_when_all_that_it_returns_is(
+        self, scene: Scene, other: str, expected: Standing
+    ) -> None:
+        body = answer("FAILED", operation("VOID", "SUCCESS"), operation("REFUND", other))
+        assert self.look_at(scene, body).standing is expected
+
     @pytest.mark.parametrize(("status", "kind"), [("AUTHORIZED", "VOID"), ("CAPTURED", "REFUND")])
     def test_failed_ends_are_counted(self, scene: Scene, status: str, kind: str) -> None:
         fails = [operation(kind, "FAIL"), operation(kind, "FAIL", externalOperationId=REFERENCE)]
