@@ -239,7 +239,14 @@ KINDS = [
         options={"rest_shows": "success", "is_created_once": True},
     ),
     Kind("yandex-one-stage", YandexPayCompany, YandexSide, _YANDEX, options={"one_stage": True}),
-    Kind("rustore", RuStore, RuStoreSide, ("cancel", "settle", "refund"), is_adopting=True),
+    Kind(
+        "rustore",
+        RuStore,
+        RuStoreSide,
+        ("cancel", "settle", "refund"),
+        options={"names_the_status": True},
+        is_adopting=True,
+    ),
     Kind(
         "cryptomus",
         Cryptomus,
