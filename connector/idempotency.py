@@ -201,27 +201,23 @@ def _attempted(operation: Operation, attempt: Attempt, work: Work) -> Outcome:
         raise
     except ConnectorError as error:
         if isinstance(error, IllegalTransition):
-            log.warning("illegal transition", extra=_named(attempt))
+            log.warning("illegal transition", extra={"code": attempt.payment.status.value})
         state = _state(operation, attempt, error)
         return Outcome(state, error.code, str(error), reason=error.why)
     except Exception as error:
         # A fault of ours must not hold the payment until the lease ends.
-        log.exception("operation failed", extra=_named(attempt))
+        log.exception("operation failed", extra={"code": attempt.payment.status.value})
         reason, told = type(error).__name__, ConnectorError()
         return Outcome(State.UNKNOWN, told.code, str(told), reason=reason)
 
 
 def _listed(operation: Operation, attempt: Attempt, outcome: Outcome) -> Outcome:
     """List what VTEX is told failed, and tells a person to do, while it may still be done."""
-    is_told = outcome.is_listed or outcome.state in {State.DONE, State.MANUAL}
-    if operation not in _LISTED_WHILE_OPEN or is_told or not attempt.has_open():
+    is_open = operation in _LISTED_WHILE_OPEN and attempt.has_open()
+    if not is_open or outcome.is_listed or outcome.state in {State.DONE, State.MANUAL}:
         return outcome
     message = f"Do not refund this by hand: {outcome.message}"
     return replace(outcome, message=message, is_listed=True)
-
-
-def _named(attempt: Attempt) -> dict[str, str]:
-    return {"code": attempt.payment.status.value}
 
 
 def _tell(outcome: Outcome) -> None:

@@ -439,8 +439,9 @@ def _captured(done: list[_Operation], whole: Decimal) -> Decimal | None:
 def _standing(status: str | None, made: list[_Operation], left: Decimal | None) -> Standing:
     """Return where a payment stands, whose operations may be ahead of its status."""
     ends = {one.status for one in made if one.kind in {"VOID", "REFUND"}}
-    if status == "FAILED" and ends - {"SUCCESS"}:
-        return _rolled_back(ends)
+    if status == "FAILED" and (ends == {"FAIL"} or ends - {"FAIL", "SUCCESS"}):
+        # A rollback that met a payment: the money is still to come back, or does not.
+        return Standing.STUCK if ends == {"FAIL"} else Standing.WORKING
     if status not in _CHANGING:
         return _STANDINGS.get(status, Standing.WORKING)
     ours = {one.kind for one in made if one.is_own and one.status == "SUCCESS"} - {*_TAKING}
@@ -454,13 +455,6 @@ def _standing(status: str | None, made: list[_Operation], left: Decimal | None) 
     if ours and left is not None:
         return Standing.PARTLY_REFUNDED if left > 0 else Standing.UNDONE
     return _STANDINGS[status]
-
-
-def _rolled_back(ends: set[str]) -> Standing:
-    """Say where a payment stands that a rollback met: the money may still be on its way back."""
-    if ends - {"FAIL", "SUCCESS"}:
-        return Standing.WORKING
-    return Standing.UNDONE if "SUCCESS" in ends else Standing.STUCK
 
 
 def _sent_from(made: _Operation) -> Sent:
