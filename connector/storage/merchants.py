@@ -87,21 +87,18 @@ class Merchants:
     def take_fields(self, name: str, given: Mapping[str, str]) -> bool:
         """Store the settings that came with a request of VTEX's, beside those stored by now.
 
-        Returns whether they count: a command may have said otherwise since the request came.
+        Returns whether they count: a command may have said otherwise since the request came, or
+        what they stand beside was encrypted with a key that this process does not have.
         """
-        merchant = self.entry(name).merchant
-        if merchant.settings_from is SettingsFrom.CONNECTOR:
-            return False
-        if given.items() <= merchant.settings.items():
-            return True
-        with self._database.write() as connection:
-            row = _locked(connection, name)
-            is_counting = SettingsFrom(row[8]) is SettingsFrom.VTEX
-            before = self._plain(row)
-            after = {**before, **given}
-            if is_counting and after != before:
-                self._change(connection, row, after, _UNCHANGED, VTEX, "request")
-        return is_counting
+        known = self.entry(name)
+        if _takes_fields(known) and not given.items() <= known.merchant.settings.items():
+            with self._database.write() as connection:
+                row = _locked(connection, name)
+                known = self._entry(row)
+                after = {**known.merchant.settings, **given}
+                if _takes_fields(known) and after != known.merchant.settings:
+                    self._change(connection, row, after, _UNCHANGED, VTEX, "request")
+        return _takes_fields(known)
 
     def note_fields(self, merchant: Merchant, given: Mapping[str, str]) -> None:
         """Keep fingerprints of what VTEX sends and nobody uses; write nothing when it is known."""
@@ -279,6 +276,10 @@ class Merchants:
             for key, one in prints.items()
             if not self._vault.fits(one, key, stored.get(key, ""))
         )
+
+
+def _takes_fields(entry: Entry) -> bool:
+    return entry.is_readable and entry.merchant.settings_from is SettingsFrom.VTEX
 
 
 def _named(connection: Connection, name: str, statement: str = sql.NAMED) -> tuple[Any, ...]:

@@ -5,17 +5,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
 from connector.domain.errors import InvalidRequest
 from connector.domain.merchant import Merchant, SettingsFrom
 from connector.storage.entries import Entry
+from connector.storage.merchants import Merchants
+from connector.storage.vault import Vault
 from connector.vtex.manifest import field_name
 from connector.vtex.provider_fields import MOST_WRITES, ProviderFields
 from tests.companies.cryptomus import Cryptomus
 from tests.companies.rustore import RuStore
 from tests.companies.tranzzo import TranzzoCompany
 from tests.companies.yandex_pay import YandexPayCompany
-from tests.rig import Rig, headers
+from tests.rig import SECRET_KEY, Rig, headers
 
 NEW_SECRET = "a-new-secret-of-the-merchant"
 
@@ -371,3 +374,18 @@ def test_a_stale_process_does_not_undo_a_restore(rig_on_both: Rig, company: Tran
     assert stale == applied(rig, given, stale)
     assert stale.settings == merchant(rig).settings
     assert before == merchants.detail("shop").events
+
+
+def test_a_process_without_the_newest_key_stores_nothing_half(rig: Rig) -> None:
+    """While keys are replaced: what it cannot read must stand beside the fields."""
+    with Cryptomus() as company:
+        rig.add(company, settings_from="vtex", refund_address="TDD97yguPESTpcrJMqU6h2ozZbibv4Vaqm")
+        known, old = merchant(rig), rig.connector.merchants
+        newest = Fernet.generate_key().decode()
+        newer = Merchants(rig.connector.database, Vault([newest, SECRET_KEY]))
+        newer.reencrypt()
+        given = {"payment_key": NEW_SECRET}
+        assert not old.take_fields("shop", given)
+        assert known.settings == newer.entry("shop").merchant.settings
+        assert newer.take_fields("shop", given)
+        assert known.settings | given == newer.entry("shop").merchant.settings
