@@ -23,6 +23,7 @@ from tests.server.test_serving import (
     next_answer,
     read_answer,
 )
+from tests.vtex import openapi
 
 pytestmark = pytest.mark.slow
 
@@ -334,6 +335,10 @@ def test_what_is_unreadable_is_answered_in_the_shape_of_its_path(
     assert "invalid-request" == shaped["code"]
     if "P-1" in path or "P%2D1" in path:
         assert "P-1" == shaped["paymentId"]
+    described = path.replace("P-1", "{paymentId}").replace("/status", "/{action}")
+    if described in openapi.OURS["paths"] and path != "/manifest":
+        schema = openapi.answer_of(openapi.OURS, described, "4XX")
+        assert [] == openapi.faults(openapi.OURS, schema, shaped)
 
 
 def test_a_head_that_is_cut_off_is_answered_in_the_shape_of_its_path(server: Served) -> None:

@@ -42,7 +42,7 @@ def faults(document: dict[str, Any], described: Any, value: Any) -> list[str]:
     return [error.message for error in Draft202012Validator(schema).iter_errors(value)]
 
 
-def answer_of(document: dict[str, Any], path: str, status: int, method: str = "post") -> Any:
+def answer_of(document: dict[str, Any], path: str, status: int | str, method: str = "post") -> Any:
     described = document["paths"][path][method]["responses"][str(status)]
     if "$ref" in described:
         described = find(document, described["$ref"])

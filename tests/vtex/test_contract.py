@@ -278,7 +278,8 @@ def test_no_code_in_openapi_yaml_is_without_an_answer() -> None:
 
 def test_no_status_in_openapi_yaml_is_without_an_answer() -> None:
     described = OURS["paths"][CANCELLATIONS]["post"]["responses"]
-    assert set(described) == {str(status) for _, status, _ in ANSWERS}
+    # What the server answers by itself: tests/server/test_http.py holds that against 4XX.
+    assert set(described) - {"4XX"} == {str(status) for _, status, _ in ANSWERS}
 
 
 def test_a_manual_answer_with_http_200_has_no_cancellation_id(
