@@ -96,7 +96,16 @@ def test_nothing_secret_is_stored_in_the_clear(scene: Scene, shown: Shown) -> No
 @of(*KINDS)
 @pytest.mark.parametrize(
     "card",
-    [CARD_FIELDS, {"number": CARD}, {"number": int(CARD)}, CARD, {"numberToken": f"#vtex#{CARD}"}],
+    [
+        CARD_FIELDS,
+        {"number": CARD},
+        {"number": int(CARD)},
+        {"number": {"value": CARD}},
+        {"numberToken": f"#vtex#{CARD}"},
+        CARD,
+        int(CARD),
+        [{"number": CARD}],
+    ],
 )
 def test_a_card_for_a_company_is_refused_and_nothing_of_it_kept(
     scene: Scene, shown: Shown, card: object
@@ -111,6 +120,25 @@ def test_a_card_for_a_company_is_refused_and_nothing_of_it_kept(
     for table in ("payments", "requests", "events"):
         assert [] == scene.rig.execute(f"SELECT * FROM {table}")  # noqa: S608 - names above
     assert [] == scene.company.calls
+
+
+@of(*KINDS)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"card": {"Number": CARD, "pan": CARD}},
+        {"card": {"card": {"number": CARD}}},
+        {"Card": {"number": CARD}, "cardNumber": CARD, "payments": [{"card": {"number": CARD}}]},
+        {"miniCart": {"card": CARD, "buyer": {"card": CARD}}},
+    ],
+)
+def test_a_card_number_under_no_name_of_vtexs_goes_nowhere(
+    scene: Scene, shown: Shown, fields: dict[str, Any]
+) -> None:
+    shown.add(scene.rig.create(P, currency=scene.kind.currency, **fields))
+    sent = b"".join(call.body for call in scene.company.calls)
+    shown.texts += [dump(scene.rig), sent.decode("latin-1")]
+    assert set() == shown.found([CARD])
 
 
 @of(*KINDS)
