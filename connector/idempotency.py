@@ -30,6 +30,7 @@ from connector.domain.errors import (
 from connector.domain.operation import (
     CANCEL_MANUALLY,
     REFUND_MANUALLY,
+    REFUNDED_LATE,
     Due,
     Kept,
     Operation,
@@ -271,7 +272,7 @@ def _same(kept: Kept, request: Request) -> Reply:
 
 def _has_ended(first: Progress, now: Progress) -> bool:
     """Whether the identical request that was running has ended: a killed one has its lease."""
-    is_first = first.is_same and now.attempts == first.attempts
+    is_first = first.is_same and now.attempts == first.attempts and now.code != REFUNDED_LATE
     return is_first and not now.is_same and now.state is not State.RUNNING
 
 

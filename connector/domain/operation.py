@@ -19,6 +19,8 @@ NAMESPACE = uuid.UUID("6f9d3c52-3c0b-5f0e-9a51-7d1f0a6f2b11")
 # VTEX's reserved codes: a person must cancel, or refund.
 CANCEL_MANUALLY = "cancel-manually"
 REFUND_MANUALLY = "refund-manually"
+# Of a row whose refund was made after VTEX was told that it failed; VTEX is never told it.
+REFUNDED_LATE = "refunded-late"
 
 
 class Operation(StrEnum):

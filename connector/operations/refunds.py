@@ -3,12 +3,9 @@
 from decimal import Decimal
 
 from connector.attempt import LOST, Attempt
-from connector.domain.operation import REFUND_MANUALLY, Outcome, Send, State
+from connector.domain.operation import REFUND_MANUALLY, REFUNDED_LATE, Outcome, Send, State
 from connector.domain.payment import Effect, Look
 from connector.operations.job import ASKED_REFUND, fate
-
-# The code of a row whose refund was made after VTEX was told that it failed.
-LATE = "refunded-late"
 
 
 def fate_of(send: Send | None, look: Look) -> Effect | None:
@@ -63,7 +60,7 @@ def done(attempt: Attempt, refund_id: str, task: str) -> Outcome:
     said = "Refunded" if is_asked else "VTEX was told that this refund failed; it is done"
     return Outcome(
         State.DONE,
-        None if is_asked or task else LATE,
+        None if is_asked or task else REFUNDED_LATE,
         f"{said}. {task}" if task else said,
         refund_id,
         value,

@@ -3,6 +3,8 @@
 VTEX may never repeat it, and tells the merchant to make it by hand: then it would be made twice.
 """
 
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -94,6 +96,28 @@ def test_a_refund_that_still_runs_is_listed_until_vtex_hears_that_it_is_done(
     assert ("done", None, "Refunded") == listed(rig)
     assert again.data == rig.refund(P, 40).data
     assert 1 == yandex.effects[f"refund:{P}"]
+
+
+def test_a_repeat_that_waits_while_reconcile_finds_it_done_hears_so(
+    rig_on_both: Rig, yandex: YandexPayCompany
+) -> None:
+    rig, yandex.asynchronous = rig_on_both, True
+    rig.refund(P, 40)
+    yandex.finish(P)
+    answers: list[Any] = []
+    repeat = threading.Thread(target=lambda: answers.append(rig.refund(P, 40)))
+
+    def let_the_repeat_wait(_operation: str, _when: str) -> None:
+        yandex.hook = None
+        repeat.start()
+        time.sleep(0.5)
+
+    yandex.hook = let_the_repeat_wait
+    rig.reconcile()
+    repeat.join()
+
+    assert [(200, 40)] == [(one.status_code, one.get_json()["value"]) for one in answers]
+    assert "done" == listed(rig)[0]
 
 
 def test_a_person_who_knows_closes_the_row_and_vtex_may_ask_again_all_the_same(
