@@ -231,10 +231,8 @@ def create_app(connector: Connector) -> Flask:
     # A path that is nearly right is wrong: a redirect would be answered in HTML.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.after_request(http_server.guard)
-    app.after_request(partial(http_server.slow_down, Refusals()))
-    app.before_request(context.begin)
-    app.before_request(partial(http_server.note_peer, connector.settings.proxies))
+    app.after_request(partial(http_server.end, Refusals()))
+    app.before_request(partial(http_server.begin, connector.settings.proxies))
     app.teardown_request(lambda _: context.begin())
     routes.answer_errors(app)
     operations, settings = connector.operations, connector.settings

@@ -20,9 +20,9 @@ def fields() -> Mapping[str, Value]:
     return _FIELDS.get() or {}
 
 
-def begin() -> None:
+def begin(**own: Value) -> None:
     """Forget what this thread did before: a server's threads take one request after another."""
-    _FIELDS.set(None)
+    _FIELDS.set(own)
 
 
 def add(**more: Value) -> None:

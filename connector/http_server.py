@@ -92,12 +92,6 @@ def _read(most: int) -> bytes | InvalidRequest:
     return BodyTooLarge() if len(read) > most else read
 
 
-def guard(response: Response) -> Response:
-    """Give an answer what every answer carries."""
-    response.headers.update(HEADERS)
-    return response
-
-
 def respond(reply: Reply) -> Response:
     response = Response(reply.body, reply.status, mimetype="application/json")
     if reply.after:
@@ -112,17 +106,23 @@ def _afterwards(work: Callable[[], object]) -> None:
         log.exception("what follows an answer failed")
 
 
-def note_peer(proxies: Sequence[peers.Network]) -> None:
-    """Name who calls in the lines of the log."""
-    forwarded_for = request.headers.get("X-Forwarded-For", "")
+# Flask asks of each function before and after a request whether it is asynchronous, each time: so
+# there is one of either.
+def begin(proxies: Sequence[peers.Network]) -> None:
+    """Begin the lines of a request's log, with who calls."""
+    forwarded_for = request.headers.get("X-Forwarded-For", "") if proxies else ""
     g.peer = peers.peer_of(request.remote_addr or "", forwarded_for, proxies)
-    context.add(peer=g.peer)
+    context.begin(peer=g.peer)
 
 
-def slow_down(refusals: peers.Refusals, response: Response) -> Response:
-    """Let a peer wait whose credentials are wrong again and again."""
+def end(refusals: peers.Refusals, response: Response) -> Response:
+    """Give an answer what every answer carries.
+
+    A peer waits whose credentials are wrong again and again.
+    """
     if response.status_code == UNAUTHORIZED:
         refusals.pause(g.peer)
+    response.headers.update(HEADERS)
     return response
 
 
