@@ -151,6 +151,8 @@ class _NotifyJob(EndJob):
             return _taken(f"The payment is {attempt.payment.status}")
         if look.standing in _PAID and differs(attempt.payment, look):
             return _manual("The buyer paid another amount than VTEX asked for; nothing is approved")
+        if look.standing in _PAID and not attempt.payment.is_created and attempt.looks < _LOOKS:
+            return _later("VTEX has not asked for this payment yet")
         return _taken("The buyer has not paid yet")
 
     def _unbound(self, attempt: Attempt) -> Outcome:

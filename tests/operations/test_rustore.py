@@ -124,6 +124,19 @@ class TestAnotherAmount:
         assert ("PAID", "CONFIRMED") == (purchase.status, right.status)
 
 
+@pytest.mark.parametrize(("price", "status"), [("1.00", "undefined"), (str(PRICE), "approved")])
+def test_a_purchase_that_was_told_before_vtex_asked_for_it_is_looked_at_again(
+    shop: Rig, company: RuStore, a_sink: Sink, price: str, status: str
+) -> None:
+    company.start(P, price)
+    company.pay(P)
+    shop.notify(company, P)
+    assert status == create(shop, a_sink)["status"]
+    shop.reconcile()
+    is_right = status == "approved"
+    assert ([] if is_right else [("notification", OTHER_AMOUNT)]) == listed(shop)
+
+
 @pytest.mark.parametrize(
     ("merchant", "expected", "status"),
     [("shop", 501, "CONFIRMED"), ("refunding", 200, "REFUNDED")],
