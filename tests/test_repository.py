@@ -281,6 +281,14 @@ def test_every_link_between_the_documents_leads_somewhere() -> None:
     assert [] == broken
 
 
+def test_the_changelog_has_each_kind_of_change_once_and_says_nothing_twice() -> None:
+    unreleased = read("CHANGELOG.md").split("\n## ")[1]
+    kinds = re.findall(r"^### (\w+)$", unreleased, re.MULTILINE)
+    assert kinds == [one for one in ("Added", "Changed", "Fixed", "Security") if one in kinds]
+    changes = re.findall(r"^- .+$", unreleased, re.MULTILINE)
+    assert [] == [change for change in set(changes) if changes.count(change) > 1]
+
+
 NAMED_TEST = re.compile(r"\b(tests/[\w/]+\.py)::(\w+)")
 
 
