@@ -14,6 +14,7 @@ from gunicorn.http.errors import (
 from connector.domain.errors import ConnectorError, InvalidRequest
 from connector.http_server import HEADERS
 from connector.server.connection import LateRequest
+from connector.server.framing import TooManyPieces
 from connector.vtex.answers import dump_failure
 from connector.vtex.routes import payment_in
 
@@ -28,6 +29,11 @@ _FAULTS: tuple[tuple[type[Exception], HTTPStatus, str], ...] = (
         "The header fields are too many or too large",
     ),
     (LateRequest, HTTPStatus.REQUEST_TIMEOUT, "The request did not come to its end in time"),
+    (
+        TooManyPieces,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "The body comes in too many chunks, or its trailer is too long",
+    ),
     (NoMoreData, HTTPStatus.BAD_REQUEST, "The request was cut off before its end"),
     (ParseException, HTTPStatus.BAD_REQUEST, "The request could not be read as HTTP"),
 )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from connector.http_server import MAX_BODY_BYTES
-from connector.server.framing import MOST_EMPTY_LINES, MOST_HEAD
+from connector.server.framing import MOST_CHUNKS, MOST_EMPTY_LINES, MOST_HEAD, MOST_TRAILER
 from tests.rig import FIELDS, Served, headers
 from tests.server import SANDBOX, TRANZZO_HELD, Kind, Scene, new_id
 from tests.server.test_serving import (
@@ -138,6 +138,27 @@ def test_chunks_without_end_are_413(scene: Scene, connection: socket.socket) -> 
     for _ in range(80):
         connection.sendall(b"1000\r\n" + b" " * 4096 + b"\r\n")
     assert 413 == answer_of(connection)[0]
+    assert is_ended(connection)
+
+
+@pytest.mark.parametrize("path", ["/payments", "/webhooks/cryptomus/nobody"])
+@pytest.mark.parametrize("beyond", ["chunks", "trailer"])
+def test_a_body_in_very_many_chunks_or_with_a_long_trailer_is_refused_unread(
+    connection: socket.socket, path: str, beyond: str
+) -> None:
+    """Anybody can send them, and to read them costs CPU."""
+    line = b"X-Trailer: 1\r\n"
+    start = f"POST {path} HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked\r\n\r\n".encode()
+    connection.sendall(start + b"1\r\n \r\n" * MOST_CHUNKS + b"0\r\n" + line * 10 + b"\r\n")
+    assert 401 == answer_of(connection)[0]
+    much = {
+        "chunks": b"1\r\n \r\n" * (MOST_CHUNKS + 1),
+        "trailer": b"0\r\n" + line * (MOST_TRAILER // len(line) + 1) + b"\r\n",
+    }
+    connection.sendall(start + much[beyond])
+    status, told = answer_of(connection)
+    message = "The body comes in too many chunks, or its trailer is too long"
+    assert (413, message) == (status, told["message"])
     assert is_ended(connection)
 
 
