@@ -317,7 +317,7 @@ def test_the_ids_of_the_company_are_taken(load: Any) -> None:
 @pytest.mark.parametrize("load", LOADS)
 def test_vtexs_own_id_is_not_taken_for_the_companys(load: Any) -> None:
     asked = load("P1", 7, read(requestId="R1", value=1, authorizationId="P1", tid="P1"))
-    assert asked.payment == PaymentKey("P1")
+    assert asked.payment == PaymentKey("P1", uses_payment_id=True)
     assert not asked.payment.was_authorized
 
 
