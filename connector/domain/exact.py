@@ -3,7 +3,8 @@
 import json
 from decimal import Decimal
 
-# Members of a company's notification: the largest documented one, Cryptomus's, has some thirty.
+# Members of a body whose sender is not known yet. The largest documented notification, one of
+# Cryptomus's, has some thirty.
 MOST_MEMBERS = 200
 
 

@@ -20,6 +20,8 @@ from schemathesis.specs.openapi import checks as conformance
 from werkzeug.test import TestResponse
 
 from connector.app import create_app
+from connector.domain.exact import MOST_MEMBERS
+from connector.vtex.routes import MOST_ECHOED
 from tests import postgres
 from tests.rig import FIELDS, Rig, Served, headers
 
@@ -507,7 +509,7 @@ def test_json_is_taken_however_its_type_is_written(shop: Shop, content_type: str
 def test_another_method_is_refused_in_json(shop: Shop, method: str) -> None:
     answer = shop.refuses(encoded(), method=method)
     assert answer.status_code == 405
-    assert (PAYMENT, None) == ((answer.json or {})["paymentId"], answer.json["requestId"])
+    assert (PAYMENT, "request-1") == ((answer.json or {})["paymentId"], answer.json["requestId"])
 
 
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
@@ -596,26 +598,28 @@ def test_a_stranger_learns_nothing_of_the_body(shop: Shop, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "asked"),
+    ("body", "asked", "echoed"),
     [
-        (encoded(), {}),
-        (encoded(paymentId="P2"), {}),
-        (encoded(requestId="x" * 257), {}),
-        (encoded(requestId=""), {}),
-        (encoded(requestId=7), {}),
-        (encoded(value=-1), {"content_type": "text/plain"}),
-        (b"", {}),
-        (b"[", {}),
-        (b"x" * 300_000, {}),
+        (encoded(), {}, "request-1"),
+        (encoded(paymentId="P2"), {}, "request-1"),
+        (encoded(requestId="x" * 257), {}, "x" * 257),
+        (encoded(requestId=""), {}, ""),
+        (encoded(requestId=7), {}, None),
+        (encoded(value=-1), {"content_type": "text/plain"}, "request-1"),
+        (encoded(tid="x" * MOST_ECHOED), {}, None),
+        (encoded(connectorMetadata=[0] * MOST_MEMBERS), {}, None),
+        (b"", {}, None),
+        (b"[", {}, None),
+        (b"x" * 300_000, {}, None),
     ],
 )
-def test_credentials_are_judged_before_the_body_which_is_not_read(
-    shop: Shop, body: bytes, asked: dict[str, Any]
+def test_credentials_are_judged_before_the_body(
+    shop: Shop, body: bytes, asked: dict[str, Any], echoed: str | None
 ) -> None:
-    """Whoever has no keys has us parse nothing: what is echoed is in the path."""
+    """Of a stranger's body a small and plain one is looked into, to name the request."""
     answer = shop.refuses(body, credentials={}, **asked)
     assert (401, "unauthorized") == (answer.status_code, (answer.json or {})["code"])
-    assert (PAYMENT, None) == ((answer.json or {})["paymentId"], answer.json["requestId"])
+    assert (PAYMENT, echoed) == ((answer.json or {})["paymentId"], answer.json["requestId"])
 
 
 class Unread(io.RawIOBase):
@@ -634,11 +638,11 @@ class Unread(io.RawIOBase):
 
 @pytest.mark.parametrize("path", [PATH, "/payments", "/payments/p/nothing", "/nothing"])
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_nothing_is_read_of_a_body_that_comes_without_keys(
+def test_nothing_is_read_of_a_large_body_that_comes_without_keys(
     shop: Shop, path: str, method: str
 ) -> None:
     body = Unread()
-    server = {"wsgi.input": body, "CONTENT_LENGTH": "100000"}
+    server = {"wsgi.input": body, "CONTENT_LENGTH": str(MOST_ECHOED + 1)}
     answer = shop.app.test_client().open(
         path, method=method, content_type="application/json", environ_overrides=server
     )
