@@ -1,13 +1,15 @@
 """A connector for tests: in this process, or served by processes of its own."""
 
+import itertools
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -381,7 +383,23 @@ class Served(Vtex):
         return requests.post(f"{self.url}{path}", data=body, headers=its_headers, timeout=30)
 
 
+# Ports of servers that are about to start. They are below those that the system gives away by
+# itself (on Linux from 32768 on), which a connection could have by the time the server starts.
+# Each of pytest's processes has its own.
+PORTS = 4000
+
+
+def ports_of_this_process() -> Iterator[int]:
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw4").removeprefix("gw")) % 5
+    first, start = 10_000 + number * PORTS, random.randrange(PORTS)
+    return (first + (start + count) % PORTS for count in itertools.count())
+
+
+_ports = ports_of_this_process()
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    for port in _ports:
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError

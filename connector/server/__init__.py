@@ -133,6 +133,7 @@ def _post_worker_init(worker: Any) -> None:
         threading.Thread(
             target=server.connector.reconciler.run, args=(stop,), name="reconcile", daemon=True
         ).start()
+    log.info("worker ready")
 
 
 def _child_exit(_: Any, worker: Any) -> None:

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 import pytest
 import requests
@@ -65,6 +66,14 @@ class Begun:
 
 
 @contextmanager
+def serving(scene: Scene, workers: int, **options: Any) -> Iterator[Served]:
+    """A server all of whose workers take requests: one that still begins misses a signal."""
+    with Served(scene.rig, workers=workers, **options) as server:
+        wait_until(lambda: workers == server.log.read_text().count('"worker ready"'))
+        yield server
+
+
+@contextmanager
 def load(server: Served) -> Iterator[None]:
     """Cancel at the sandbox all the time, over new connections; each is answered 200."""
     is_over = threading.Event()
@@ -104,18 +113,29 @@ def count_of(port: int) -> float:
 
 
 def are_replaced(server: Served, ended: list[int]) -> Callable[[], bool]:
+    """Whether other workers are there, and one of them listens by now."""
+
     def is_so() -> bool:
         found = [worker.pid for worker in server.workers()]
-        return set(found).isdisjoint(ended) and len(found) == len(ended)
+        is_new = set(found).isdisjoint(ended) and len(found) == len(ended)
+        return is_new and is_listening(server)
 
     return is_so
+
+
+def is_listening(server: Served) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", server.port), 10).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("sent", TO_A_WORKER, ids=by_name)
 def test_what_a_worker_has_begun_is_answered_when_the_worker_is_told_to_end(
     scene: Scene, sent: signal.Signals
 ) -> None:
-    with Served(scene.rig, workers=2) as server, ThreadPoolExecutor(BEGUN) as pool:
+    with serving(scene, workers=2) as server, ThreadPoolExecutor(BEGUN) as pool:
         begun = Begun(scene, server, pool)
         ended = [worker.pid for worker in server.workers()]
         for pid in ended:
@@ -130,7 +150,7 @@ def test_what_a_worker_has_begun_is_answered_when_the_worker_is_told_to_end(
 def test_a_request_that_is_half_here_is_answered_when_the_workers_are_told_to_end(
     scene: Scene, sent: signal.Signals
 ) -> None:
-    with Served(scene.rig, workers=2) as server, ExitStack() as stack:
+    with serving(scene, workers=2) as server, ExitStack() as stack:
         halves = [stack.enter_context(half_of_a_cancellation(server)) for _ in range(BEGUN)]
         time.sleep(0.5)
         for worker in server.workers():
@@ -163,7 +183,7 @@ def half_of_a_cancellation(server: Served) -> Iterator[socket.socket]:
 def test_no_request_is_lost_when_workers_come_and_go(scene: Scene, sent: signal.Signals) -> None:
     port = free_port()
     bind = f"127.0.0.1:{port}"
-    with Served(scene.rig, workers=3, CONNECTOR_METRICS_BIND=bind) as server:
+    with serving(scene, workers=3, CONNECTOR_METRICS_BIND=bind) as server:
         server.cancel(new_id(), merchant=SANDBOX.name)
         before = count_of(port)
         with ThreadPoolExecutor(BEGUN) as pool, load(server):
@@ -194,7 +214,7 @@ main()
 def test_no_connection_is_refused_while_new_workers_take_the_place_of_all_old_ones(
     scene: Scene,
 ) -> None:
-    with Served(scene.rig, workers=2, script=["-c", SLOW_TO_LISTEN]) as server:
+    with serving(scene, workers=2, script=["-c", SLOW_TO_LISTEN]) as server:
         ended = [worker.pid for worker in server.workers()]
         with load(server):
             server.process.send_signal(signal.SIGHUP)
@@ -205,7 +225,7 @@ def test_no_connection_is_refused_while_new_workers_take_the_place_of_all_old_on
 def test_what_is_begun_is_answered_when_the_server_is_stopped(
     scene: Scene, sent: signal.Signals
 ) -> None:
-    with Served(scene.rig, workers=2) as server, ThreadPoolExecutor(BEGUN) as pool:
+    with serving(scene, workers=2) as server, ThreadPoolExecutor(BEGUN) as pool:
         begun = Begun(scene, server, pool)
         server.process.send_signal(sent)
         time.sleep(0.5)
@@ -215,7 +235,7 @@ def test_what_is_begun_is_answered_when_the_server_is_stopped(
 
 def test_what_is_begun_is_answered_when_ctrl_c_stops_the_server(scene: Scene) -> None:
     with (
-        Served(scene.rig, workers=2, in_a_terminal=True) as server,
+        serving(scene, workers=2, in_a_terminal=True) as server,
         ThreadPoolExecutor(BEGUN) as pool,
     ):
         begun = Begun(scene, server, pool)
