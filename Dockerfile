@@ -1,7 +1,6 @@
-# A tag can come to mean another image. Pin the one that was tried, by its digest:
-#   docker build --build-arg BASE_IMAGE="$(make --silent base)" .
+# A tag can come to mean another image, so the digest stands here; `make base` prints a newer one.
 # Any base will do that has Python 3.11 or newer with its venv module, and useradd.
-ARG BASE_IMAGE=python:3.13-slim
+ARG BASE_IMAGE=python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
 FROM ${BASE_IMAGE} AS builder
 WORKDIR /build

@@ -10,7 +10,7 @@ VENV = .venv
 BIND ?= 127.0.0.1:8080
 UV = uv==0.13.8
 DOCKER = docker
-BASE_IMAGE = $(shell sed -n 's/^ARG BASE_IMAGE=//p' Dockerfile)
+BASE_IMAGE = $(shell sed -n 's/^ARG BASE_IMAGE=\([^@]*\).*/\1/p' Dockerfile)
 
 # The first Python that is new enough.
 IS_NEW_ENOUGH = -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
