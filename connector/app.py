@@ -13,7 +13,7 @@ from connector.config import Settings
 from connector.domain.errors import ConfigurationError, ProviderUnavailable
 from connector.domain.merchant import SUITE_PROVIDER
 from connector.domain.operation import Operation
-from connector.idempotency import Once
+from connector.idempotency import IdempotentRunner
 from connector.operations.cancel import Cancel
 from connector.operations.create import Create
 from connector.operations.notify import Notify
@@ -154,7 +154,7 @@ def _operations(
     seal: Callable[[str, int, str], str],
     see_unit: SeeUnit,
 ) -> Operations:
-    once = Once(requests, lease=settings.lease_seconds)
+    once = IdempotentRunner(requests, lease_seconds=settings.lease_seconds)
     render_creation = answers.render_creation(enabled)
     return Operations(
         create=Create(once, enabled, payments, render_creation, seal, settings.public_url),

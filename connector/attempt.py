@@ -8,14 +8,14 @@ from typing import Protocol
 
 from connector.domain.deadline import Deadline
 from connector.domain.operation import (
-    Due,
+    DueRequest,
+    Lease,
     Operation,
     Outcome,
     Reply,
     Request,
-    Send,
-    Turn,
-    send_reference,
+    Write,
+    write_reference,
 )
 from connector.domain.payment import Effect, Payment
 from connector.domain.story import MOST_ATTEMPTS, Kind, Step
@@ -32,14 +32,14 @@ Closed = Mapping[tuple[str, int], str]
 Render = Callable[[Outcome], Reply]
 
 
-class Sends(Protocol):
+class Writes(Protocol):
     """What the storage offers for it."""
 
-    def start_send(
-        self, turn: Turn, send: Send, payment: Payment, closed: Closed, steps: Sequence[Step]
+    def start_write(
+        self, lease: Lease, write: Write, payment: Payment, closed: Closed, steps: Sequence[Step]
     ) -> None: ...
 
-    def values(self, turn: Turn, operation: Operation) -> Mapping[str, Decimal]: ...
+    def values(self, lease: Lease, operation: Operation) -> Mapping[str, Decimal]: ...
 
 
 class Attempt:
@@ -50,20 +50,20 @@ class Attempt:
     """
 
     def __init__(
-        self, sends: Sends, turn: Turn, deadline: Deadline, due: Due | None = None
+        self, writes: Writes, lease: Lease, deadline: Deadline, due: DueRequest | None = None
     ) -> None:
-        self._storage = sends
-        self._sent: Send | None = None
-        self.turn = turn
+        self._storage = writes
+        self._sent: Write | None = None
+        self.lease = lease
         self.deadline = deadline
         self.is_asked = due is None
         self.looks = due.looks if due else 0
-        self.payment = turn.payment
-        self.sends = list(turn.sends)
+        self.payment = lease.payment
+        self.writes = list(lease.writes)
         self.closed: dict[tuple[str, int], str] = {}
         self.is_new = False
-        is_told = turn.attempt <= MOST_ATTEMPTS or due is not None
-        self.steps = [] if is_told else [Step(Kind.ASKED, turn.attempt)]
+        is_told = lease.attempt <= MOST_ATTEMPTS or due is not None
+        self.steps = [] if is_told else [Step(Kind.ASKED, lease.attempt)]
         self.has_sent = False
 
     @property
@@ -76,46 +76,46 @@ class Attempt:
 
         A look that shows the same as the one before is no step of its own.
         """
-        step = step.of_attempt(self.turn.attempt)
+        step = step.of_attempt(self.lease.attempt)
         if self.steps[-1:] != [step]:
             self.steps.append(step)
 
     def values(self, operation: Operation) -> Mapping[str, Decimal]:
         """Return what VTEX's requests of this kind asked for of the payment, by claim."""
-        return self._storage.values(self.turn, operation)
+        return self._storage.values(self.lease, operation)
 
-    def open_send(self, *actions: str) -> Send | None:
+    def open_write(self, *actions: str) -> Write | None:
         """Return the latest write of these kinds whose outcome is not known, if there is one."""
-        for send in reversed(self.sends):
-            if send.state in _OPEN and send.action in actions:
-                return send
+        for write in reversed(self.writes):
+            if write.state in _OPEN and write.action in actions:
+                return write
         return None
 
     def has_open(self) -> bool:
         """Whether a write of this request may still take effect, or turn up after all."""
-        own = [send for send in self.sends if send.claim_id == self.turn.claim_id]
-        return any(send.state in {*_OPEN, LOST} for send in own)
+        own = [write for write in self.writes if write.claim_id == self.lease.claim_id]
+        return any(write.state in {*_OPEN, LOST} for write in own)
 
     def ended(self, action: str, effect: Effect) -> int:
         """Count the earlier writes of this payment that ended so."""
         state = _ENDS[effect]
-        return sum(send.action == action and send.state == state for send in self.turn.sends)
+        return sum(write.action == action and write.state == state for write in self.lease.writes)
 
-    def close(self, send: Send, state: str) -> None:
+    def close(self, write: Write, state: str) -> None:
         """Say how a write ended."""
-        self.closed[send.action, send.number] = state
-        same = (send.action, send.number)
-        self.sends = [
+        self.closed[write.action, write.number] = state
+        same = (write.action, write.number)
+        self.writes = [
             replace(one, state=state) if (one.action, one.number) == same else one
-            for one in self.sends
+            for one in self.writes
         ]
 
-    def end_send(self, effect: Effect) -> None:
+    def end_write(self, effect: Effect) -> None:
         """Say what is known of the write that was started."""
         if self._sent and effect is not Effect.UNKNOWN:
             self.close(self._sent, _ENDS.get(effect, ACCEPTED))
 
-    def withdraw_send(self) -> None:
+    def withdraw_write(self) -> None:
         """Say that the write was not sent after all: no trace of it can turn up there.
 
         An earlier one under the same reference still may.
@@ -129,13 +129,13 @@ class Attempt:
         They depend on its own writes only, so that a database that lost its newest rows gives
         those again under which the company knows the writes. One that was withdrawn is unused.
         """
-        used = {send.reference for send in self.sends if send.state != WITHDRAWN}
+        used = {write.reference for write in self.writes if write.state != WITHDRAWN}
         for number in itertools.count(1):
-            reference = send_reference(self.turn.claim_id, action, number)
+            reference = write_reference(self.lease.claim_id, action, number)
             if reference not in used:
                 yield reference
 
-    def start_send(
+    def start_write(
         self,
         action: str,
         failures: int,
@@ -153,29 +153,29 @@ class Attempt:
         write that it shows and that is not recorded. Raises LeaseLost when another request has
         the turn: then nothing may be sent.
         """
-        send = None if reference else self.open_send(action)
-        self.is_new = send is None or is_new
-        if send and is_new:
-            self.close(send, _ENDS[Effect.FAILED])
-        if send is None or is_new:
-            number = 1 + sum(send.action == action for send in self.sends)
-            send = Send(
+        write = None if reference else self.open_write(action)
+        self.is_new = write is None or is_new
+        if write and is_new:
+            self.close(write, _ENDS[Effect.FAILED])
+        if write is None or is_new:
+            number = 1 + sum(write.action == action for write in self.writes)
+            write = Write(
                 action,
                 number,
                 reference or next(self.references(action)),
                 failures_before=failures,
-                claim_id=self.turn.claim_id,
+                claim_id=self.lease.claim_id,
                 amount=amount,
                 refunded_before=refunded,
             )
-            self.sends.append(send)
+            self.writes.append(write)
         shown = "the provider shows it" if reference else None
-        step = Step(Kind.SENT, action=action, reference=send.reference, amount=send.amount)
+        step = Step(Kind.SENT, action=action, reference=write.reference, amount=write.amount)
         self.note(replace(step, message=shown))
-        self._storage.start_send(self.turn, send, self.payment, self.closed, self.steps)
+        self._storage.start_write(self.lease, write, self.payment, self.closed, self.steps)
         self.steps, self.has_sent = [], True
-        self._sent = send
-        return send.reference
+        self._sent = write
+        return write.reference
 
 
 def last_step(
@@ -207,7 +207,7 @@ def last_step(
 
 def worth_keeping(attempt: Attempt, outcome: Outcome) -> Sequence[Step]:
     """Return the attempt's steps, but of the many of a request only those that tell more."""
-    turn = attempt.turn
-    is_early = turn.attempt <= MOST_ATTEMPTS
-    is_as_before = (outcome.code, outcome.message, outcome.reason) == turn.before
+    lease = attempt.lease
+    is_early = lease.attempt <= MOST_ATTEMPTS
+    is_as_before = (outcome.code, outcome.message, outcome.reason) == lease.before
     return attempt.steps if is_early or attempt.has_sent or not is_as_before else ()

@@ -31,16 +31,16 @@ from connector.domain.operation import (
     CANCEL_MANUALLY,
     REFUND_MANUALLY,
     REFUNDED_LATE,
-    Due,
-    Kept,
+    DueRequest,
+    Lease,
     Operation,
     Outcome,
     Progress,
     Reply,
     Request,
-    Send,
     State,
-    Turn,
+    StoredReply,
+    Write,
 )
 from connector.domain.payment import Payment, PaymentStatus
 from connector.domain.story import Step
@@ -76,23 +76,25 @@ _LISTED_WHILE_OPEN = {Operation.REFUND}
 class Requests(Protocol):
     """What the storage offers for it."""
 
-    def kept(self, request: Request) -> Kept | None: ...
+    def kept(self, request: Request) -> StoredReply | None: ...
 
-    def claim(self, request: Request, *, lease: float, first_look: float) -> Turn | Kept | None: ...
+    def claim(
+        self, request: Request, *, lease_seconds: float, first_look: float
+    ) -> Lease | StoredReply | None: ...
 
-    def claim_due(self, request: Request, *, lease: float) -> Turn | None: ...
+    def claim_due(self, request: Request, *, lease_seconds: float) -> Lease | None: ...
 
     def progress(self, request: Request) -> Progress: ...
 
-    def values(self, turn: Turn, operation: Operation) -> Mapping[str, Decimal]: ...
+    def values(self, lease: Lease, operation: Operation) -> Mapping[str, Decimal]: ...
 
-    def start_send(
-        self, turn: Turn, send: Send, payment: Payment, closed: Closed, steps: Sequence[Step]
+    def start_write(
+        self, lease: Lease, write: Write, payment: Payment, closed: Closed, steps: Sequence[Step]
     ) -> None: ...
 
     def end_turn(
         self,
-        turn: Turn,
+        lease: Lease,
         outcome: Outcome,
         reply: Reply | None,
         *,
@@ -109,11 +111,11 @@ Work = Callable[[Attempt], Outcome]
 
 
 @dataclass(frozen=True)
-class Once:
+class IdempotentRunner:
     """Runs requests once. `lease` is in seconds."""
 
     requests: Requests
-    lease: float
+    lease_seconds: float
 
     def run(self, request: Request, deadline: Deadline, work: Work, render: Render) -> Reply:
         """Answer a request: with what is kept for it, or by doing `work` in its turn.
@@ -126,22 +128,24 @@ class Once:
         if not deadline.left():
             raise OutOfTime
         while True:
-            claimed = self.requests.claim(request, lease=self.lease, first_look=SCHEDULE[0])
-            if isinstance(claimed, Turn):
+            claimed = self.requests.claim(
+                request, lease_seconds=self.lease_seconds, first_look=SCHEDULE[0]
+            )
+            if isinstance(claimed, Lease):
                 attempt = Attempt(self.requests, claimed, deadline)
                 return self._finish(request, attempt, work, render)
             waited_for = claimed or self._wait(request, deadline)
-            if isinstance(waited_for, Kept):
+            if isinstance(waited_for, StoredReply):
                 return _same(waited_for, request)
             if waited_for:
                 return render(waited_for)
 
-    def reconcile(self, due: Due, deadline: Deadline, work: Work, render: Render) -> bool:
+    def reconcile(self, due: DueRequest, deadline: Deadline, work: Work, render: Render) -> bool:
         """Look at a request nobody repeats any more; say whether it was this call's turn."""
-        turn = self.requests.claim_due(due.request, lease=self.lease)
-        if turn is None:
+        lease = self.requests.claim_due(due.request, lease_seconds=self.lease_seconds)
+        if lease is None:
             return False
-        attempt = Attempt(self.requests, turn, deadline, due)
+        attempt = Attempt(self.requests, lease, deadline, due)
         self._finish(due.request, attempt, work, render, due)
         return True
 
@@ -151,9 +155,9 @@ class Once:
         attempt: Attempt,
         work: Work,
         render: Render,
-        due: Due | None = None,
+        due: DueRequest | None = None,
     ) -> Reply:
-        context.add(attempt=attempt.turn.attempt)
+        context.add(attempt=attempt.lease.attempt)
         outcome = _listed(request.operation, attempt, _attempted(request.operation, attempt, work))
         reply = render(outcome) if outcome.is_final else None
         looks = due.looks + 1 if due else 0
@@ -164,7 +168,7 @@ class Once:
         _tell(recorded)
         attempt.note(last_step(request, attempt, recorded, lambda: reply or render(outcome)))
         self.requests.end_turn(
-            attempt.turn,
+            attempt.lease,
             recorded,
             reply,
             payment=attempt.payment,
@@ -177,7 +181,7 @@ class Once:
         # What is not kept is written of what was recorded.
         return reply or render(outcome)
 
-    def _wait(self, request: Request, deadline: Deadline) -> Kept | Outcome | None:
+    def _wait(self, request: Request, deadline: Deadline) -> StoredReply | Outcome | None:
         """Wait for the request that has the turn.
 
         Returns its answer when it was the identical one, None when the payment is free.
@@ -248,7 +252,7 @@ def _state(operation: Operation, attempt: Attempt, error: ConnectorError) -> Sta
 
 def _callback(operation: Operation, attempt: Attempt) -> str:
     """Say when VTEX is to be called back: "due" now, "later", "dropped", or "" as it was."""
-    before, after = attempt.turn.payment.status, attempt.payment.status
+    before, after = attempt.lease.payment.status, attempt.payment.status
     if after in _KNOWN:
         return "dropped"
     if before is not PaymentStatus.PENDING or after not in _NEWS:
@@ -264,7 +268,7 @@ _NEWS = {PaymentStatus.APPROVED, PaymentStatus.DENIED}
 _KNOWN = {PaymentStatus.CANCELLED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
 
 
-def _same(kept: Kept, request: Request) -> Reply:
+def _same(kept: StoredReply, request: Request) -> Reply:
     if kept.value != request.value:
         raise RequestMismatch
     return kept.reply
@@ -305,4 +309,4 @@ def _is_operators(
     if operation in _NEVER_THE_OPERATORS or outcome.state is State.DONE:
         return False
     is_looked_at = not attempt.is_asked and outcome.state in _LOOKED_AT[operation]
-    return attempt.turn.is_listed or (is_looked_at and next_look is None)
+    return attempt.lease.is_listed or (is_looked_at and next_look is None)

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from connector.domain.deadline import Deadline
     from connector.domain.merchant import Account
     from connector.domain.order import Order
-    from connector.domain.payment import Created, Look, Notification, PaymentKey, Sent, Standing
+    from connector.domain.payment import (
+        CreateResult,
+        Look,
+        Notification,
+        PaymentKey,
+        Standing,
+        WriteResult,
+    )
     from connector.http_client import HttpClient
 
 
@@ -127,7 +134,7 @@ class Provider(ABC):
 
     def create(
         self, order: "Order", account: "Account", deadline: "Deadline", reference: str
-    ) -> "Created":
+    ) -> "CreateResult":
         """Create a payment. Raises ProviderRefused when the company certainly refused."""
         raise NotImplementedError
 
@@ -138,7 +145,7 @@ class Provider(ABC):
         account: "Account",
         deadline: "Deadline",
         reference: str,
-    ) -> "Sent":
+    ) -> "WriteResult":
         """End a payment that stands, by `look`, in one of `cancellable`.
 
         Raises ProviderRefused when the company certainly refused.
@@ -153,7 +160,7 @@ class Provider(ABC):
         account: "Account",
         deadline: "Deadline",
         reference: str,
-    ) -> "Sent":
+    ) -> "WriteResult":
         """Take a held payment: `amount` of it, None for all; the rest is released.
 
         Raises ProviderRefused when the company certainly refused.
@@ -168,7 +175,7 @@ class Provider(ABC):
         account: "Account",
         deadline: "Deadline",
         reference: str,
-    ) -> "Sent":
+    ) -> "WriteResult":
         """Return `amount` of a captured payment, None for all of one of which nothing was returned.
 
         Raises ProviderRefused when the company certainly refused.

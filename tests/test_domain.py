@@ -19,7 +19,7 @@ from connector.domain.operation import (
     own_cancellation_id,
     own_refund_id,
     own_settle_id,
-    send_reference,
+    write_reference,
 )
 from connector.domain.payment import Look, Payment, PaymentKey, PaymentStatus, Standing
 
@@ -182,8 +182,8 @@ def test_every_operation_has_its_request() -> None:
 
 def test_a_reference_never_changes() -> None:
     claim_id = asked().claim_id
-    assert "c181064b-bcd5-50da-8ae3-7d27d3da2b2b" == send_reference(claim_id, "release", 1)
-    assert "70821ba8-941d-532d-b6a4-d96f53b27484" == send_reference(claim_id, "refund", 2)
+    assert "c181064b-bcd5-50da-8ae3-7d27d3da2b2b" == write_reference(claim_id, "release", 1)
+    assert "70821ba8-941d-532d-b6a4-d96f53b27484" == write_reference(claim_id, "refund", 2)
 
 
 @pytest.mark.parametrize("strange", ["\0", "\ud800", "💳" * 256, "é", "e\u0301"])
@@ -229,7 +229,7 @@ def test_only_who_when_and_what_makes_the_claim() -> None:
 
 def test_references_and_cancellation_ids_are_distinct() -> None:
     references = {
-        send_reference(claim_id, action, number)
+        write_reference(claim_id, action, number)
         for claim_id, action, number in product(
             ["a", "b"], ["release", "refund", "cancel"], [1, 2, 3, 11]
         )

@@ -131,7 +131,7 @@ def send(
 
 
 def fails(expected: type[ConnectorError], client: HttpClient, url: str, **asked: Any) -> float:
-    """Send, expect exactly this error, and return the seconds it took."""
+    """Write, expect exactly this error, and return the seconds it took."""
     started = time.monotonic()
     with pytest.raises(ConnectorError) as caught:
         send(client, url, **asked)
@@ -526,7 +526,7 @@ def test_what_is_no_json_is_not_understood(body: bytes) -> None:
     assert "HTTP 404, not JSON" == caught.value.evidence
 
 
-# Kept connections.
+# StoredReply connections.
 
 
 def test_a_connection_is_used_again(client: HttpClient) -> None:

@@ -21,15 +21,15 @@ from connector.domain.operation import (
     CreateRequest,
     RefundRequest,
     Reply,
-    Send,
     SettleRequest,
     State,
-    send_reference,
+    Write,
+    write_reference,
 )
 from connector.domain.order import Order
 from connector.domain.payment import TRANSITIONS, Payment, PaymentKey, PaymentStatus
 from connector.http_client import HttpClient
-from connector.idempotency import Once
+from connector.idempotency import IdempotentRunner
 from connector.operations.cancel import Cancel
 from connector.operations.create import Create
 from connector.operations.refund import Refund
@@ -108,7 +108,7 @@ class Shop:
 
     def __init__(self, url: str) -> None:
         self.store = Store(url)
-        once = Once(self.store.requests, lease=LEASE_SECONDS)
+        once = IdempotentRunner(self.store.requests, lease_seconds=LEASE_SECONDS)
         hosts = Hosts(Sandbox.url, Sandbox.url)
         providers = {"sandbox": Sandbox(HttpClient("sandbox"), hosts)}
         self.merchant = Merchant(1, "shop", "sandbox", {})
@@ -278,8 +278,8 @@ def test_reconcile_does_not_send_what_certainly_did_not_happen(
 ) -> None:
     stands(shop)
     asked = request_kind(1, PaymentKey("P1"), "killed", Decimal("10.00"))
-    turn = shop.store.turn(asked, first_look=-1)
-    shop.store.start(turn, started(turn.claim_id, action))
+    lease = shop.store.lease(asked, first_look=-1)
+    shop.store.start(lease, started(lease.claim_id, action))
     shop.store.let_the_lease_end()
     known, sends = shop.store.known(), len(shop.store.contents()["sends"])
 
@@ -293,7 +293,7 @@ def test_reconcile_does_not_send_what_certainly_did_not_happen(
     assert 200 == getattr(shop, verb).answer(shop.merchant, asked, Deadline.after(10)).status
 
 
-def started(claim_id: str, action: str) -> Send:
+def started(claim_id: str, action: str) -> Write:
     amount = Decimal("10.00") if action == "asked-refund" else None
-    reference = send_reference(claim_id, action, 1)
-    return Send(action, 1, reference, claim_id=claim_id, amount=amount)
+    reference = write_reference(claim_id, action, 1)
+    return Write(action, 1, reference, claim_id=claim_id, amount=amount)

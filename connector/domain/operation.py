@@ -155,7 +155,7 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Send:
+class Write:
     """A write that was started at the company for a payment, and what is known of it.
 
     `reference` is ours; `number` counts the writes of this payment's `action`. `state` is
@@ -179,7 +179,7 @@ class Send:
 
 
 @dataclass(frozen=True)
-class Turn:
+class Lease:
     """The right to act on one payment for one request, until the lease ends.
 
     `token` fences it: after the lease passed to another, nothing can be sent or recorded with
@@ -192,14 +192,14 @@ class Turn:
     token: str
     merchant_id: int
     payment: Payment
-    sends: tuple[Send, ...] = ()
+    writes: tuple[Write, ...] = ()
     attempt: int = 1
     before: tuple[str | None, ...] = ()
     is_listed: bool = False
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredReply:
     """A final reply kept for a request, with the `value` it was given for."""
 
     reply: Reply
@@ -223,7 +223,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Due:
+class DueRequest:
     """A request that reconcile is to look at since `at`, and how often it already has."""
 
     request: Request
@@ -266,7 +266,7 @@ def own_refund_id(claim_id: str) -> str:
     return uuid.uuid5(NAMESPACE, f"refund\n{claim_id}").hex
 
 
-def send_reference(claim_id: str, action: str, number: int) -> str:
+def write_reference(claim_id: str, action: str, number: int) -> str:
     """The reference of a write at the company, derived from the claim that first needs it.
 
     `number` counts the claim's own writes of the action.

@@ -145,11 +145,11 @@ class Look:
     cancellation_id: str | None = None
     failures: int = 0
     is_another: bool = False
-    word: str = ""
+    provider_status: str = ""
     captured: Decimal | None = None
     refunded: Decimal | None = None
-    own: "Effect | None" = None
-    own_id: str | None = None
+    write_effect: "Effect | None" = None
+    write_id: str | None = None
     authorization_id: str | None = None
     provider_payment_id: str | None = None
     payment_url: str | None = None
@@ -173,7 +173,7 @@ class Effect(Enum):
 
 
 @dataclass(frozen=True)
-class Sent:
+class WriteResult:
     """The answer to a write: its effect, and the company's id for it.
 
     `lost` says why there is no answer, of one that is UNKNOWN.
@@ -181,13 +181,13 @@ class Sent:
 
     effect: Effect
     id: str | None = None
-    word: str = ""
+    provider_status: str = ""
     memo: str | None = None
     lost: OutcomeUnknown | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
-class Created:
+class CreateResult:
     """The answer to a create: the company's ids of the payment, and where the buyer pays.
 
     `status` is PENDING, APPROVED or DENIED. `memo` and `again` are as in `Look`.
@@ -199,7 +199,7 @@ class Created:
     payment_url: str | None = None
     memo: str | None = None
     again: float | None = None
-    word: str = ""
+    provider_status: str = ""
 
 
 @dataclass(frozen=True)
@@ -215,4 +215,4 @@ class Notification:
     payment_ids: tuple[str, ...]
     authorization_id: str | None = None
     provider_payment_id: str | None = None
-    word: str = ""
+    provider_status: str = ""

@@ -8,9 +8,9 @@ from connector.attempt import Attempt
 from connector.domain.deadline import Deadline
 from connector.domain.merchant import Merchant
 from connector.domain.money import ValueUnit
-from connector.domain.operation import CancelRequest, Due, Outcome, Reply, Request
+from connector.domain.operation import CancelRequest, DueRequest, Outcome, Reply, Request
 from connector.domain.payment import PaymentStatus
-from connector.idempotency import Once
+from connector.idempotency import IdempotentRunner
 from connector.operations.ending import EndJob
 from connector.operations.value import SeeUnit
 from connector.provider import Provider
@@ -23,18 +23,18 @@ class Cancel:
     `render` makes VTEX's answer of an outcome and a request.
     """
 
-    once: Once
+    once: IdempotentRunner
     providers: Mapping[str, Provider]
     render: Callable[[CancelRequest, Outcome], Reply]
     value_unit: ValueUnit = ValueUnit.AUTO
     see_unit: SeeUnit | None = None
 
     def answer(self, merchant: Merchant, request: CancelRequest, deadline: Deadline) -> Reply:
-        """Cancel once and answer. Raises what `Once.run` raises."""
+        """Cancel once and answer. Raises what `IdempotentRunner.run` raises."""
         job = self._job(merchant, request)
         return self.once.run(request, deadline, job.work, lambda one: self.render(request, one))
 
-    def reconcile(self, merchant: Merchant, due: Due, deadline: Deadline) -> bool:
+    def reconcile(self, merchant: Merchant, due: DueRequest, deadline: Deadline) -> bool:
         """Finish a cancellation; say whether it was this call's turn. Raises ProviderBusy."""
         request = cast("CancelRequest", due.request)
         job = self._job(merchant, request)
@@ -45,7 +45,12 @@ class Cancel:
 
     def _job(self, merchant: Merchant, request: Request) -> "_CancelJob":
         return _CancelJob(
-            self.providers, merchant, request, self.once.lease, self.value_unit, self.see_unit
+            self.providers,
+            merchant,
+            request,
+            self.once.lease_seconds,
+            self.value_unit,
+            self.see_unit,
         )
 
 

@@ -7,9 +7,9 @@ from typing import Protocol, cast
 from connector.domain.deadline import Deadline
 from connector.domain.merchant import Merchant
 from connector.domain.money import ValueUnit
-from connector.domain.operation import CreateRequest, Due, Outcome, Reply
+from connector.domain.operation import CreateRequest, DueRequest, Outcome, Reply
 from connector.domain.payment import Payment, PaymentStatus
-from connector.idempotency import Once
+from connector.idempotency import IdempotentRunner
 from connector.operations.creating import CreateJob, ended
 from connector.provider import Provider
 
@@ -31,7 +31,7 @@ class Create:
     `seal` encrypts VTEX's callback address. `public_url` is this server's own, or "".
     """
 
-    once: Once
+    once: IdempotentRunner
     providers: Mapping[str, Provider]
     payments: Payments
     render: Render
@@ -42,7 +42,7 @@ class Create:
         """Create once, and answer with the same ids and the current status from then on.
 
         Raises InvalidRequest for a payment that the provider cannot take, RequestMismatch for
-        another amount than before, and what `Once.run` raises.
+        another amount than before, and what `IdempotentRunner.run` raises.
         """
         job = self._job(merchant, request)
         known = self.payments.known(merchant.id, request.payment.payment_id)
@@ -54,7 +54,7 @@ class Create:
                 return self._told(merchant, request, ended(known), known)
         return self.once.run(request, deadline, job.work, self._render(merchant, request, job))
 
-    def reconcile(self, merchant: Merchant, due: Due, deadline: Deadline) -> bool:
+    def reconcile(self, merchant: Merchant, due: DueRequest, deadline: Deadline) -> bool:
         """Look at a payment; say whether it was this call's turn. Raises ProviderBusy."""
         request = cast("CreateRequest", due.request)
         job = self._job(merchant, request)
@@ -71,7 +71,7 @@ class Create:
             self.providers,
             merchant,
             request,
-            self.once.lease,
+            self.once.lease_seconds,
             ValueUnit.AUTO,
             seal=self.seal,
             notification_url=notification_url,

@@ -15,16 +15,16 @@ from connector.domain.errors import (
     RequestMismatch,
     Rule,
 )
-from connector.domain.operation import CreateRequest, Outcome, Send, State
+from connector.domain.operation import CreateRequest, Outcome, State, Write
 from connector.domain.order import Order
 from connector.domain.payment import (
-    Created,
+    CreateResult,
     Effect,
     Look,
     Payment,
     PaymentStatus,
-    Sent,
     Standing,
+    WriteResult,
 )
 from connector.operations.acceptance import check_order
 from connector.operations.ending import EndJob
@@ -76,7 +76,7 @@ class CreateJob(EndJob):
             return replace(_waiting(None), reason=error.why)
 
     def _is_there(self, attempt: Attempt) -> bool:
-        created = [send.state for send in attempt.sends if send.action == CREATE]
+        created = [write.state for write in attempt.writes if write.action == CREATE]
         return "done" in created or (self.provider.is_adopting and attempt.payment.is_created)
 
     def work_in_a_slot(self, attempt: Attempt) -> Outcome:
@@ -126,13 +126,13 @@ class CreateJob(EndJob):
 
     def _there(self, look: Look, attempt: Attempt) -> Outcome:
         """Tell how a payment stands that the company has; see that it can be paid."""
-        send = attempt.open_send(CREATE)
+        write = attempt.open_write(CREATE)
         is_pageless = look.standing is Standing.UNPAID and not attempt.payment.payment_url
         if is_pageless and self._may_ask_for_the_page(attempt):
             # The create stays open, so that its repeat has the same reference.
             return self._create(attempt, is_watched=False)
-        if send:
-            attempt.close(send, "done")
+        if write:
+            attempt.close(write, "done")
         if approve(attempt, look):
             return ended(attempt.payment)
         # Nobody can pay a payment whose page's address was lost with the company's answer.
@@ -145,11 +145,11 @@ class CreateJob(EndJob):
 
     def _absent_again(self, attempt: Attempt) -> Outcome:
         """Create it after all, unless a create of ours may still arrive there."""
-        send = _last(attempt)
-        if send is None or send.state == "done":
+        write = _last(attempt)
+        if write is None or write.state == "done":
             return _waiting(None)
-        is_over = send.age >= self.lease or self.provider.create_is_idempotent
-        if send.state == "open" and not is_over:
+        is_over = write.age >= self.lease_seconds or self.provider.create_is_idempotent
+        if write.state == "open" and not is_over:
             raise OutcomeUnknown(reason=Rule.CREATE_MAY_ARRIVE)
         if attempt.payment.is_cancel_asked:
             return self._denied(attempt, "VTEX cancelled the payment before it was created")
@@ -170,7 +170,7 @@ class CreateJob(EndJob):
         if not attempt.deadline.allows_a_write():
             raise OutOfTime
         account, deadline = self.account(attempt), attempt.deadline
-        reference = attempt.start_send(CREATE, 0, is_new=is_new)
+        reference = attempt.start_write(CREATE, 0, is_new=is_new)
         try:
             made = self.write(
                 attempt, lambda: self.provider.create(order, account, deadline, reference)
@@ -181,27 +181,29 @@ class CreateJob(EndJob):
             if not is_watched:
                 raise
             return self._found(attempt, lost)
-        attempt.end_send(Effect.DONE)
+        attempt.end_write(Effect.DONE)
         return self._created(attempt, made)
 
     def _found(self, attempt: Attempt, lost: OutcomeUnknown) -> Outcome:
         """Look for a payment whose create was not answered."""
-        sent = Sent(Effect.UNKNOWN, lost=lost)
+        sent = WriteResult(Effect.UNKNOWN, lost=lost)
         look = self.watch(attempt, sent, lambda look: look.standing is Standing.ABSENT)
         if look.standing is Standing.ABSENT:
             raise lost
         return self._there(look, attempt)
 
-    def _created(self, attempt: Attempt, made: Created) -> Outcome:
+    def _created(self, attempt: Attempt, made: CreateResult) -> Outcome:
         if made.status is PaymentStatus.PENDING:
             return _waiting(made.again)
-        attempt.payment = replace(attempt.payment.moved(made.status), code=made.word or None)
+        attempt.payment = replace(
+            attempt.payment.moved(made.status), code=made.provider_status or None
+        )
         return ended(attempt.payment)
 
     def _refused(self, attempt: Attempt, error: ProviderRefused) -> Outcome:
         """Deny what the company would not create, unless it has it already."""
         if attempt.is_new:
-            attempt.end_send(Effect.REFUSED)
+            attempt.end_write(Effect.REFUSED)
         look = self.look(attempt)
         is_another = look.amount not in {None, attempt.payment.amount}
         is_unpaid = look.verdict is not PaymentStatus.APPROVED
@@ -221,10 +223,10 @@ class CreateJob(EndJob):
         return ended(attempt.payment)
 
 
-def _last(attempt: Attempt) -> Send | None:
+def _last(attempt: Attempt) -> Write | None:
     """Return the latest create that may have reached the company."""
-    reached = [send for send in attempt.sends if send.action == CREATE]
-    maybe = [send for send in reached if send.state in {"open", "done"}]
+    reached = [write for write in attempt.writes if write.action == CREATE]
+    maybe = [write for write in reached if write.state in {"open", "done"}]
     return maybe[-1] if maybe else None
 
 

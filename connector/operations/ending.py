@@ -12,8 +12,8 @@ from connector.domain.operation import (
     CANCEL_MANUALLY,
     Operation,
     Outcome,
-    Send,
     State,
+    Write,
     own_cancellation_id,
 )
 from connector.domain.payment import (
@@ -21,11 +21,11 @@ from connector.domain.payment import (
     Effect,
     Look,
     PaymentStatus,
-    Sent,
     Standing,
+    WriteResult,
 )
 from connector.operations import job
-from connector.operations.job import MOST_SENDS, REFUND
+from connector.operations.job import CANCEL_BY_REFUND, MOST_WRITES
 from connector.operations.parts import gone
 from connector.operations.value import ValueJob
 
@@ -55,7 +55,7 @@ class EndJob(ValueJob):
 
     def end(self, attempt: Attempt) -> Outcome:
         """Do what is still to be done, with at most one write."""
-        look = self.look(attempt, attempt.open_send(*job.ENDS))
+        look = self.look(attempt, attempt.open_write(*job.CANCELLATION_WRITES))
         return self._without_a_write(look, attempt) or self._write(look, attempt)
 
     def cancelled(self, attempt: Attempt, cancellation_id: str | None = None) -> Outcome:
@@ -64,7 +64,7 @@ class EndJob(ValueJob):
         own = own_cancellation_id(self.merchant.id, payment.key.payment_id)
         told = payment.cancellation_id or cancellation_id or own
         # Money that went back because VTEX asked for a refund was not cancelled.
-        is_refunded = any(send.action == job.ASKED_REFUND for send in attempt.sends)
+        is_refunded = any(write.action == job.REFUND for write in attempt.writes)
         is_settled = payment.status is PaymentStatus.SETTLED
         status = _REFUNDED if is_refunded and is_settled else PaymentStatus.CANCELLED
         if status in TRANSITIONS[payment.status]:
@@ -90,7 +90,7 @@ class EndJob(ValueJob):
             return part
         self.want_gone(attempt)
         if standing is Standing.STUCK:
-            return _manual(f"the provider says {look.word}")
+            return _manual(f"the provider says {look.provider_status}")
         if standing is Standing.WORKING or standing in self._passing:
             return _pending(look)
         return None if self._action(standing) else _left_to_a_person(standing, attempt)
@@ -132,7 +132,7 @@ class EndJob(ValueJob):
         if standing in self.provider.cancellable:
             return _WRITES[standing]
         may_refund = self.merchant.captured is CapturedPolicy.REFUND and self.provider.can_refund
-        return REFUND if standing is Standing.CAPTURED and may_refund else None
+        return CANCEL_BY_REFUND if standing is Standing.CAPTURED and may_refund else None
 
     def _absent(self, attempt: Attempt) -> Outcome:
         if self._was_there(attempt):
@@ -156,62 +156,66 @@ class EndJob(ValueJob):
         whose answer was lost has surely ended after a lease; nobody has the page to pay on.
         """
         return attempt.payment.status in _SEEN or any(
-            send.action != job.CREATE
-            or send.state == "done"
-            or (send.state == "open" and send.age < self.lease)
-            for send in attempt.sends
+            write.action != job.CREATE
+            or write.state == "done"
+            or (write.state == "open" and write.age < self.lease_seconds)
+            for write in attempt.writes
         )
 
     def _write(self, look: Look, attempt: Attempt) -> Outcome:
         action = self._action(look.standing) or ""
-        send = attempt.open_send(action)
-        has_failed = send is not None and look.failures > send.failures_before
-        if has_failed + attempt.ended(action, Effect.FAILED) >= MOST_SENDS:
-            return _manual(f"the provider failed to {action} it {MOST_SENDS} times")
-        if action == REFUND:
+        write = attempt.open_write(action)
+        has_failed = write is not None and look.failures > write.failures_before
+        if has_failed + attempt.ended(action, Effect.FAILED) >= MOST_WRITES:
+            return _manual(f"the provider failed to {action} it {MOST_WRITES} times")
+        if action == CANCEL_BY_REFUND:
             self._rule_out_a_refund(attempt)
-        is_persons = attempt.payment.is_manual or (attempt.turn.is_listed and not attempt.is_asked)
-        if action == REFUND and is_persons:
+        is_persons = attempt.payment.is_manual or (attempt.lease.is_listed and not attempt.is_asked)
+        if action == CANCEL_BY_REFUND and is_persons:
             # A person was told to return the money; only a hold is released beside them.
             return _left_to_a_person(Standing.CAPTURED, attempt)
-        if action == REFUND and not attempt.is_asked and attempt.payment.settled is not None:
+        if (
+            action == CANCEL_BY_REFUND
+            and not attempt.is_asked
+            and attempt.payment.settled is not None
+        ):
             return _manual("VTEX settled the payment since")
-        if send and action == REFUND and not has_failed:
-            self._refuse_an_early_repeat(send)
+        if write and action == CANCEL_BY_REFUND and not has_failed:
+            self._refuse_an_early_repeat(write)
         if not attempt.deadline.allows_a_write():
             raise OutOfTime
         attempt.payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
-        reference = attempt.start_send(action, look.failures, is_new=has_failed)
+        reference = attempt.start_write(action, look.failures, is_new=has_failed)
         sent = self._send(action, look, attempt, reference)
         return self._confirmed(action, look, attempt, sent)
 
     def _rule_out_a_refund(self, attempt: Attempt) -> None:
         """Make sure that no refund VTEX asked for is still to return the money."""
-        send = attempt.open_send(job.ASKED_REFUND)
-        if send is None:
+        write = attempt.open_write(job.REFUND)
+        if write is None:
             return
-        its_fate = job.fate(send, self.look(attempt, send))
+        its_fate = job.fate(write, self.look(attempt, write))
         if its_fate is Effect.FAILED:
-            attempt.close(send, "failed")
-        elif its_fate is None and send.state == "open" and send.age >= self.lease:
-            attempt.close(send, LOST)
+            attempt.close(write, "failed")
+        elif its_fate is None and write.state == "open" and write.age >= self.lease_seconds:
+            attempt.close(write, LOST)
         else:
             raise OutcomeUnknown(reason=Rule.REFUND_MAY_COME)
 
-    def _refuse_an_early_repeat(self, send: Send) -> None:
+    def _refuse_an_early_repeat(self, write: Write) -> None:
         """Wait until an unanswered refund has surely ended, where a repeat is a second refund.
 
         As long as a lease: the connection it was sent on is closed by then. What the company
         accepted is only looked at.
         """
-        has_ended = send.state == "open" and send.age >= self.lease
+        has_ended = write.state == "open" and write.age >= self.lease_seconds
         if not self.provider.refund_is_idempotent and not has_ended:
             raise OutcomeUnknown(reason=Rule.REFUND_MAY_COME)
 
-    def _send(self, action: str, look: Look, attempt: Attempt, reference: str) -> Sent:
+    def _send(self, action: str, look: Look, attempt: Attempt, reference: str) -> WriteResult:
         account, deadline = self.account(attempt), attempt.deadline
         key = attempt.payment.key
-        if action == REFUND:
+        if action == CANCEL_BY_REFUND:
             return self.send(
                 attempt,
                 lambda: self.provider.refund(key, look, None, account, deadline, reference),
@@ -222,27 +226,27 @@ class EndJob(ValueJob):
 
     def _is_all_refused(self, action: str, attempt: Attempt) -> bool:
         """Whether a refusal ends the write: of a repeated refund the first may still run."""
-        return attempt.is_new or action != REFUND or self.provider.refund_is_idempotent
+        return attempt.is_new or action != CANCEL_BY_REFUND or self.provider.refund_is_idempotent
 
-    def _confirmed(self, action: str, before: Look, attempt: Attempt, sent: Sent) -> Outcome:
+    def _confirmed(self, action: str, before: Look, attempt: Attempt, sent: WriteResult) -> Outcome:
         """Say what came of a write; look again unless the company called it done."""
-        open_send = attempt.open_send(action)
+        open_write = attempt.open_write(action)
         if sent.effect is not Effect.REFUSED or self._is_all_refused(action, attempt):
-            attempt.end_send(sent.effect)
+            attempt.end_write(sent.effect)
         if sent.effect is Effect.DONE:
             return self.cancelled(attempt, sent.id)
-        after = self.watch(attempt, sent, lambda look: self._may_end(look, before), open_send)
+        after = self.watch(attempt, sent, lambda look: self._may_end(look, before), open_write)
         if after.standing is Standing.UNDONE:
-            attempt.end_send(Effect.DONE)
+            attempt.end_write(Effect.DONE)
             return self.cancelled(attempt, after.cancellation_id)
         if sent.effect is Effect.UNKNOWN:
             return self._unknown(after, attempt, sent)
         if sent.effect is Effect.ACCEPTED or after.standing is not before.standing:
             return self._without_a_write(after, attempt) or _pending(after)
         times = 1 + attempt.ended(action, sent.effect)
-        if after.standing is Standing.UNSEEN or times >= MOST_SENDS:
+        if after.standing is Standing.UNSEEN or times >= MOST_WRITES:
             return _manual("the provider refused it")
-        raise ProviderRefused(evidence=sent.word)
+        raise ProviderRefused(evidence=sent.provider_status)
 
     def _may_end(self, look: Look, before: Look) -> bool:
         """Whether what stood before may still be seen to end by the write that was sent."""
@@ -250,7 +254,7 @@ class EndJob(ValueJob):
         is_seen = look.standing is not Standing.UNSEEN
         return is_seen and look.standing in waiting and look.failures == before.failures
 
-    def _unknown(self, after: Look, attempt: Attempt, sent: Sent) -> Outcome:
+    def _unknown(self, after: Look, attempt: Attempt, sent: WriteResult) -> Outcome:
         """Say what the next request would: only that it may send again."""
         outcome = self._without_a_write(after, attempt)
         if outcome is None:
@@ -260,7 +264,7 @@ class EndJob(ValueJob):
 
 def _unask(attempt: Attempt) -> None:
     """The payment as a whole is not to go: it may still be approved."""
-    was_asked = attempt.turn.payment.is_cancel_asked
+    was_asked = attempt.lease.payment.is_cancel_asked
     attempt.payment = replace(attempt.payment, is_cancel_asked=was_asked)
 
 
@@ -280,7 +284,7 @@ def _manual(reason: str) -> Outcome:
 
 
 def _pending(look: Look) -> Outcome:
-    word = f" ({look.word})" if look.word else ""
+    word = f" ({look.provider_status})" if look.provider_status else ""
     message = f"The provider is still working on this payment{word}; repeat the request"
-    reason = look.word or None
+    reason = look.provider_status or None
     return Outcome(State.WAITING, "cancel-pending", message, again=look.again, reason=reason)

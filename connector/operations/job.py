@@ -16,16 +16,16 @@ from connector.domain.errors import (
     ProviderRefused,
 )
 from connector.domain.merchant import Account, Merchant
-from connector.domain.operation import Outcome, Request, Send
+from connector.domain.operation import Outcome, Request, Write
 from connector.domain.payment import (
-    Created,
+    CreateResult,
     Effect,
     Look,
     Payment,
     PaymentKey,
     PaymentStatus,
-    Sent,
     Standing,
+    WriteResult,
 )
 from connector.operations.noted import noted
 from connector.provider import Provider
@@ -37,14 +37,14 @@ CREATE = "create"
 SETTLE = "settle"
 CANCEL = "cancel"
 RELEASE = "release"
-REFUND = "refund"
-ASKED_REFUND = "asked-refund"
-ENDS = (CANCEL, RELEASE, REFUND)
+CANCEL_BY_REFUND = "refund"
+REFUND = "asked-refund"
+CANCELLATION_WRITES = (CANCEL, RELEASE, CANCEL_BY_REFUND)
 
 # How often an operation that ends in failure is sent for one payment; then a person must act.
 # What the company refuses outright is sent again by every repeat, but from then on as a manual
 # answer, so that the merchant is told.
-MOST_SENDS = 3
+MOST_WRITES = 3
 
 # The first pause before another look, as a part of the request's time, and how each is longer
 # than the one before: 0.3, 0.4, 0.6, 0.9, 1.4, 2.1, 3.2 s of 18, with a look after each; and what
@@ -54,7 +54,7 @@ PAUSES_GROW = 1.5
 # After these a write may still take effect.
 _OPEN_ENDED = {Effect.ACCEPTED, Effect.UNKNOWN}
 
-Made = TypeVar("Made", Sent, Created)
+Made = TypeVar("Made", WriteResult, CreateResult)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Job:
     providers: Mapping[str, Provider]
     merchant: Merchant
     request: Request
-    lease: float
+    lease_seconds: float
 
     @property
     def provider(self) -> Provider:
@@ -104,9 +104,9 @@ class Job:
         self.check_settings()
         return self.merchant.account(sandbox=self.is_sandbox(attempt))
 
-    def look(self, attempt: Attempt, send: Send | None = None) -> Look:
+    def look(self, attempt: Attempt, write: Write | None = None) -> Look:
         """Ask the company how the payment stands; `send` is a write that is open."""
-        reference = send.reference if send else None
+        reference = write.reference if write else None
         look = self.look_at(attempt.payment.key, attempt, reference)
         learn(attempt, look)
         return look
@@ -121,7 +121,11 @@ class Job:
         look = noted(attempt, "look", ask, told)
         if not (look.is_another and self.is_own_order(attempt)):
             return look
-        return Look(Standing.STUCK, is_another=True, word=f"{look.word} of another order")
+        return Look(
+            Standing.STUCK,
+            is_another=True,
+            provider_status=f"{look.provider_status} of another order",
+        )
 
     def is_own_order(self, attempt: Attempt) -> bool:
         """Whether the order id at the company must be VTEX's payment id."""
@@ -130,9 +134,9 @@ class Job:
     def watch(
         self,
         attempt: Attempt,
-        sent: Sent,
+        sent: WriteResult,
         is_open: Callable[[Look], bool],
-        send: Send | None = None,
+        write: Write | None = None,
     ) -> Look:
         """Look at what came of a write; again, with growing pauses, while it `is_open`.
 
@@ -145,7 +149,7 @@ class Job:
         pause = FIRST_PAUSE * attempt.deadline.total
         while True:
             try:
-                seen = self.look(attempt, send)
+                seen = self.look(attempt, write)
             except (NotDone, OutcomeUnknown, ProviderRefused) as error:
                 failure = sent.lost or error
             is_over = seen is not None and not is_open(seen)
@@ -157,7 +161,7 @@ class Job:
         return seen
 
     def _may_look_again(
-        self, attempt: Attempt, sent: Sent, seen: Look | None, pause: float
+        self, attempt: Attempt, sent: WriteResult, seen: Look | None, pause: float
     ) -> bool:
         """Pause before the next look, if there is to be one.
 
@@ -174,33 +178,33 @@ class Job:
         return is_in_time and self.provider.has_room() and deadline.pause(wanted)
 
     def write(self, attempt: Attempt, verb: Callable[[], Made]) -> Made:
-        """Send what `attempt.start_send` recorded. Raises what the provider's verb raises."""
+        """Send what `attempt.start_write` recorded. Raises what the provider's verb raises."""
         try:
             if not attempt.deadline.allows_a_write():
                 # The database was slow, or this process stood still.
                 raise OutOfTime
             made = noted(attempt, attempt.action, verb, self.told)
         except NotDone:
-            attempt.withdraw_send()
+            attempt.withdraw_write()
             raise
         learn(attempt, made)
         return made
 
-    def send(self, attempt: Attempt, verb: Callable[[], Sent]) -> Sent:
+    def send(self, attempt: Attempt, verb: Callable[[], WriteResult]) -> WriteResult:
         """Send a write; a refusal is an effect of it, and so is that nothing is known."""
         try:
             return self.write(attempt, verb)
         except ProviderRefused as error:
-            return Sent(Effect.REFUSED, word=error.evidence)
+            return WriteResult(Effect.REFUSED, provider_status=error.evidence)
         except OutcomeUnknown as error:
-            return Sent(Effect.UNKNOWN, lost=error)
+            return WriteResult(Effect.UNKNOWN, lost=error)
 
 
-def learn(attempt: Attempt, seen: Look | Created | Sent) -> None:
+def learn(attempt: Attempt, seen: Look | CreateResult | WriteResult) -> None:
     """Keep what the company tells of the payment."""
     payment = attempt.payment
     key = replace(payment.key, memo=seen.memo or payment.key.memo)
-    if isinstance(seen, Sent):
+    if isinstance(seen, WriteResult):
         attempt.payment = replace(payment, key=key)
         return
     key = replace(
@@ -225,7 +229,9 @@ def approve(attempt: Attempt, look: Look) -> bool:
         return False
     if look.verdict is PaymentStatus.APPROVED and not _may_approve(attempt, look):
         return False
-    attempt.payment = replace(payment.moved(look.verdict), code=look.word or payment.code)
+    attempt.payment = replace(
+        payment.moved(look.verdict), code=look.provider_status or payment.code
+    )
     return True
 
 
@@ -243,16 +249,16 @@ def differs(payment: Payment, look: Look) -> bool:
 TAKEN = frozenset({Standing.CAPTURED, Standing.PARTLY_REFUNDED})
 
 
-def fate(send: Send, look: Look) -> Effect | None:
+def fate(write: Write, look: Look) -> Effect | None:
     """Say what became of a refund by what a later look shows, None when there is no trace."""
-    if look.own is not None:
-        return look.own
+    if look.write_effect is not None:
+        return look.write_effect
     if look.refunded is not None:
-        due = (send.refunded_before or Decimal()) + (send.amount or Decimal())
+        due = (write.refunded_before or Decimal()) + (write.amount or Decimal())
         if look.refunded >= due:
             return Effect.DONE
     elif look.standing is Standing.UNDONE:
         return Effect.DONE
     if look.standing is Standing.WORKING:
         return Effect.ACCEPTED
-    return Effect.FAILED if look.failures > send.failures_before else None
+    return Effect.FAILED if look.failures > write.failures_before else None

@@ -7,10 +7,10 @@ from typing import TypeVar
 from connector import context
 from connector.attempt import Attempt
 from connector.domain.errors import ConnectorError
-from connector.domain.payment import Created, Look, Sent
+from connector.domain.payment import CreateResult, Look, WriteResult
 from connector.domain.story import Kind, Step
 
-Answered = TypeVar("Answered", Look, Sent, Created)
+Answered = TypeVar("Answered", Look, WriteResult, CreateResult)
 
 
 def noted(
@@ -28,7 +28,7 @@ def noted(
         kind = Kind.UNANSWERED if context.last_heard() is None else Kind.ANSWERED
         attempt.note(replace(_step(kind, action), reason=redacted(error.why)))
         raise
-    word = redacted(answer.word) or None
+    word = redacted(answer.provider_status) or None
     if word is None and context.last_heard() is None:
         return answer
     attempt.note(replace(_step(Kind.ANSWERED, action), word=word, message=_reading(answer)))
@@ -39,9 +39,9 @@ def _step(kind: Kind, action: str) -> Step:
     return Step(kind, action=action, http_status=context.last_heard())
 
 
-def _reading(answer: Look | Sent | Created) -> str:
+def _reading(answer: Look | WriteResult | CreateResult) -> str:
     """Say how we read an answer: a payment's standing, a write's effect, a create's verdict."""
-    if isinstance(answer, Created):
+    if isinstance(answer, CreateResult):
         return answer.status.lower()
     read = answer.standing if isinstance(answer, Look) else answer.effect
     return read.name.lower().replace("_", " ")

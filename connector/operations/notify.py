@@ -13,7 +13,7 @@ from connector.domain.merchant import Merchant
 from connector.domain.money import ValueUnit
 from connector.domain.operation import (
     CANCEL_MANUALLY,
-    Due,
+    DueRequest,
     NotificationRequest,
     Outcome,
     Reply,
@@ -28,7 +28,7 @@ from connector.domain.payment import (
     PaymentStatus,
     Standing,
 )
-from connector.idempotency import Once
+from connector.idempotency import IdempotentRunner
 from connector.operations.ending import EndJob
 from connector.operations.job import approve, differs
 from connector.provider import Provider
@@ -61,7 +61,7 @@ class Requests(Protocol):
 class Notify:
     """Takes up notifications. `deliver` calls VTEX back, if that is due."""
 
-    once: Once
+    once: IdempotentRunner
     providers: Mapping[str, Provider]
     payments: Payments
     requests: Requests
@@ -82,23 +82,25 @@ class Notify:
             request_id=news.id,
             purchase=self._purchase(merchant, payment_id, news),
         )
-        word = merchant.redacted(news.word)
+        word = merchant.redacted(news.provider_status)
         return request if self.requests.remember(request, word) else None
 
     def act(self, merchant: Merchant, request: NotificationRequest, deadline: Deadline) -> None:
         """Act on news that were kept. Never raises: what cannot be done now is reconcile's."""
         try:
-            self.reconcile(merchant, Due(request, 0, State.WAITING, 0.0), deadline)
+            self.reconcile(merchant, DueRequest(request, 0, State.WAITING, 0.0), deadline)
         except ConnectorError as error:
             named = {"code": error.code, "reason": error.why}
             log.warning("a notification is left to reconcile", extra=named)
         except Exception:
             log.exception("a notification is left to reconcile")
 
-    def reconcile(self, merchant: Merchant, due: Due, deadline: Deadline) -> bool:
+    def reconcile(self, merchant: Merchant, due: DueRequest, deadline: Deadline) -> bool:
         """Act on news; say whether it was this call's turn. Raises ProviderBusy."""
         request = cast("NotificationRequest", due.request)
-        job = _NotifyJob(self.providers, merchant, request, self.once.lease, self.value_unit)
+        job = _NotifyJob(
+            self.providers, merchant, request, self.once.lease_seconds, self.value_unit
+        )
         with job.provider.slot():
             is_taken = self.once.reconcile(due, deadline, job.work, lambda _: Reply(200, b""))
         self.deliver(merchant.id, request.payment.payment_id)

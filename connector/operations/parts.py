@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from connector.attempt import LOST, Attempt
 from connector.domain.payment import Look
-from connector.operations.job import ASKED_REFUND, TAKEN
+from connector.operations.job import REFUND, TAKEN
 
 # How refunds that may have returned money stand, where that is not known for certain.
 _OPEN = {"open", "accepted", LOST}
@@ -21,8 +21,8 @@ def gone(look: Look, attempt: Attempt) -> Decimal:
 
 def _by_a_person(look: Look, attempt: Attempt) -> Decimal:
     """Return what was given back beyond VTEX's refunds, none while one of these is open."""
-    refunds = [send for send in attempt.sends if send.action == ASKED_REFUND]
-    if look.refunded is None or any(send.state in _OPEN for send in refunds):
+    refunds = [write for write in attempt.writes if write.action == REFUND]
+    if look.refunded is None or any(write.state in _OPEN for write in refunds):
         return Decimal()
-    ours = sum(send.amount or Decimal() for send in refunds if send.state == "done")
+    ours = sum(write.amount or Decimal() for write in refunds if write.state == "done")
     return max(look.refunded - ours, Decimal())

@@ -10,7 +10,7 @@ from connector import context
 from connector.domain.deadline import Deadline
 from connector.domain.errors import ConnectorError
 from connector.domain.merchant import Merchant
-from connector.domain.operation import Due, Operation
+from connector.domain.operation import DueRequest, Operation
 
 log = logging.getLogger(__name__)
 
@@ -20,13 +20,13 @@ PAUSE_SECONDS = 5.0
 # Seconds one look may take; the other companies' requests do not wait for a hung one's.
 SLOW_SECONDS = 2.0
 
-Finish = Callable[[Merchant, Due, Deadline], bool]
+Finish = Callable[[Merchant, DueRequest, Deadline], bool]
 
 
 class Requests(Protocol):
     """What the storage offers for it."""
 
-    def due(self, most: int, after: Due | None = None) -> list[Due]: ...
+    def due(self, most: int, after: DueRequest | None = None) -> list[DueRequest]: ...
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Reconciler:
                 # A thread that ended would leave holds standing with nobody the wiser.
                 log.exception("reconcile failed")
 
-    def _take(self, due: Due, slow: set[str]) -> bool:
+    def _take(self, due: DueRequest, slow: set[str]) -> bool:
         """Look at one request; leave those of a company that was slow in this round."""
         request = due.request
         with context.of(
@@ -75,7 +75,7 @@ class Reconciler:
         ):
             return self._finished(due, slow)
 
-    def _finished(self, due: Due, slow: set[str]) -> bool:
+    def _finished(self, due: DueRequest, slow: set[str]) -> bool:
         try:
             merchant = self.merchant(due.request.merchant_id)
             context.add(merchant=merchant.name, provider=merchant.provider)

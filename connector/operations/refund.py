@@ -20,17 +20,17 @@ from connector.domain.errors import (
 )
 from connector.domain.merchant import Merchant
 from connector.domain.operation import (
-    Due,
+    DueRequest,
     Outcome,
     RefundRequest,
     Reply,
-    Send,
+    Write,
     own_refund_id,
 )
-from connector.domain.payment import Effect, Look, PaymentStatus, Sent, Standing
-from connector.idempotency import Once
+from connector.domain.payment import Effect, Look, PaymentStatus, Standing, WriteResult
+from connector.idempotency import IdempotentRunner
 from connector.operations import job, refunds
-from connector.operations.job import ASKED_REFUND, MOST_SENDS, TAKEN, Job, fate
+from connector.operations.job import MOST_WRITES, REFUND, TAKEN, Job, fate
 from connector.operations.settle import settled_payment
 from connector.provider import Provider
 
@@ -43,19 +43,19 @@ _NOT_YET = {None, Effect.ACCEPTED}
 class Refund:
     """Answers refunds, and finds out what came of those VTEX no longer asks for."""
 
-    once: Once
+    once: IdempotentRunner
     providers: Mapping[str, Provider]
     render: Callable[[RefundRequest, Outcome], Reply]
 
     def answer(self, merchant: Merchant, request: RefundRequest, deadline: Deadline) -> Reply:
-        """Refund once and answer. Raises what `Once.run` raises."""
-        job = _RefundJob(self.providers, merchant, request, self.once.lease)
+        """Refund once and answer. Raises what `IdempotentRunner.run` raises."""
+        job = _RefundJob(self.providers, merchant, request, self.once.lease_seconds)
         return self.once.run(request, deadline, job.work, lambda one: self.render(request, one))
 
-    def reconcile(self, merchant: Merchant, due: Due, deadline: Deadline) -> bool:
+    def reconcile(self, merchant: Merchant, due: DueRequest, deadline: Deadline) -> bool:
         """Look at a refund; say whether it was this call's turn. Raises ProviderBusy."""
         request = cast("RefundRequest", due.request)
-        job = _RefundJob(self.providers, merchant, request, self.once.lease)
+        job = _RefundJob(self.providers, merchant, request, self.once.lease_seconds)
         with job.provider.slot():
             return self.once.reconcile(
                 due, deadline, job.work_in_a_slot, lambda one: self.render(request, one)
@@ -83,14 +83,14 @@ class _RefundJob(Job):
     def _work(self, attempt: Attempt) -> Outcome:
         if refunds.own(attempt, "done"):
             return self._done(attempt)
-        send, status = attempt.open_send(ASKED_REFUND), attempt.payment.status
-        if status in _OVER and not send:
+        write, status = attempt.open_write(REFUND), attempt.payment.status
+        if status in _OVER and not write:
             raise IllegalTransition(f"A payment that is {status} is not refunded")
-        look = self.look(attempt, send)
-        if send and refunds.is_own(send, attempt) and fate(send, look) is Effect.ACCEPTED:
+        look = self.look(attempt, write)
+        if write and refunds.is_own(write, attempt) and fate(write, look) is Effect.ACCEPTED:
             return refunds.pending(look)
-        if send:
-            self._find_out(send, look, attempt)
+        if write:
+            self._find_out(write, look, attempt)
         self._find_the_lost(look, attempt)
         if refunds.own(attempt, "done"):
             return self._done(attempt)
@@ -100,21 +100,21 @@ class _RefundJob(Job):
             raise IllegalTransition(f"A payment that is {status} is not refunded")
         return self._without_a_write(look, attempt) or self._write(look, attempt)
 
-    def _find_out(self, send: Send, look: Look, attempt: Attempt) -> None:
+    def _find_out(self, write: Write, look: Look, attempt: Attempt) -> None:
         """Say what became of a refund whose answer was lost; nothing else begins before.
 
         Raises OutcomeUnknown, for another request's PaymentBusy, while that is not known.
         """
-        its_fate = fate(send, look)
+        its_fate = fate(write, look)
         if its_fate is Effect.DONE:
-            attempt.close(send, "done")
+            attempt.close(write, "done")
         elif its_fate is Effect.FAILED:
-            attempt.close(send, "failed")
-        elif its_fate is Effect.ACCEPTED or not self._has_surely_ended(send, attempt):
-            held_back = OutcomeUnknown if refunds.is_own(send, attempt) else PaymentBusy
+            attempt.close(write, "failed")
+        elif its_fate is Effect.ACCEPTED or not self._has_surely_ended(write, attempt):
+            held_back = OutcomeUnknown if refunds.is_own(write, attempt) else PaymentBusy
             raise held_back(reason=Rule.REFUND_MAY_COME)
-        elif not refunds.is_own(send, attempt):
-            attempt.close(send, LOST)
+        elif not refunds.is_own(write, attempt):
+            attempt.close(write, LOST)
 
     def _find_the_lost(self, look: Look, attempt: Attempt) -> None:
         """Know a refund of ours that took effect after all, later than anybody waited.
@@ -140,51 +140,51 @@ class _RefundJob(Job):
         """
         is_more = look.refunded is not None and look.refunded > refunds.ours(attempt)
         is_shown = self.provider.can_refund_partly and self.provider.refund_is_idempotent
-        most = MOST_SENDS if is_more and is_shown else 0
-        for reference in islice(attempt.references(ASKED_REFUND), most):
-            shown = self.look(attempt, Send(ASKED_REFUND, 0, reference))
-            if shown.own in {Effect.DONE, Effect.ACCEPTED}:
+        most = MOST_WRITES if is_more and is_shown else 0
+        for reference in islice(attempt.references(REFUND), most):
+            shown = self.look(attempt, Write(REFUND, 0, reference))
+            if shown.write_effect in {Effect.DONE, Effect.ACCEPTED}:
                 return self._recalled(shown, reference, attempt)
         return None
 
     def _recalled(self, shown: Look, reference: str, attempt: Attempt) -> Outcome:
         """Record a refund as if it were sent now, and say what came of it."""
-        is_done = shown.own is Effect.DONE
+        is_done = shown.write_effect is Effect.DONE
         before = refunds.returned(shown, attempt) - (self.value if is_done else 0)
-        attempt.start_send(ASKED_REFUND, 0, amount=self.value, refunded=before, reference=reference)
-        attempt.end_send(shown.own or Effect.ACCEPTED)
-        return self._done(attempt, shown.own_id) if is_done else refunds.pending(shown)
+        attempt.start_write(REFUND, 0, amount=self.value, refunded=before, reference=reference)
+        attempt.end_write(shown.write_effect or Effect.ACCEPTED)
+        return self._done(attempt, shown.write_id) if is_done else refunds.pending(shown)
 
-    def _has_surely_ended(self, send: Send, attempt: Attempt) -> bool:
+    def _has_surely_ended(self, write: Write, attempt: Attempt) -> bool:
         """Whether a refund that left no trace cannot leave one any more.
 
         As long as a lease: the connection it was sent on is closed by then. What the company
         accepted is only looked at. A repeat of our own under its reference is one
         refund where the company says so.
         """
-        is_repeat = refunds.is_own(send, attempt) and self.provider.refund_is_idempotent
-        return is_repeat or self._is_too_old_to_come(send)
+        is_repeat = refunds.is_own(write, attempt) and self.provider.refund_is_idempotent
+        return is_repeat or self._is_too_old_to_come(write)
 
-    def _is_too_old_to_come(self, send: Send) -> bool:
-        return send.state == "open" and send.age >= self.lease
+    def _is_too_old_to_come(self, write: Write) -> bool:
+        return write.state == "open" and write.age >= self.lease_seconds
 
     def _without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
         if look.standing is Standing.WORKING:
             return refunds.pending(look)
         if look.standing is Standing.STUCK:
-            return self._manual(f"the provider says {look.word}", attempt)
+            return self._manual(f"the provider says {look.provider_status}", attempt)
         if look.standing is Standing.UNDONE:
             raise TooMuch("Nothing of this payment is left to refund")
         if look.standing not in TAKEN:
-            raise NotApproved("The payment is not settled", evidence=look.word)
+            raise NotApproved("The payment is not settled", evidence=look.provider_status)
         return self._beyond_the_provider(look, attempt)
 
     def _manual(self, reason: str, attempt: Attempt) -> Outcome:
         """Leave it to a person, unless ours may still be made: then it would be made twice."""
-        if send := attempt.open_send(ASKED_REFUND):
-            if not self._is_too_old_to_come(send):
+        if write := attempt.open_write(REFUND):
+            if not self._is_too_old_to_come(write):
                 raise OutcomeUnknown(reason=Rule.REFUND_MAY_COME)
-            attempt.close(send, LOST)
+            attempt.close(write, LOST)
         return refunds.manual(reason)
 
     def _beyond_the_provider(self, look: Look, attempt: Attempt) -> Outcome | None:
@@ -195,8 +195,8 @@ class _RefundJob(Job):
             return self._manual("the provider cannot refund this payment", attempt)
         if not self._is_whole(look, attempt) and not self.provider.can_refund_partly:
             return self._manual("the provider refunds whole payments only", attempt)
-        if refunds.failures(attempt) >= MOST_SENDS:
-            return self._manual(f"the provider failed to refund it {MOST_SENDS} times", attempt)
+        if refunds.failures(attempt) >= MOST_WRITES:
+            return self._manual(f"the provider failed to refund it {MOST_WRITES} times", attempt)
         self._rule_out_a_cancellation(attempt)
         return None
 
@@ -205,10 +205,10 @@ class _RefundJob(Job):
 
         One that returns what was taken is a refund like any other (`_has_surely_ended`).
         """
-        while send := attempt.open_send(*job.ENDS):
-            if send.action == job.REFUND and not self._has_surely_ended(send, attempt):
+        while write := attempt.open_write(*job.CANCELLATION_WRITES):
+            if write.action == job.CANCEL_BY_REFUND and not self._has_surely_ended(write, attempt):
                 raise OutcomeUnknown(reason=Rule.CANCELLATION_MAY_COME)
-            attempt.close(send, LOST)
+            attempt.close(write, LOST)
 
     def _limit(self, look: Look, attempt: Attempt) -> Decimal | None:
         """Return what may be refunded in all: what was taken, as far as anybody knows."""
@@ -233,8 +233,8 @@ class _RefundJob(Job):
         amount = None if self._is_whole(look, attempt) else self.value
         account, deadline = self.account(attempt), attempt.deadline
         key = attempt.payment.key
-        reference = attempt.start_send(
-            ASKED_REFUND, look.failures, amount=self.value, refunded=refunds.returned(look, attempt)
+        reference = attempt.start_write(
+            REFUND, look.failures, amount=self.value, refunded=refunds.returned(look, attempt)
         )
         sent = self.send(
             attempt,
@@ -242,41 +242,41 @@ class _RefundJob(Job):
         )
         return self._confirmed(attempt, sent)
 
-    def _confirmed(self, attempt: Attempt, sent: Sent) -> Outcome:
-        send, is_refused = attempt.open_send(ASKED_REFUND), sent.effect is Effect.REFUSED
+    def _confirmed(self, attempt: Attempt, sent: WriteResult) -> Outcome:
+        write, is_refused = attempt.open_write(REFUND), sent.effect is Effect.REFUSED
         if attempt.is_new or not is_refused:
-            attempt.end_send(sent.effect)
+            attempt.end_write(sent.effect)
         if sent.effect is Effect.DONE:
             return self._done(attempt, sent.id)
         after = self.watch(
-            attempt, sent, lambda look: refunds.fate_of(send, look) in _NOT_YET, send
+            attempt, sent, lambda look: refunds.fate_of(write, look) in _NOT_YET, write
         )
-        its_fate = refunds.fate_of(send, after)
+        its_fate = refunds.fate_of(write, after)
         if its_fate is Effect.DONE:
-            attempt.end_send(Effect.DONE)
-            return self._done(attempt, after.own_id)
+            attempt.end_write(Effect.DONE)
+            return self._done(attempt, after.write_id)
         if is_refused and attempt.is_new:
             its_fate = Effect.REFUSED
         if its_fate is Effect.FAILED:
-            attempt.end_send(Effect.FAILED)
+            attempt.end_write(Effect.FAILED)
         elif sent.effect is Effect.ACCEPTED or its_fate is Effect.ACCEPTED:
             return refunds.pending(after)
         elif sent.lost:
             raise sent.lost
-        elif not attempt.is_new and self._is_refused_for_good(send):
-            attempt.end_send(Effect.REFUSED)
-        if refunds.failures(attempt) >= MOST_SENDS:
+        elif not attempt.is_new and self._is_refused_for_good(write):
+            attempt.end_write(Effect.REFUSED)
+        if refunds.failures(attempt) >= MOST_WRITES:
             return refunds.manual("the provider refused it")
-        raise ProviderRefused(evidence=sent.word or after.word)
+        raise ProviderRefused(evidence=sent.provider_status or after.provider_status)
 
-    def _is_refused_for_good(self, send: Send | None) -> bool:
+    def _is_refused_for_good(self, write: Write | None) -> bool:
         """Whether a refused repeat ends the write: while the first may be running it does not."""
-        has_ended = send is not None and self._is_too_old_to_come(send)
+        has_ended = write is not None and self._is_too_old_to_come(write)
         return has_ended and self.provider.refund_is_idempotent
 
     def _done(self, attempt: Attempt, refund_id: str | None = None) -> Outcome:
         payment = attempt.payment
         if payment.status is PaymentStatus.SETTLED and refunds.ours(attempt) == payment.settled:
             attempt.payment = payment.moved(PaymentStatus.REFUNDED)
-        own_id = refund_id or own_refund_id(attempt.turn.claim_id)
+        own_id = refund_id or own_refund_id(attempt.lease.claim_id)
         return refunds.done(attempt, own_id, self.provider.after_refund)

@@ -3,23 +3,23 @@
 from decimal import Decimal
 
 from connector.attempt import LOST, Attempt
-from connector.domain.operation import REFUND_MANUALLY, REFUNDED_LATE, Outcome, Send, State
+from connector.domain.operation import REFUND_MANUALLY, REFUNDED_LATE, Outcome, State, Write
 from connector.domain.payment import Effect, Look
-from connector.operations.job import ASKED_REFUND, fate
+from connector.operations.job import REFUND, fate
 
 
-def fate_of(send: Send | None, look: Look) -> Effect | None:
-    return fate(send, look) if send else None
+def fate_of(write: Write | None, look: Look) -> Effect | None:
+    return fate(write, look) if write else None
 
 
-def is_own(send: Send, attempt: Attempt) -> bool:
-    return send.claim_id == attempt.turn.claim_id
+def is_own(write: Write, attempt: Attempt) -> bool:
+    return write.claim_id == attempt.lease.claim_id
 
 
-def own(attempt: Attempt, state: str) -> list[Send]:
+def own(attempt: Attempt, state: str) -> list[Write]:
     """Return this request's own refunds that ended so."""
-    refunds = [send for send in attempt.sends if send.action == ASKED_REFUND]
-    return [send for send in refunds if send.state == state and is_own(send, attempt)]
+    refunds = [write for write in attempt.writes if write.action == REFUND]
+    return [write for write in refunds if write.state == state and is_own(write, attempt)]
 
 
 def failures(attempt: Attempt) -> int:
@@ -28,7 +28,7 @@ def failures(attempt: Attempt) -> int:
 
 def ours(attempt: Attempt) -> Decimal:
     """Add up what VTEX's requests returned."""
-    done = [one for one in attempt.sends if one.action == ASKED_REFUND and one.state == "done"]
+    done = [one for one in attempt.writes if one.action == REFUND and one.state == "done"]
     return sum((one.amount or Decimal() for one in done), Decimal())
 
 
@@ -44,9 +44,9 @@ def manual(reason: str) -> Outcome:
 
 
 def pending(look: Look) -> Outcome:
-    word = f" ({look.word})" if look.word else ""
+    word = f" ({look.provider_status})" if look.provider_status else ""
     message = f"The provider is still working on this refund{word}; repeat the request"
-    reason = look.word or None
+    reason = look.provider_status or None
     return Outcome(State.WAITING, "refund-pending", message, again=look.again, reason=reason)
 
 
@@ -75,8 +75,8 @@ def not_done(attempt: Attempt) -> Outcome:
     VTEX may have told the merchant to refund by hand by now. One that left no trace is looked for
     again.
     """
-    if send := attempt.open_send(ASKED_REFUND):
-        attempt.close(send, LOST)
+    if write := attempt.open_write(REFUND):
+        attempt.close(write, LOST)
     if own(attempt, LOST):
         message = "The provider shows no trace of this refund. Look there before it is made by hand"
         return Outcome(State.UNKNOWN, "not-refunded", message, is_listed=True)

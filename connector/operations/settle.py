@@ -17,7 +17,7 @@ from connector.domain.errors import (
 )
 from connector.domain.merchant import Merchant
 from connector.domain.operation import (
-    Due,
+    DueRequest,
     Operation,
     Outcome,
     Reply,
@@ -30,10 +30,10 @@ from connector.domain.payment import (
     Look,
     Payment,
     PaymentStatus,
-    Sent,
     Standing,
+    WriteResult,
 )
-from connector.idempotency import Once
+from connector.idempotency import IdempotentRunner
 from connector.operations.job import SETTLE, TAKEN, Job, approve
 from connector.provider import Provider
 
@@ -48,19 +48,19 @@ _NOT_YET = {Standing.HELD, Standing.WORKING}
 class Settle:
     """Answers settlements, and finds out what came of those VTEX no longer asks for."""
 
-    once: Once
+    once: IdempotentRunner
     providers: Mapping[str, Provider]
     render: Callable[[SettleRequest, Outcome], Reply]
 
     def answer(self, merchant: Merchant, request: SettleRequest, deadline: Deadline) -> Reply:
-        """Settle once and answer. Raises what `Once.run` raises."""
-        job = _SettleJob(self.providers, merchant, request, self.once.lease)
+        """Settle once and answer. Raises what `IdempotentRunner.run` raises."""
+        job = _SettleJob(self.providers, merchant, request, self.once.lease_seconds)
         return self.once.run(request, deadline, job.work, lambda one: self.render(request, one))
 
-    def reconcile(self, merchant: Merchant, due: Due, deadline: Deadline) -> bool:
+    def reconcile(self, merchant: Merchant, due: DueRequest, deadline: Deadline) -> bool:
         """Look at a settlement; say whether it was this call's turn. Raises ProviderBusy."""
         request = cast("SettleRequest", due.request)
-        job = _SettleJob(self.providers, merchant, request, self.once.lease)
+        job = _SettleJob(self.providers, merchant, request, self.once.lease_seconds)
         with job.provider.slot():
             return self.once.reconcile(
                 due, deadline, job.work_in_a_slot, lambda one: self.render(request, one)
@@ -89,7 +89,7 @@ class _SettleJob(Job):
             raise IllegalTransition(f"A payment that is {payment.status} cannot be settled")
         look = self.look(attempt)
         if payment.is_created and not approve(attempt, look):
-            raise NotApproved(evidence=look.word)
+            raise NotApproved(evidence=look.provider_status)
         return self._without_a_write(look, attempt) or self._write(look, attempt)
 
     def _again(self, attempt: Attempt) -> Outcome:
@@ -110,7 +110,7 @@ class _SettleJob(Job):
     def _is_second(self, value: Decimal, attempt: Attempt) -> bool:
         """Whether another request asked for an equal part."""
         asked = attempt.values(Operation.SETTLE)
-        return any(one == value for claim, one in asked.items() if claim != attempt.turn.claim_id)
+        return any(one == value for claim, one in asked.items() if claim != attempt.lease.claim_id)
 
     def _without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
         if look.standing in TAKEN:
@@ -118,7 +118,7 @@ class _SettleJob(Job):
         if look.standing is Standing.WORKING:
             return _pending(look)
         if look.standing is not Standing.HELD:
-            raise NotApproved(evidence=look.word)
+            raise NotApproved(evidence=look.provider_status)
         return None
 
     def _write(self, look: Look, attempt: Attempt) -> Outcome:
@@ -130,12 +130,12 @@ class _SettleJob(Job):
             raise OutOfTime
         attempt.payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
         account, deadline = self.account(attempt), attempt.deadline
-        key, send = attempt.payment.key, attempt.open_send(SETTLE)
+        key, write = attempt.payment.key, attempt.open_write(SETTLE)
         # What was asked for before with another amount certainly did not happen: it is held.
-        is_new = send is not None and (
-            look.failures > send.failures_before or send.amount != amount
+        is_new = write is not None and (
+            look.failures > write.failures_before or write.amount != amount
         )
-        reference = attempt.start_send(SETTLE, look.failures, is_new=is_new, amount=amount)
+        reference = attempt.start_write(SETTLE, look.failures, is_new=is_new, amount=amount)
         sent = self.send(
             attempt,
             lambda: self.provider.settle(key, look, amount, account, deadline, reference),
@@ -153,29 +153,29 @@ class _SettleJob(Job):
             raise NotInPart
         return value
 
-    def _confirmed(self, before: Look, attempt: Attempt, sent: Sent) -> Outcome:
-        send = attempt.open_send(SETTLE)
-        attempt.end_send(sent.effect)
+    def _confirmed(self, before: Look, attempt: Attempt, sent: WriteResult) -> Outcome:
+        write = attempt.open_write(SETTLE)
+        attempt.end_write(sent.effect)
         if sent.effect is Effect.DONE:
-            asked = send.amount if send else None
+            asked = write.amount if write else None
             return self._settled(attempt, asked, before.amount)
         after = self.watch(attempt, sent, lambda look: look.standing in _NOT_YET)
         if after.standing in TAKEN:
-            attempt.end_send(Effect.DONE)
-            asked = send.amount if send else None
+            attempt.end_write(Effect.DONE)
+            asked = write.amount if write else None
             return self._settled(attempt, after.captured, asked, after.amount)
         if sent.effect is Effect.ACCEPTED or after.standing is Standing.WORKING:
             return _pending(after)
         if sent.lost:
             raise sent.lost
-        raise ProviderRefused(evidence=sent.word)
+        raise ProviderRefused(evidence=sent.provider_status)
 
     def _seen(self, look: Look, attempt: Attempt) -> Outcome:
         """Record what the company shows as taken, else what was asked of it."""
-        send = attempt.open_send(SETTLE)
-        if send:
-            attempt.close(send, "done")
-        asked = send.amount if send else None
+        write = attempt.open_write(SETTLE)
+        if write:
+            attempt.close(write, "done")
+        asked = write.amount if write else None
         return self._settled(attempt, look.captured, asked, look.amount)
 
     def _settled(self, attempt: Attempt, *known: Decimal | None) -> Outcome:
@@ -205,5 +205,5 @@ def _first(*amounts: Decimal | None) -> Decimal | None:
 
 def _pending(look: Look) -> Outcome:
     message = "The provider is still working on this settlement; repeat the request"
-    reason = look.word or None
+    reason = look.provider_status or None
     return Outcome(State.WAITING, "settle-pending", message, again=look.again, reason=reason)

@@ -37,7 +37,15 @@ from connector.domain import errors, exact
 from connector.domain.deadline import Deadline
 from connector.domain.merchant import Account
 from connector.domain.order import Delays, Order
-from connector.domain.payment import Created, Effect, Look, Notification, PaymentKey, Sent, Standing
+from connector.domain.payment import (
+    CreateResult,
+    Effect,
+    Look,
+    Notification,
+    PaymentKey,
+    Standing,
+    WriteResult,
+)
 from connector.http_client import Answer
 from connector.provider import Fields, Provider, Setting, word
 
@@ -126,7 +134,9 @@ class Cryptomus(Provider):
             return Look(Standing.ABSENT)
         return _look_from(answer.object("result"), payment)
 
-    def create(self, order: Order, account: Account, deadline: Deadline, reference: str) -> Created:
+    def create(
+        self, order: Order, account: Account, deadline: Deadline, reference: str
+    ) -> CreateResult:
         """Create an invoice; of a known order id the company returns the one it has."""
         answer = self._call("create", _request(order), account, deadline)
         return _created_from(answer.object("result"), order)
@@ -139,7 +149,7 @@ class Cryptomus(Provider):
         account: Account,
         deadline: Deadline,
         reference: str,
-    ) -> Sent:
+    ) -> WriteResult:
         if amount is not None or not self.may_refund(account):
             raise errors.ProviderRefused(evidence="full amount to a refund_address only")
         request = {
@@ -155,7 +165,7 @@ class Cryptomus(Provider):
                 # The company's own trouble, which may have begun after it took the refund.
                 raise errors.OutcomeUnknown(evidence=error.evidence) from error
             raise
-        return Sent(Effect.ACCEPTED)
+        return WriteResult(Effect.ACCEPTED)
 
     def may_refund(self, account: Account) -> bool:
         return bool(account.settings.get("refund_address"))
@@ -228,7 +238,7 @@ def _fields_from(answer: Answer) -> Fields:
     raise errors.AnswerNotUnderstood(evidence=f"HTTP {answer.status}")
 
 
-def _created_from(result: Fields, order: Order) -> Created:
+def _created_from(result: Fields, order: Order) -> CreateResult:
     """Read {"uuid", "order_id", "amount", "currency", "url", ...}."""
     _check_order(result, order.payment_id)
     told = result.decimal("amount"), result.text("currency")
@@ -237,7 +247,7 @@ def _created_from(result: Fields, order: Order) -> Created:
         raise errors.AnswerNotUnderstood(evidence="no invoice")
     if told != (order.amount, order.currency):
         raise errors.ProviderRefused(evidence="another amount")
-    return Created(provider_payment_id=invoice_id, payment_url=page)
+    return CreateResult(provider_payment_id=invoice_id, payment_url=page)
 
 
 def _look_from(result: Fields, payment: PaymentKey) -> Look:
@@ -258,7 +268,7 @@ def _look_from(result: Fields, payment: PaymentKey) -> Look:
         amount=amount,
         currency=result.text("currency"),
         failures=int(status == "refund_fail"),
-        word=word(status),
+        provider_status=word(status),
         captured=amount if is_taken else None,
         refunded=returned if is_taken else None,
         provider_payment_id=result.text("uuid"),
@@ -307,7 +317,7 @@ def _notification_from(body: bytes, account: Account) -> Notification | None:
         hashlib.sha256(texts[0]).hexdigest(),
         (order_id,),
         provider_payment_id=fields.text("uuid"),
-        word=word(fields.text("status")),
+        provider_status=word(fields.text("status")),
     )
 
 

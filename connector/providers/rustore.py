@@ -47,7 +47,7 @@ from connector.domain import errors, exact
 from connector.domain.deadline import Deadline
 from connector.domain.merchant import Account
 from connector.domain.order import Delays
-from connector.domain.payment import Effect, Look, Notification, PaymentKey, Sent, Standing
+from connector.domain.payment import Effect, Look, Notification, PaymentKey, Standing, WriteResult
 from connector.http_client import Answer, HttpClient
 from connector.provider import Fields, Hosts, Provider, Setting, word
 
@@ -165,9 +165,9 @@ class RuStore(Provider):
 
     def cancel(
         self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
-    ) -> Sent:
+    ) -> WriteResult:
         self._call("cancel", payment, account, deadline)
-        return Sent(Effect.DONE, _usable(payment.authorization_id), "OK")
+        return WriteResult(Effect.DONE, _usable(payment.authorization_id), "OK")
 
     def settle(
         self,
@@ -177,10 +177,10 @@ class RuStore(Provider):
         account: Account,
         deadline: Deadline,
         reference: str,
-    ) -> Sent:
+    ) -> WriteResult:
         _check_whole(amount)
         self._call("settle", payment, account, deadline)
-        return Sent(Effect.ACCEPTED, _usable(payment.authorization_id), "OK")
+        return WriteResult(Effect.ACCEPTED, _usable(payment.authorization_id), "OK")
 
     def refund(
         self,
@@ -190,15 +190,15 @@ class RuStore(Provider):
         account: Account,
         deadline: Deadline,
         reference: str,
-    ) -> Sent:
+    ) -> WriteResult:
         _check_whole(amount)
         try:
             self._call("refund", payment, account, deadline)
         except errors.ProviderRefused as error:
             if error.evidence != _REFUNDED:
                 raise
-            return Sent(Effect.ACCEPTED, _usable(payment.authorization_id), _REFUNDED)
-        return Sent(Effect.ACCEPTED, _usable(payment.authorization_id), "OK")
+            return WriteResult(Effect.ACCEPTED, _usable(payment.authorization_id), _REFUNDED)
+        return WriteResult(Effect.ACCEPTED, _usable(payment.authorization_id), "OK")
 
     def read_notification(
         self, body: bytes, headers: Mapping[str, str], account: Account, deadline: Deadline
@@ -381,9 +381,9 @@ def _standing_from(status: str, purchase_id: str | None) -> Look:
     standing = _STANDINGS.get(status, Standing.WORKING)
     if standing is Standing.HELD and not purchase_id:
         # Only the purchase can be cancelled, and nothing tells which one this invoice is of.
-        return Look(Standing.STUCK, word=status)
+        return Look(Standing.STUCK, provider_status=status)
     ended_by = purchase_id if standing is Standing.UNDONE else None
-    return Look(standing, cancellation_id=ended_by, word=word(status))
+    return Look(standing, cancellation_id=ended_by, provider_status=word(status))
 
 
 class _Order:
@@ -427,5 +427,5 @@ def _notification_from(plain: bytes, account: Account) -> Notification | None:
         (order_id,),
         authorization_id=_usable(change.text("purchase_id")),
         provider_payment_id=_usable(change.text("invoice_id")),
-        word=word((change.text("status_new") or "").upper()),
+        provider_status=word((change.text("status_new") or "").upper()),
     )

@@ -27,13 +27,13 @@ from connector.domain.errors import AnswerNotUnderstood, ProviderRefused
 from connector.domain.merchant import Account
 from connector.domain.order import Order
 from connector.domain.payment import (
-    Created,
+    CreateResult,
     Effect,
     Look,
     PaymentKey,
     PaymentStatus,
-    Sent,
     Standing,
+    WriteResult,
 )
 from connector.provider import Fields, Provider
 
@@ -82,7 +82,7 @@ class Sandbox(Provider):
         self, payment: PaymentKey, account: Account, deadline: Deadline, reference: str | None
     ) -> Look:
         if payment.memo is None:
-            return Look(Standing.HELD, word=_WORDS[Standing.HELD])
+            return Look(Standing.HELD, provider_status=_WORDS[Standing.HELD])
         books = _Books.read(payment.memo)
         standing = books.standing(time.time())
         own = books.find(reference)
@@ -90,38 +90,40 @@ class Sandbox(Provider):
             standing,
             amount=books.amount,
             currency=books.currency,
-            word=_WORDS[standing],
+            provider_status=_WORDS[standing],
             captured=books.total("settle"),
             refunded=books.total("refund"),
-            own=Effect.DONE if own else None,
-            own_id=own.id if own else None,
+            write_effect=Effect.DONE if own else None,
+            write_id=own.id if own else None,
             authorization_id=_authorization_id(payment.payment_id, standing),
             again=books.decided_at - time.time() if standing is Standing.PAYING else None,
         )
 
-    def create(self, order: Order, account: Account, deadline: Deadline, reference: str) -> Created:
+    def create(
+        self, order: Order, account: Account, deadline: Deadline, reference: str
+    ) -> CreateResult:
         number = re.sub(r"\D", "", order.card_number or "")
         has_page = order.method == _INVOICE or not number
         end, seconds = _NO_CARD if has_page else _CARDS.get(number, _OTHER_CARD)
         books = _Books(order.amount, order.currency, end, int(time.time()) + seconds)
         standing = books.standing(time.time())
-        return Created(
+        return CreateResult(
             PaymentStatus.PENDING if seconds else end,
             authorization_id=_authorization_id(order.payment_id, standing),
             provider_payment_id=f"sandbox-{order.payment_id}",
             payment_url=self._page(order, account) if has_page else None,
             memo=books.written(),
             again=seconds or None,
-            word=_WORDS[standing],
+            provider_status=_WORDS[standing],
         )
 
     def cancel(
         self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
-    ) -> Sent:
+    ) -> WriteResult:
         if payment.memo is None:
-            return Sent(Effect.DONE, word="released")
+            return WriteResult(Effect.DONE, provider_status="released")
         sent = _Books.read(payment.memo).sent(_Write("cancel", reference))
-        return replace(sent, id=None, word="released")
+        return replace(sent, id=None, provider_status="released")
 
     def settle(
         self,
@@ -131,7 +133,7 @@ class Sandbox(Provider):
         account: Account,
         deadline: Deadline,
         reference: str,
-    ) -> Sent:
+    ) -> WriteResult:
         books = _books(payment)
         taken = books.amount if amount is None else amount
         return books.sent(_Write("settle", reference, taken))
@@ -144,7 +146,7 @@ class Sandbox(Provider):
         account: Account,
         deadline: Deadline,
         reference: str,
-    ) -> Sent:
+    ) -> WriteResult:
         books = _books(payment)
         returned = books.left_to_refund if amount is None else amount
         return books.sent(_Write("refund", reference, returned))
@@ -232,17 +234,19 @@ class _Books:
         is_settled = standing in {Standing.CAPTURED, Standing.PARTLY_REFUNDED}
         return self.left_to_refund if is_settled else None
 
-    def sent(self, write: _Write) -> Sent:
+    def sent(self, write: _Write) -> WriteResult:
         """Do a write once. Raises ProviderRefused."""
         if known := self.find(write.reference):
-            return Sent(Effect.DONE, id=known.id, word="repeated")
+            return WriteResult(Effect.DONE, id=known.id, provider_status="repeated")
         most = self.most(write.verb)
         if most is None:
             raise ProviderRefused(evidence=f"not-to-{write.verb}")
         if write.amount > most or (write.verb != "cancel" and write.amount <= 0):
             raise ProviderRefused(evidence="amount")
         books = replace(self, writes=(*self.writes, write))
-        return Sent(Effect.DONE, id=write.id, word=f"{write.verb}-done", memo=books.written())
+        return WriteResult(
+            Effect.DONE, id=write.id, provider_status=f"{write.verb}-done", memo=books.written()
+        )
 
 
 def _books(payment: PaymentKey) -> _Books:

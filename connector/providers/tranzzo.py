@@ -49,7 +49,15 @@ from connector.domain.errors import (
 )
 from connector.domain.merchant import Account
 from connector.domain.order import Delays, Order
-from connector.domain.payment import Created, Effect, Look, Notification, PaymentKey, Sent, Standing
+from connector.domain.payment import (
+    CreateResult,
+    Effect,
+    Look,
+    Notification,
+    PaymentKey,
+    Standing,
+    WriteResult,
+)
 from connector.http_client import Answer
 from connector.provider import Fields, Provider, Setting, objects, word
 
@@ -136,20 +144,22 @@ class Tranzzo(Provider):
             listed = self._call("look", payment.payment_id, account, deadline, None)
             return _look_from(listed, account)
         except _NotFound as absence:
-            return Look(Standing.ABSENT, word=absence.evidence)
+            return Look(Standing.ABSENT, provider_status=absence.evidence)
 
-    def create(self, order: Order, account: Account, deadline: Deadline, reference: str) -> Created:
+    def create(
+        self, order: Order, account: Account, deadline: Deadline, reference: str
+    ) -> CreateResult:
         """Open a page on which the buyer pays. Without that, a look must tell what became of it."""
         body = _order_body(order, account)
         (made, *_) = self._call("create", order.payment_id, account, deadline, body)
         page = _page(made.text("redirect_url"))
         if page is None:
             raise AnswerNotUnderstood(evidence="no payment page")
-        return Created(provider_payment_id=made.text("payment_id"), payment_url=page)
+        return CreateResult(provider_payment_id=made.text("payment_id"), payment_url=page)
 
     def cancel(
         self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
-    ) -> Sent:
+    ) -> WriteResult:
         call = "void" if look.standing is Standing.HELD else "cancel"
         body = _body(payment, look, account, comment=reference) if call == "void" else b""
         return _sent_from(self._call(call, payment.payment_id, account, deadline, body), call)
@@ -162,7 +172,7 @@ class Tranzzo(Provider):
         account: Account,
         deadline: Deadline,
         reference: str,
-    ) -> Sent:
+    ) -> WriteResult:
         """Capture all, or `charge_amount` of it. More than is held is refused unsent."""
         if amount is not None and (look.amount is None or amount > look.amount):
             raise ProviderRefused(evidence="charge_amount")
@@ -178,7 +188,7 @@ class Tranzzo(Provider):
         account: Account,
         deadline: Deadline,
         reference: str,
-    ) -> Sent:
+    ) -> WriteResult:
         """Refund `refund_amount`, without which it is all, page "refund"."""
         body = _body(payment, look, account, comment=reference, refund_amount=amount)
         made = self._call("refund", payment.payment_id, account, deadline, body)
@@ -371,16 +381,16 @@ def _look_from(listed: list[Fields], account: Account) -> Look:
 def _standing_from(primary: _Operation, operations: list[_Operation]) -> Look:
     running = [one for one in operations if one.is_open and one.method not in _PRIMARY]
     if running:
-        return Look(Standing.WORKING, word=running[0].words)
+        return Look(Standing.WORKING, provider_status=running[0].words)
     if primary.method not in _PRIMARY:
         raise AnswerNotUnderstood(evidence="no payment among the operations")
     if len(_done(operations, *_PRIMARY)) > 1:
         # No page says that an order can be paid twice, nor what ends it then.
-        return Look(Standing.STUCK, word=primary.words)
+        return Look(Standing.STUCK, provider_status=primary.words)
     if primary.rank == _PAID:
         return _paid(primary, operations)
     ended_by = primary.id if primary.standing is Standing.UNDONE else None
-    return Look(primary.standing, cancellation_id=ended_by, word=primary.words)
+    return Look(primary.standing, cancellation_id=ended_by, provider_status=primary.words)
 
 
 def _paid(primary: _Operation, operations: list[_Operation]) -> Look:
@@ -392,9 +402,11 @@ def _paid(primary: _Operation, operations: list[_Operation]) -> Look:
     # A part may be captured, which releases the rest (page "capture"): that part is then all.
     whole, returned = _total(taken, primary.amount), _total(done)
     if done and (not taken or (whole and returned and whole <= returned)):
-        return Look(Standing.UNDONE, cancellation_id=done[-1].id, word=primary.words)
+        return Look(Standing.UNDONE, cancellation_id=done[-1].id, provider_status=primary.words)
     standing = Standing.PARTLY_REFUNDED if done else Standing.CAPTURED
-    return Look(standing if taken else Standing.HELD, failures=failures, word=primary.words)
+    return Look(
+        standing if taken else Standing.HELD, failures=failures, provider_status=primary.words
+    )
 
 
 def _done(operations: list[_Operation], *methods: str) -> list[_Operation]:
@@ -407,13 +419,13 @@ def _total(operations: list[_Operation], default: Decimal | None = None) -> Deci
     return None if None in amounts else sum(filter(None, amounts), Decimal())
 
 
-def _sent_from(listed: list[Fields], call: str) -> Sent:
+def _sent_from(listed: list[Fields], call: str) -> WriteResult:
     """Read the answer of a write. One that proves nothing is for a look to explain."""
     made = _Operation(listed[-1])
     known = _EFFECTS if made.method == call else {}
     is_cancelled = call == "cancel" and (made.status, made.code) == _CANCELLED
     effect = Effect.DONE if is_cancelled else known.get(made.status, Effect.ACCEPTED)
-    return Sent(effect, made.id if effect is Effect.DONE else None, made.words)
+    return WriteResult(effect, made.id if effect is Effect.DONE else None, made.words)
 
 
 def _notification_from(content: str, pos_id: str) -> Notification | None:

@@ -47,7 +47,15 @@ from connector.domain.errors import (
 )
 from connector.domain.merchant import Account
 from connector.domain.order import Delays, Line, Order
-from connector.domain.payment import Created, Effect, Look, Notification, PaymentKey, Sent, Standing
+from connector.domain.payment import (
+    CreateResult,
+    Effect,
+    Look,
+    Notification,
+    PaymentKey,
+    Standing,
+    WriteResult,
+)
 from connector.http_client import Answer, HttpClient
 from connector.jwt import SignedTokens
 from connector.provider import Fields, Hosts, Provider, Setting, word
@@ -139,7 +147,7 @@ class YandexPay(Provider):
         try:
             content = self._call("look", scope)
         except _NotFound as absence:
-            return Look(Standing.ABSENT, word=absence.evidence)
+            return Look(Standing.ABSENT, provider_status=absence.evidence)
         seen = _order_from(content, order)
         made = [_operation_from(one, order, reference) for one in content.objects("operations")]
         is_shown = any(one.is_own for one in made)
@@ -153,7 +161,9 @@ class YandexPay(Provider):
             return json.dumps(_cart_from(order), separators=(",", ":"))
         return None
 
-    def create(self, order: Order, account: Account, deadline: Deadline, reference: str) -> Created:
+    def create(
+        self, order: Order, account: Account, deadline: Deadline, reference: str
+    ) -> CreateResult:
         """Make an order that the buyer pays at `paymentUrl`."""
         fields = {
             "orderId": order.payment_id,
@@ -166,17 +176,17 @@ class YandexPay(Provider):
         payment_url = _payment_url_from(content)
         if not payment_url:
             raise AnswerNotUnderstood(evidence="no paymentUrl")
-        return Created(payment_url=payment_url, memo=self.memo(order))
+        return CreateResult(payment_url=payment_url, memo=self.memo(order))
 
     def cancel(
         self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
-    ) -> Sent:
+    ) -> WriteResult:
         """Release a hold, or stop a payment that is not made yet."""
         scope = payment.payment_id, account, deadline
         if look.standing is Standing.HELD:
             return self._operate("cancel", scope, reference, {"reason": _REASON})
         self._call("rollback", scope, reference)
-        return Sent(Effect.ACCEPTED)
+        return WriteResult(Effect.ACCEPTED)
 
     def settle(
         self,
@@ -186,7 +196,7 @@ class YandexPay(Provider):
         account: Account,
         deadline: Deadline,
         reference: str,
-    ) -> Sent:
+    ) -> WriteResult:
         """Take the hold, or a part of it. Where the answer tells no end, ask the operation.
 
         A repeat is answered as the first time, so that a failure would never be seen.
@@ -209,7 +219,7 @@ class YandexPay(Provider):
         account: Account,
         deadline: Deadline,
         reference: str,
-    ) -> Sent:
+    ) -> WriteResult:
         """Refund what is left, or a part of it: then the cart that stays is told."""
         is_open = look.standing is Standing.PARTLY_REFUNDED and look.refunded is None
         if look.captured is None or is_open:
@@ -249,7 +259,7 @@ class YandexPay(Provider):
             return [replace(made, is_own=True)]
         return []
 
-    def _operate(self, verb: str, scope: _Scope, reference: str, fields: _Object) -> Sent:
+    def _operate(self, verb: str, scope: _Scope, reference: str, fields: _Object) -> WriteResult:
         """Make an operation. One already made is for a look to explain."""
         fields = {**fields, "externalOperationId": reference}
         try:
@@ -257,7 +267,7 @@ class YandexPay(Provider):
         except ProviderRefused as refusal:
             if refusal.evidence != _DUPLICATE:
                 raise
-            return Sent(Effect.ACCEPTED, word=_DUPLICATE)
+            return WriteResult(Effect.ACCEPTED, provider_status=_DUPLICATE)
         return _sent_from(_operation_from(content.object("operation"), scope[0], None))
 
     def _call(
@@ -379,9 +389,9 @@ def _look_from(order: Fields, made: list[_Operation]) -> Look:
         refunded=refunded,
         cancellation_id=done[-1] if done and standing is Standing.UNDONE else None,
         failures=sum(one.status == "FAIL" for one in ends),
-        word=word(status),
-        own=_EFFECTS.get(own.status, Effect.ACCEPTED) if own else None,
-        own_id=own.id if own else None,
+        provider_status=word(status),
+        write_effect=_EFFECTS.get(own.status, Effect.ACCEPTED) if own else None,
+        write_id=own.id if own else None,
         authorization_id=held[0] if held else None,
         payment_url=_payment_url_from(order),
     )
@@ -457,10 +467,10 @@ def _standing(status: str | None, made: list[_Operation], left: Decimal | None) 
     return _STANDINGS[status]
 
 
-def _sent_from(made: _Operation) -> Sent:
+def _sent_from(made: _Operation) -> WriteResult:
     """Read the operation that was made. One without a known end is for a look to explain."""
     effect = _EFFECTS.get(made.status, Effect.ACCEPTED)
-    return Sent(effect, made.id if effect is Effect.DONE else None, word(made.status))
+    return WriteResult(effect, made.id if effect is Effect.DONE else None, word(made.status))
 
 
 def _text(amount: Decimal) -> str:
@@ -526,4 +536,4 @@ def _notification_from(payload: Fields, account: Account) -> Notification | None
         raise InvalidRequest("The notification names no order")
     told = [event, order, status, about.text("operationId"), payload.text("eventTime")]
     digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()
-    return Notification(digest, (order,), word=word(status))
+    return Notification(digest, (order,), provider_status=word(status))

@@ -8,8 +8,8 @@ from typing import Any
 
 from connector.domain.errors import LeaseLost, PaymentBusy, RequestMismatch, Rule
 from connector.domain.operation import (
-    Due,
-    Kept,
+    DueRequest,
+    Lease,
     NotificationRequest,
     Operation,
     Outcome,
@@ -17,9 +17,9 @@ from connector.domain.operation import (
     Reply,
     Request,
     Row,
-    Send,
     State,
-    Turn,
+    StoredReply,
+    Write,
 )
 from connector.domain.payment import Payment, PaymentKey
 from connector.domain.story import MOST_ATTEMPTS, Kind, Step
@@ -48,12 +48,14 @@ class Requests:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def kept(self, request: Request) -> Kept | None:
+    def kept(self, request: Request) -> StoredReply | None:
         """Return the final reply of a request, if there is one."""
         with self._database.read() as connection:
             return _kept(connection, request)
 
-    def claim(self, request: Request, *, lease: float, first_look: float) -> Turn | Kept | None:
+    def claim(
+        self, request: Request, *, lease_seconds: float, first_look: float
+    ) -> Lease | StoredReply | None:
         """Record a request and take the lease on its payment, both or neither.
 
         Returns the turn, or the final reply when there is one by now, or None when another
@@ -62,12 +64,12 @@ class Requests:
         values = _columns(request)
         try:
             with self._database.write() as connection:
-                turn = _lease(connection, request, lease)
+                lease = _lease(connection, request, lease_seconds)
                 attempt, is_listed, *before = _record(connection, values, first_look)
                 if attempt <= MOST_ATTEMPTS:
                     asked = Step(Kind.ASKED, attempt, amount=request.value)
-                    write_steps(connection, turn.claim_id, [asked])
-                return replace(turn, attempt=attempt, is_listed=is_listed, before=tuple(before))
+                    write_steps(connection, lease.claim_id, [asked])
+                return replace(lease, attempt=attempt, is_listed=is_listed, before=tuple(before))
         except _Undone:
             return self.kept(request)
 
@@ -83,13 +85,13 @@ class Requests:
                 write_steps(connection, request.claim_id, [step])
             return is_new
 
-    def claim_due(self, request: Request, *, lease: float) -> Turn | None:
+    def claim_due(self, request: Request, *, lease_seconds: float) -> Lease | None:
         """Take up a request that reconcile is to look at, unless another did meanwhile."""
         try:
             with self._database.write() as connection:
-                turn = _lease(connection, request, lease)
+                lease = _lease(connection, request, lease_seconds)
                 attempt, is_listed, *before = _take_up_due(connection, request)
-                return replace(turn, attempt=attempt, is_listed=is_listed, before=tuple(before))
+                return replace(lease, attempt=attempt, is_listed=is_listed, before=tuple(before))
         except _Undone:
             return None
 
@@ -109,10 +111,10 @@ class Requests:
             message=message or "",
         )
 
-    def start_send(
+    def start_write(
         self,
-        turn: Turn,
-        send: Send,
+        lease: Lease,
+        write: Write,
         payment: Payment,
         closed: Mapping[tuple[str, int], str],
         steps: Sequence[Step] = (),
@@ -121,36 +123,36 @@ class Requests:
 
         Raises LeaseLost when it must not be.
         """
-        of_payment = _payment_of(turn)
+        of_payment = _payment_of(lease)
         with self._database.write() as connection:
             if not connection.run(
-                sql.MARK_SENDING, token=turn.token, **payment_values(payment), **of_payment
+                sql.MARK_SENDING, token=lease.token, **payment_values(payment), **of_payment
             ):
                 raise LeaseLost(reason=Rule.TURN_LOST)
-            _close(connection, turn, closed)
+            _close(connection, lease, closed)
             connection.run(
                 sql.SEND,
-                action=send.action,
-                number=send.number,
-                reference=send.reference,
-                failures_before=send.failures_before,
-                claim_id=send.claim_id,
-                amount=text(send.amount),
-                refunded_before=text(send.refunded_before),
+                action=write.action,
+                number=write.number,
+                reference=write.reference,
+                failures_before=write.failures_before,
+                claim_id=write.claim_id,
+                amount=text(write.amount),
+                refunded_before=text(write.refunded_before),
                 **of_payment,
             )
-            connection.run(sql.REFERENCE, id=turn.claim_id, reference=send.reference)
-            write_steps(connection, turn.claim_id, steps)
+            connection.run(sql.REFERENCE, id=lease.claim_id, reference=write.reference)
+            write_steps(connection, lease.claim_id, steps)
 
-    def values(self, turn: Turn, operation: Operation) -> dict[str, Decimal]:
+    def values(self, lease: Lease, operation: Operation) -> dict[str, Decimal]:
         """Return what requests of this kind asked for of the payment, by claim."""
         with self._database.read() as connection:
-            rows = connection.all(sql.VALUES, operation=operation.value, **_payment_of(turn))
+            rows = connection.all(sql.VALUES, operation=operation.value, **_payment_of(lease))
         return {claim_id: Decimal(value) for claim_id, value in rows}
 
     def end_turn(
         self,
-        turn: Turn,
+        lease: Lease,
         outcome: Outcome,
         reply: Reply | None,
         *,
@@ -170,16 +172,16 @@ class Requests:
         with self._database.write() as connection:
             if not connection.run(
                 sql.END_TURN,
-                token=turn.token,
+                token=lease.token,
                 news=callback,
                 **payment_values(payment),
-                **_payment_of(turn),
+                **_payment_of(lease),
             ):
                 raise LeaseLost(reason=Rule.TURN_LOST)
-            _close(connection, turn, closed)
+            _close(connection, lease, closed)
             connection.run(
                 sql.END_ATTEMPT,
-                id=turn.claim_id,
+                id=lease.claim_id,
                 reply=reply and reply.status,
                 body=reply and reply.body,
                 looks=looks,
@@ -189,9 +191,9 @@ class Requests:
                 message=outcome.message,
                 reason=outcome.reason,
             )
-            write_steps(connection, turn.claim_id, steps)
+            write_steps(connection, lease.claim_id, steps)
 
-    def due(self, most: int, after: Due | None = None) -> list[Due]:
+    def due(self, most: int, after: DueRequest | None = None) -> list[DueRequest]:
         """Return the requests reconcile is to look at now, the longest due first.
 
         `after` is the last one of those returned before.
@@ -220,18 +222,18 @@ class Requests:
             return [row_from(row) for row in connection.all(sql.LIST, **named)]
 
 
-def _kept(connection: Connection, request: Request) -> Kept | None:
+def _kept(connection: Connection, request: Request) -> StoredReply | None:
     row = connection.one(sql.KEPT, id=request.claim_id)
     if row is None:
         return None
     status, body, code, value = row
-    return Kept(Reply(status, bytes(body), code), None if value is None else Decimal(value))
+    return StoredReply(Reply(status, bytes(body), code), None if value is None else Decimal(value))
 
 
-def _close(connection: Connection, turn: Turn, closed: Mapping[tuple[str, int], str]) -> None:
+def _close(connection: Connection, lease: Lease, closed: Mapping[tuple[str, int], str]) -> None:
     for (action, number), state in closed.items():
         named = {"action": action, "number": number, "state": state}
-        connection.run(sql.CLOSE_SEND, **named, **_payment_of(turn))
+        connection.run(sql.CLOSE_SEND, **named, **_payment_of(lease))
 
 
 def _record(connection: Connection, values: dict[str, Any], first_look: float) -> tuple[Any, ...]:
@@ -261,7 +263,7 @@ def _take_up_due(connection: Connection, request: Request) -> tuple[Any, ...]:
     return taken
 
 
-def _lease(connection: Connection, request: Request, seconds: float) -> Turn:
+def _lease(connection: Connection, request: Request, seconds: float) -> Lease:
     of_payment = _payment(request)
     token = uuid.uuid4().hex
     row = connection.one(
@@ -277,12 +279,12 @@ def _lease(connection: Connection, request: Request, seconds: float) -> Turn:
     if row is None:
         raise _Undone
     sends = connection.all(sql.SENDS, **of_payment) if row[-1] else []
-    return Turn(
+    return Lease(
         claim_id=request.claim_id,
         token=token,
         merchant_id=request.merchant_id,
         payment=payment_from(request.payment.payment_id, row[:-1]),
-        sends=tuple(map(send_from, sends)),
+        writes=tuple(map(send_from, sends)),
     )
 
 
@@ -305,5 +307,5 @@ def _payment(request: Request) -> dict[str, Any]:
     return {"merchant_id": request.merchant_id, "payment_id": request.payment.payment_id}
 
 
-def _payment_of(turn: Turn) -> dict[str, Any]:
-    return {"merchant_id": turn.merchant_id, "payment_id": turn.payment.key.payment_id}
+def _payment_of(lease: Lease) -> dict[str, Any]:
+    return {"merchant_id": lease.merchant_id, "payment_id": lease.payment.key.payment_id}

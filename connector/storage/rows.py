@@ -4,19 +4,19 @@ from typing import Any
 
 from connector.domain.operation import (
     REQUESTS,
-    Due,
+    DueRequest,
     NotificationRequest,
     Row,
-    Send,
     State,
+    Write,
 )
 from connector.domain.payment import PaymentKey
 from connector.storage.columns import decimal, plain
 
 
-def send_from(row: tuple[Any, ...]) -> Send:
+def send_from(row: tuple[Any, ...]) -> Write:
     action, number, reference, state, age, failures, claim_id, amount, refunded = row
-    return Send(
+    return Write(
         action,
         number,
         reference,
@@ -35,7 +35,7 @@ def row_from(row: tuple[Any, ...]) -> Row:
     return Row(*values)
 
 
-def due_from(row: tuple[Any, ...]) -> Due:
+def due_from(row: tuple[Any, ...]) -> DueRequest:
     operation, merchant_id, payment_id, request_id, sandbox, value = row[:6]
     authorization_id, provider_payment_id, looks, state, at = row[6:]
     values: dict[str, Any] = {
@@ -49,4 +49,4 @@ def due_from(row: tuple[Any, ...]) -> Due:
         values["purchase"] = PaymentKey(
             payment_id, plain(authorization_id), plain(provider_payment_id)
         )
-    return Due(REQUESTS[operation](**values), looks, State(state), at)
+    return DueRequest(REQUESTS[operation](**values), looks, State(state), at)

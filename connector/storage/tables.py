@@ -139,7 +139,7 @@ requests = Table(
 )
 
 # One write to a company each, recorded before it is sent. `state` is open, accepted, lost, done,
-# failed, refused or withdrawn; see `Send`.
+# failed, refused or withdrawn; see `Write`.
 sends = Table(
     "sends",
     metadata,

@@ -114,4 +114,4 @@ def cancel_one_of_each_state(operator: Operator, company: TranzzoCompany) -> Non
     company.faults.clear()
     rig.cancel("other", merchant="other")
     running = CancelRequest(1, PaymentKey("running"), "request-1")
-    rig.connector.requests.claim(running, lease=60, first_look=60)
+    rig.connector.requests.claim(running, lease_seconds=60, first_look=60)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from connector.domain.errors import LeaseLost
-from connector.domain.operation import CancelRequest, Send, Turn
+from connector.domain.operation import CancelRequest, Lease, Write
 from connector.domain.payment import PaymentKey
 from tests.cli.shell import OPERATION, STATES, Operator, cancel_one_of_each_state
 from tests.companies.tranzzo import TranzzoCompany
@@ -21,9 +21,9 @@ def listed(operator: Operator) -> list[str]:
 
 def claim(operator: Operator, request_id: str, payment_id: str) -> Any:
     request = CancelRequest(1, PaymentKey(payment_id), request_id)
-    turn = operator.rig.connector.requests.claim(request, lease=60, first_look=60)
-    assert isinstance(turn, Turn)
-    return turn
+    lease = operator.rig.connector.requests.claim(request, lease_seconds=60, first_look=60)
+    assert isinstance(lease, Lease)
+    return lease
 
 
 def test_a_row_that_a_person_closes_is_done(operator_on_both: Operator) -> None:
@@ -107,7 +107,7 @@ def test_nothing_is_closed_while_the_payment_is_worked_on(operator_on_both: Oper
     with TranzzoCompany() as company:
         rig.add(company)
         rig.cancel(company.create("P1", state="captured"))
-    turn = claim(operator, "request-2", "P1")
+    lease = claim(operator, "request-2", "P1")
     before = [rig.execute(f"SELECT * FROM {table}") for table in ("payments", "requests", "events")]  # noqa: S608
     assert "try again in a minute" in operator.fails(*CLOSE, "shop", "P1")
     assert before == [
@@ -118,7 +118,7 @@ def test_nothing_is_closed_while_the_payment_is_worked_on(operator_on_both: Oper
     operator.json(*CLOSE, "shop", "P1")
     # Who slept beyond its lease does not write over what the person said.
     with pytest.raises(LeaseLost):
-        rig.connector.requests.start_send(turn, Send("refund", 1, "any"), turn.payment, {})
+        rig.connector.requests.start_write(lease, Write("refund", 1, "any"), lease.payment, {})
 
 
 def test_a_row_of_the_test_suites_merchant_can_be_closed(operator: Operator) -> None:

@@ -10,7 +10,7 @@ import pytest
 from connector.attempt import Attempt
 from connector.domain.deadline import Deadline
 from connector.domain.errors import LeaseLost
-from connector.domain.operation import REQUESTS, Operation, Request, Send, send_reference
+from connector.domain.operation import REQUESTS, Operation, Request, Write, write_reference
 from connector.domain.payment import Effect, PaymentKey
 from tests.storage.store import Store
 
@@ -27,11 +27,11 @@ def asked(operation: Operation, request_id: str = "request-1", **values: Any) ->
 
 
 def begin(store: Store, request: Request) -> Attempt:
-    return Attempt(store.requests, store.turn(request), Deadline.after(10))
+    return Attempt(store.requests, store.lease(request), Deadline.after(10))
 
 
 def end(store: Store, attempt: Attempt) -> None:
-    store.end(attempt.turn, payment=attempt.payment, closed=attempt.closed)
+    store.end(attempt.lease, payment=attempt.payment, closed=attempt.closed)
 
 
 def sends(store: Store) -> dict[tuple[str, int], str]:
@@ -52,32 +52,32 @@ def test_a_write_is_recorded_when_it_is_started_with_all_that_is_known(store: St
     attempt.payment = replace(attempt.payment, sandbox=True)
     amount, refunded = Decimal("0.10"), Decimal("2.50")
 
-    reference = attempt.start_send("refund", 3, amount=amount, refunded=refunded)
+    reference = attempt.start_write("refund", 3, amount=amount, refunded=refunded)
 
     store.let_the_lease_end()
-    turn = store.turn(asked(Operation.CANCEL, "request-2"))
-    (send,) = turn.sends
-    assert send == Send(
+    lease = store.lease(asked(Operation.CANCEL, "request-2"))
+    (send,) = lease.writes
+    assert send == Write(
         "refund", 1, reference, "open", send.age, 3, CANCEL.claim_id, amount, refunded
     )
-    assert turn.payment.sandbox is True
+    assert lease.payment.sandbox is True
 
 
 def test_writes_are_numbered_by_their_kind(store: Store) -> None:
     attempt = begin(store, CANCEL)
     for action in ("cancel", "release", "refund"):
-        attempt.start_send(action, 0)
+        attempt.start_write(action, 0)
     assert {("cancel", 1), ("release", 1), ("refund", 1)} == set(sends(store))
-    assert 3 == len({send.reference for send in attempt.sends})
+    assert 3 == len({send.reference for send in attempt.writes})
 
 
 def test_an_open_write_keeps_its_reference_in_every_later_turn(store: Store) -> None:
     first = begin(store, CANCEL)
-    references = [first.start_send("release", 0), first.start_send("release", 0)]
+    references = [first.start_write("release", 0), first.start_write("release", 0)]
     end(store, first)
     for request in (CANCEL, asked(Operation.CANCEL, "request-2")):
         later = begin(store, request)
-        references.append(later.start_send("release", 1))
+        references.append(later.start_write("release", 1))
         assert not later.is_new
         end(store, later)
     assert 1 == len(set(references))
@@ -89,11 +89,11 @@ def test_after_a_write_that_ended_the_next_one_has_a_reference_of_its_own(
     store: Store, effect: Effect
 ) -> None:
     first = begin(store, CANCEL)
-    references = [first.start_send("release", 0)]
-    first.end_send(effect)
+    references = [first.start_write("release", 0)]
+    first.end_write(effect)
     end(store, first)
     later = begin(store, CANCEL)
-    references.append(later.start_send("release", 0))
+    references.append(later.start_write("release", 0))
     assert later.is_new
     assert 2 == len(set(references))
     assert {("release", 1): effect.name.lower(), ("release", 2): "open"} == sends(store)
@@ -101,19 +101,19 @@ def test_after_a_write_that_ended_the_next_one_has_a_reference_of_its_own(
 
 def test_a_write_that_was_accepted_is_still_open(store: Store) -> None:
     attempt = begin(store, CANCEL)
-    attempt.start_send("release", 0)
-    attempt.end_send(Effect.ACCEPTED)
+    attempt.start_write("release", 0)
+    attempt.end_write(Effect.ACCEPTED)
     end(store, attempt)
     assert {("release", 1): "accepted"} == sends(store)
-    assert begin(store, CANCEL).open_send("release")
+    assert begin(store, CANCEL).open_write("release")
 
 
 def test_a_failed_write_is_closed_when_a_new_one_is_started_not_before(store: Store) -> None:
     first = begin(store, CANCEL)
-    first.start_send("release", 0)
+    first.start_write("release", 0)
     end(store, first)
     later = begin(store, CANCEL)
-    later.start_send("release", 1, is_new=True)
+    later.start_write("release", 1, is_new=True)
     # As a worker leaves it that is killed now.
     assert {("release", 1): "failed", ("release", 2): "open"} == sends(store)
 
@@ -122,11 +122,11 @@ def test_what_was_not_sent_is_withdrawn_and_its_reference_is_used_by_the_next(
     store: Store,
 ) -> None:
     first = begin(store, CANCEL)
-    references = [first.start_send("release", 0)]
-    first.withdraw_send()
+    references = [first.start_write("release", 0)]
+    first.withdraw_write()
     end(store, first)
     assert {("release", 1): "withdrawn"} == sends(store)
-    references.append(begin(store, CANCEL).start_send("release", 0))
+    references.append(begin(store, CANCEL).start_write("release", 0))
     assert 1 == len(set(references))
     assert {("release", 1): "withdrawn", ("release", 2): "open"} == sends(store)
 
@@ -137,30 +137,30 @@ def test_a_reference_depends_on_the_own_writes_of_a_request_only(store: Store) -
     store.let_the_lease_end()
     for effect in (Effect.DONE, Effect.FAILED):
         attempt = begin(store, first)
-        attempt.start_send("asked-refund", 0)
-        attempt.end_send(effect)
+        attempt.start_write("asked-refund", 0)
+        attempt.end_write(effect)
         end(store, attempt)
-    assert alone == begin(store, other).start_send("asked-refund", 0)
+    assert alone == begin(store, other).start_write("asked-refund", 0)
 
 
 def test_a_reference_of_a_version_that_counted_all_of_a_payment_is_not_used_again(
     store: Store,
 ) -> None:
     attempt = begin(store, CANCEL)
-    used = send_reference(CANCEL.claim_id, "release", 2)
-    attempt.sends = [Send("release", 2, used, "failed", claim_id=CANCEL.claim_id)]
-    references = [attempt.start_send("release", 0), attempt.start_send("release", 0, is_new=True)]
+    used = write_reference(CANCEL.claim_id, "release", 2)
+    attempt.writes = [Write("release", 2, used, "failed", claim_id=CANCEL.claim_id)]
+    references = [attempt.start_write("release", 0), attempt.start_write("release", 0, is_new=True)]
     assert used not in references
     assert 2 == len(set(references))
 
 
 def test_a_repeat_that_was_not_sent_leaves_the_first_one_open(store: Store) -> None:
     first = begin(store, CANCEL)
-    first.start_send("release", 0)
+    first.start_write("release", 0)
     end(store, first)
     later = begin(store, CANCEL)
-    later.start_send("release", 0)
-    later.withdraw_send()
+    later.start_write("release", 0)
+    later.withdraw_write()
     end(store, later)
     assert {("release", 1): "open"} == sends(store)
 
@@ -169,13 +169,13 @@ def test_a_repeat_that_was_not_sent_stays_open_after_a_new_write_of_another_kind
     store: Store,
 ) -> None:
     first = begin(store, CANCEL)
-    first.start_send("cancel", 0)
+    first.start_write("cancel", 0)
     end(store, first)
     later = begin(store, asked(Operation.CREATE))
-    later.start_send("create", 0)
-    later.end_send(Effect.REFUSED)
-    later.start_send("cancel", 0)
-    later.withdraw_send()
+    later.start_write("create", 0)
+    later.end_write(Effect.REFUSED)
+    later.start_write("cancel", 0)
+    later.withdraw_write()
     end(store, later)
     assert {("cancel", 1): "open", ("create", 1): "refused"} == sends(store)
 
@@ -184,20 +184,20 @@ def test_the_refunds_of_two_requests_have_different_references(store: Store) -> 
     attempts = []
     for request_id in ("request-1", "request-2"):
         attempt = begin(store, asked(Operation.REFUND, request_id, value=Decimal("1.00")))
-        attempt.start_send("asked-refund", 0, amount=Decimal("1.00"))
-        attempt.end_send(Effect.DONE)
+        attempt.start_write("asked-refund", 0, amount=Decimal("1.00"))
+        attempt.end_write(Effect.DONE)
         end(store, attempt)
         attempts.append(attempt)
-    found = begin(store, CANCEL).sends
+    found = begin(store, CANCEL).writes
     assert 2 == len({send.reference for send in found})
-    assert [attempt.turn.claim_id for attempt in attempts] == [send.claim_id for send in found]
+    assert [attempt.lease.claim_id for attempt in attempts] == [send.claim_id for send in found]
 
 
 def test_only_the_earlier_ends_of_a_kind_are_counted(store: Store) -> None:
     for effect in (Effect.FAILED, Effect.REFUSED, Effect.FAILED):
         attempt = begin(store, CANCEL)
-        attempt.start_send("release", 0)
-        attempt.end_send(effect)
+        attempt.start_write("release", 0)
+        attempt.end_write(effect)
         end(store, attempt)
     attempt = begin(store, CANCEL)
     counted = [attempt.ended("release", effect) for effect in (Effect.FAILED, Effect.REFUSED)]
@@ -207,12 +207,12 @@ def test_only_the_earlier_ends_of_a_kind_are_counted(store: Store) -> None:
 def test_the_latest_open_write_of_the_kinds_is_found(store: Store) -> None:
     attempt = begin(store, CANCEL)
     for action in ("cancel", "release", "refund"):
-        attempt.start_send(action, 0)
-    attempt.end_send(Effect.DONE)
-    found = attempt.open_send("cancel", "release", "refund")
+        attempt.start_write(action, 0)
+    attempt.end_write(Effect.DONE)
+    found = attempt.open_write("cancel", "release", "refund")
     assert found
     assert "release" == found.action
-    assert attempt.open_send("refund") is None
+    assert attempt.open_write("refund") is None
 
 
 def test_who_lost_the_turn_gets_no_reference(store: Store) -> None:
@@ -220,5 +220,5 @@ def test_who_lost_the_turn_gets_no_reference(store: Store) -> None:
     store.let_the_lease_end()
     begin(store, asked(Operation.CANCEL, "request-2"))
     with pytest.raises(LeaseLost):
-        attempt.start_send("release", 0)
+        attempt.start_write("release", 0)
     assert {} == sends(store)

@@ -13,16 +13,16 @@ from connector.domain.merchant import Merchant
 from connector.domain.operation import CreateRequest, Reply
 from connector.domain.order import Order
 from connector.domain.payment import (
-    Created,
+    CreateResult,
     Effect,
     Look,
     PaymentKey,
     PaymentStatus,
-    Sent,
     Standing,
+    WriteResult,
 )
 from connector.http_client import HttpClient
-from connector.idempotency import Once
+from connector.idempotency import IdempotentRunner
 from connector.operations.create import Create
 from connector.provider import Hosts
 from connector.providers.sandbox import Sandbox
@@ -44,13 +44,13 @@ class LosesPages(Sandbox):
     def look(self, payment: PaymentKey, *_: Any) -> Look:
         return Look(self.orders.get(payment.payment_id, Standing.ABSENT))
 
-    def create(self, order: Order, *_: Any) -> Created:
+    def create(self, order: Order, *_: Any) -> CreateResult:
         self.orders[order.payment_id] = Standing.UNPAID
         raise self.failure
 
-    def cancel(self, payment: PaymentKey, *_: Any) -> Sent:
+    def cancel(self, payment: PaymentKey, *_: Any) -> WriteResult:
         self.orders[payment.payment_id] = Standing.UNDONE
-        return Sent(Effect.DONE)
+        return WriteResult(Effect.DONE)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def store(sqlite_url: str) -> Iterator[Store]:
 
 def created(store: Store, company: Sandbox) -> Reply:
     providers = {"sandbox": company}
-    once = Once(store.requests, lease=23)
+    once = IdempotentRunner(store.requests, lease_seconds=23)
     render = answers.render_creation(providers)
     create = Create(once, providers, store.payments, render, lambda url, *_: url)
     request = CreateRequest(

@@ -9,9 +9,17 @@ import pytest
 
 from connector.attempt import Attempt
 from connector.domain.deadline import Deadline
-from connector.domain.operation import REQUESTS, Due, Operation, Outcome, Reply, Request, State
+from connector.domain.operation import (
+    REQUESTS,
+    DueRequest,
+    Operation,
+    Outcome,
+    Reply,
+    Request,
+    State,
+)
 from connector.domain.payment import PaymentKey, PaymentStatus
-from connector.idempotency import SCHEDULE, Once
+from connector.idempotency import SCHEDULE, IdempotentRunner
 from tests.storage.store import Store
 
 DONE = Outcome(State.DONE, None, "Done", is_final=True)
@@ -47,14 +55,18 @@ def render(outcome: Outcome) -> Reply:
 
 
 def answered(store: Store, request: Request, work: Callable[[Attempt], Outcome]) -> Reply:
-    return Once(store.requests, lease=60).run(request, Deadline.after(10), work, render)
+    return IdempotentRunner(store.requests, lease_seconds=60).run(
+        request, Deadline.after(10), work, render
+    )
 
 
-def reconciled(store: Store, work: Callable[[Attempt], Outcome]) -> Due:
+def reconciled(store: Store, work: Callable[[Attempt], Outcome]) -> DueRequest:
     """Let reconcile look at the one request that is due after a while."""
     store.run("UPDATE requests SET next_look_at = 1 WHERE next_look_at IS NOT NULL")
     (due,) = store.requests.due(10)
-    assert Once(store.requests, lease=60).reconcile(due, Deadline.after(10), work, render)
+    assert IdempotentRunner(store.requests, lease_seconds=60).reconcile(
+        due, Deadline.after(10), work, render
+    )
     return due
 
 

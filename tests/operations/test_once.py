@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.domain.deadline import Deadline, now
-from connector.domain.operation import CancelRequest, Turn
+from connector.domain.operation import CancelRequest, Lease
 from connector.idempotency import SCHEDULE
 from connector.vtex.routes import ARRIVED
 from connector.vtex.schemas import load_cancellation
@@ -31,15 +31,15 @@ def yandex() -> Iterator[YandexPayCompany]:
         yield company
 
 
-def take_turn(rig: Rig, request_id: str) -> Turn:
+def take_turn(rig: Rig, request_id: str) -> Lease:
     """Hold the payment as another process does."""
     other = Rig("", rig.connector.settings.data_dir)
     other.environment = rig.environment
     with other:
         asked = _asked(rig, request_id)
-        turn = other.connector.requests.claim(asked, lease=23, first_look=60)
-    assert isinstance(turn, Turn)
-    return turn
+        lease = other.connector.requests.claim(asked, lease_seconds=23, first_look=60)
+    assert isinstance(lease, Lease)
+    return lease
 
 
 def _asked(rig: Rig, request_id: str) -> CancelRequest:

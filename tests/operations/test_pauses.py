@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connector.domain.payment import Effect, Look, Sent, Standing
+from connector.domain.payment import Effect, Look, Standing, WriteResult
 from connector.http_client import HttpClient
 from connector.provider import Hosts
 from connector.providers.sandbox import Sandbox
@@ -222,8 +222,8 @@ class Tells(Sandbox):
         self.looks += 1
         return Look(Standing.HELD if self.looks == 1 else Standing.WORKING, again=self.again)
 
-    def cancel(self, *_: Any) -> Sent:
-        return Sent(Effect.ACCEPTED)
+    def cancel(self, *_: Any) -> WriteResult:
+        return WriteResult(Effect.ACCEPTED)
 
 
 @pytest.mark.parametrize(

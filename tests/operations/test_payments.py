@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.domain.deadline import Deadline
-from connector.domain.operation import Due
+from connector.domain.operation import DueRequest
 from tests.companies.cryptomus import Cryptomus
 from tests.companies.rustore import RuStore
 from tests.companies.tranzzo import TranzzoCompany
@@ -110,7 +110,7 @@ class Scene:
     def finish(self) -> None:
         self.company.finish(P)
 
-    def due(self, operation: str) -> Due:
+    def due(self, operation: str) -> DueRequest:
         """Let reconcile's time come; return what it is to look at."""
         self.rig.make_due()
         found = self.rig.connector.requests.due(100)

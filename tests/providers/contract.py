@@ -36,7 +36,7 @@ from connector.domain.errors import (
     ProviderUnavailable,
 )
 from connector.domain.merchant import Account
-from connector.domain.payment import Look, PaymentKey, Sent, Standing
+from connector.domain.payment import Look, PaymentKey, Standing, WriteResult
 from connector.http_client import HttpClient
 from connector.provider import Hosts, Provider
 from tests.companies.base import Company
@@ -84,11 +84,11 @@ class Scene:
         deadline = Deadline.after(seconds)
         return self.provider.look(key or self.key, account or self.account, deadline, reference)
 
-    def cancel(self, look: Look, *, reference: str = REFERENCE, seconds: float = 10) -> Sent:
+    def cancel(self, look: Look, *, reference: str = REFERENCE, seconds: float = 10) -> WriteResult:
         deadline = Deadline.after(seconds)
         return self.provider.cancel(self.key, look, self.account, deadline, reference)
 
-    def refund(self, look: Look, *, reference: str = REFERENCE, seconds: float = 10) -> Sent:
+    def refund(self, look: Look, *, reference: str = REFERENCE, seconds: float = 10) -> WriteResult:
         deadline = Deadline.after(seconds)
         return self.provider.refund(self.key, look, None, self.account, deadline, reference)
 

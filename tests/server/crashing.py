@@ -15,7 +15,7 @@ from typing import Any
 
 from connector import cli
 from connector.domain import deadline
-from connector.domain.operation import Turn
+from connector.domain.operation import Lease
 from connector.storage.database import Connection
 from connector.storage.payments import Payments
 from connector.storage.requests import Requests
@@ -72,7 +72,7 @@ def plant() -> None:
     run = Connection.run
     claim = within("claiming", Requests.claim)
     claim_due = within("claiming", Requests.claim_due)
-    start_send = within("recording", Requests.start_send)
+    start_write = within("recording", Requests.start_write)
     end_turn = within("ending", Requests.end_turn)
     sleep = deadline.sleep
 
@@ -86,12 +86,12 @@ def plant() -> None:
         return run(connection, sql, **values)
 
     def after_the_claim(claimed: Any) -> Any:
-        if isinstance(claimed, Turn):
+        if isinstance(claimed, Lease):
             reach("claimed")
         return claimed
 
     def after_start_send(*args: Any, **values: Any) -> None:
-        start_send(*args, **values)
+        start_write(*args, **values)
         reach("recorded")
 
     def around_end_turn(*args: Any, **values: Any) -> None:
@@ -103,7 +103,7 @@ def plant() -> None:
     Connection.run = run_and_perhaps_not_commit  # type: ignore[method-assign]
     Requests.claim = lambda *args, **values: after_the_claim(claim(*args, **values))  # type: ignore[method-assign]
     Requests.claim_due = lambda *args, **values: after_the_claim(claim_due(*args, **values))  # type: ignore[method-assign]
-    Requests.start_send = after_start_send  # type: ignore[method-assign]
+    Requests.start_write = after_start_send  # type: ignore[method-assign]
     Requests.end_turn = around_end_turn  # type: ignore[method-assign]
     Requests.remember = around("remembering", Requests.remember, "remembered")  # type: ignore[method-assign]
     Payments.take_callback = around("taking", Payments.take_callback, "taken")  # type: ignore[method-assign]

@@ -10,14 +10,14 @@ from cryptography.fernet import Fernet
 from connector.domain.merchant import CapturedPolicy
 from connector.domain.operation import (
     CancelRequest,
-    Kept,
+    Lease,
     NotificationRequest,
     Outcome,
     Reply,
     Request,
-    Send,
     State,
-    Turn,
+    StoredReply,
+    Write,
 )
 from connector.domain.payment import Payment, PaymentKey, PaymentStatus
 from connector.domain.story import Kind, Step
@@ -30,13 +30,13 @@ from connector.storage.vault import Vault
 DONE = Outcome(State.DONE, None, "Cancelled", "cancellation-1", is_final=True)
 FAILED = Outcome(State.FAILED, "provider-unavailable", "Not now")
 REPLY = Reply(200, b'{"any": "bytes", \xff\x00}')
-SEND = Send("release", 1, "reference-1")
+SEND = Write("release", 1, "reference-1")
 TABLES = ("requests", "payments", "sends", "events")
 
 
-def as_cancelled(turn: Turn, sandbox: bool | None = None) -> Payment:
+def as_cancelled(lease: Lease, sandbox: bool | None = None) -> Payment:
     return replace(
-        turn.payment.moved(PaymentStatus.CANCELLED),
+        lease.payment.moved(PaymentStatus.CANCELLED),
         cancellation_id="cancellation-1",
         sandbox=sandbox,
     )
@@ -60,18 +60,18 @@ class Store:
             merchants.add(name, "sandbox", {}, sandbox=False, captured=CapturedPolicy.MANUAL)
 
     def claim(
-        self, request: Request, *, lease: float = 60, first_look: float = 60
-    ) -> Turn | Kept | None:
-        return self.requests.claim(request, lease=lease, first_look=first_look)
+        self, request: Request, *, lease_seconds: float = 60, first_look: float = 60
+    ) -> Lease | StoredReply | None:
+        return self.requests.claim(request, lease_seconds=lease_seconds, first_look=first_look)
 
-    def turn(self, request: Request, **values: Any) -> Turn:
-        turn = self.claim(request, **values)
-        assert isinstance(turn, Turn)
-        return turn
+    def lease(self, request: Request, **values: Any) -> Lease:
+        lease = self.claim(request, **values)
+        assert isinstance(lease, Lease)
+        return lease
 
     def end(
         self,
-        turn: Turn,
+        lease: Lease,
         outcome: Outcome = FAILED,
         reply: Reply | None = None,
         *,
@@ -83,10 +83,10 @@ class Store:
     ) -> None:
         """End a turn; `payment` is as it was unless given."""
         self.requests.end_turn(
-            turn,
+            lease,
             outcome,
             reply,
-            payment=payment or turn.payment,
+            payment=payment or lease.payment,
             closed=closed or {},
             looks=looks,
             next_look=next_look,
@@ -94,18 +94,18 @@ class Store:
             steps=[ended(outcome)],
         )
 
-    def finish(self, turn: Turn, sandbox: bool | None = None, **values: Any) -> None:
+    def finish(self, lease: Lease, sandbox: bool | None = None, **values: Any) -> None:
         """End a turn with the payment cancelled and the reply kept."""
-        self.end(turn, DONE, REPLY, payment=as_cancelled(turn, sandbox), **values)
+        self.end(lease, DONE, REPLY, payment=as_cancelled(lease, sandbox), **values)
 
-    def start(self, turn: Turn, send: Send = SEND, payment: Payment | None = None) -> None:
-        self.requests.start_send(turn, send, payment or turn.payment, {})
+    def start(self, lease: Lease, send: Write = SEND, payment: Payment | None = None) -> None:
+        self.requests.start_write(lease, send, payment or lease.payment, {})
 
     def record(self, payment_id: str = "P1", *, callback: str = "", **known: Any) -> Payment:
         """Let a payment be known as `known`; return it as it was recorded."""
-        turn = self.turn(asked(f"record-{payment_id}", payment_id))
-        payment = replace(turn.payment, **known)
-        self.end(turn, payment=payment, callback=callback)
+        lease = self.lease(asked(f"record-{payment_id}", payment_id))
+        payment = replace(lease.payment, **known)
+        self.end(lease, payment=payment, callback=callback)
         return payment
 
     def known(self, payment_id: str = "P1", merchant_id: int = 1) -> Payment:

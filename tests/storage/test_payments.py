@@ -57,15 +57,15 @@ def test_a_payment_never_heard_of_is_not_known(store: Store) -> None:
 
 
 def test_every_field_survives_the_end_of_a_turn(store: Store) -> None:
-    turn = store.turn(asked())
-    store.end(turn, payment=FULL)
-    later = store.turn(asked("request-2"))
+    lease = store.lease(asked())
+    store.end(lease, payment=FULL)
+    later = store.lease(asked("request-2"))
     assert exactly(FULL) == exactly(store.known()) == exactly(later.payment)
 
 
 def test_every_field_survives_the_start_of_a_write(store: Store) -> None:
-    turn = store.turn(asked())
-    store.start(turn, payment=FULL)
+    lease = store.lease(asked())
+    store.start(lease, payment=FULL)
     assert exactly(FULL) == exactly(store.known())
 
 
@@ -79,10 +79,10 @@ def test_the_test_above_leaves_no_field_as_it_is_by_default() -> None:
 
 @pytest.mark.parametrize("name", [one.name for one in fields(Payment) if one.name != "key"])
 def test_each_field_may_be_forgotten_again(store: Store, name: str) -> None:
-    store.end(store.turn(asked()), payment=FULL)
+    store.end(store.lease(asked()), payment=FULL)
     fresh = getattr(Payment(PaymentKey("P1")), name)
     payment = replace(FULL, **{name: fresh})
-    store.end(store.turn(asked("request-2")), payment=payment)
+    store.end(store.lease(asked("request-2")), payment=payment)
     assert payment == store.known()
 
 
@@ -115,7 +115,7 @@ def test_texts_from_outside_may_have_any_characters(store: Store, texts: tuple[s
 
 def test_the_same_payment_of_another_merchant_is_left_alone(store: Store) -> None:
     store.record()
-    store.end(store.turn(asked(merchant_id=2)), payment=FULL, callback="due")
+    store.end(store.lease(asked(merchant_id=2)), payment=FULL, callback="due")
     assert (Payment(PaymentKey("P1")), replace(FULL, is_callback_due=True)) == (
         store.known(),
         store.known(merchant_id=2),
@@ -130,9 +130,9 @@ def test_who_lost_the_lease_changes_neither_payment_nor_callback(
     store: Store, callback: str
 ) -> None:
     approved(store)
-    old = store.turn(asked())
+    old = store.lease(asked())
     store.let_the_lease_end()
-    new = store.turn(asked("request-2"))
+    new = store.lease(asked("request-2"))
     before = store.contents()
     with pytest.raises(LeaseLost):
         store.start(old, payment=FULL)
@@ -144,10 +144,10 @@ def test_who_lost_the_lease_changes_neither_payment_nor_callback(
 
 
 def test_of_fifty_that_end_one_turn_as_they_like_one_is_believed(store: Store) -> None:
-    turn = store.turn(asked())
+    lease = store.lease(asked())
 
     def end(number: int) -> int:
-        store.end(turn, payment=replace(FULL, message=str(number)), callback="due")
+        store.end(lease, payment=replace(FULL, message=str(number)), callback="due")
         return number
 
     found = in_threads(50, end)
@@ -169,9 +169,9 @@ def make_due(store: Store) -> None:
 
 
 def approved(store: Store, payment_id: str = "P1", callback: str | None = "sealed") -> None:
-    turn = store.turn(asked(f"approve-{payment_id}", payment_id))
-    payment = replace(turn.payment.moved(PaymentStatus.APPROVED), callback=callback)
-    store.end(turn, payment=payment, callback="due")
+    lease = store.lease(asked(f"approve-{payment_id}", payment_id))
+    payment = replace(lease.payment.moved(PaymentStatus.APPROVED), callback=callback)
+    store.end(lease, payment=payment, callback="due")
 
 
 def test_a_callback_is_due_from_the_moment_the_status_is_recorded(store: Store) -> None:
@@ -187,11 +187,11 @@ def test_nothing_is_due_where_vtex_gave_no_address(store: Store) -> None:
 
 
 def test_the_status_and_its_callback_are_recorded_both_or_neither(store: Store) -> None:
-    turn = store.turn(asked())
+    lease = store.lease(asked())
     # The event of the turn, which is written last, cannot be.
     store.run("DROP TABLE events")
     with pytest.raises(Exception, match="database"):
-        store.end(turn, payment=replace(FULL, status=PaymentStatus.APPROVED), callback="due")
+        store.end(lease, payment=replace(FULL, status=PaymentStatus.APPROVED), callback="due")
     known = store.known()
     assert (PaymentStatus.PENDING, None, False) == (
         known.status,
@@ -204,19 +204,19 @@ def test_a_turn_without_news_leaves_the_callback_as_it_is(store: Store) -> None:
     approved(store)
     store.record()
     assert ["P1"] == due(store)
-    store.end(store.turn(asked("drop")), callback="dropped")
-    store.end(store.turn(asked("later")))
+    store.end(store.lease(asked("drop")), callback="dropped")
+    store.end(store.lease(asked("later")))
     assert ([], False) == (due(store), store.known().is_callback_due)
 
 
 def test_a_turn_shows_whether_a_callback_is_due(store: Store) -> None:
-    quiet = store.turn(asked())
+    quiet = store.lease(asked())
     store.end(quiet, payment=replace(quiet.payment, callback="sealed"), callback="due")
-    told_of = store.turn(asked("request-2"))
+    told_of = store.lease(asked("request-2"))
     store.end(told_of, callback="dropped")
-    dropped = store.turn(asked("request-3"))
+    dropped = store.lease(asked("request-3"))
     assert [False, True, False] == [
-        turn.payment.is_callback_due for turn in (quiet, told_of, dropped)
+        lease.payment.is_callback_due for lease in (quiet, told_of, dropped)
     ]
 
 
@@ -230,7 +230,7 @@ def test_of_fifty_senders_one_takes_a_callback(store: Store) -> None:
 
 
 def test_the_sender_is_told_all_of_the_payment_and_how_often_it_was_taken(store: Store) -> None:
-    store.end(store.turn(asked()), payment=FULL, callback="due")
+    store.end(store.lease(asked()), payment=FULL, callback="due")
     for times in (1, 2, 3):
         assert (replace(FULL, is_callback_due=True), times) == store.payments.take_callback(
             1, "P1", -1
@@ -270,7 +270,7 @@ def test_a_callback_that_was_dropped_while_it_was_sent_stays_dropped(
 ) -> None:
     approved(store)
     store.payments.take_callback(1, "P1", 60)
-    store.end(store.turn(asked()), callback="dropped")
+    store.end(store.lease(asked()), callback="dropped")
     store.payments.end_callback(1, "P1", again)
     make_due(store)
     assert ([], False) == (due(store), store.known().is_callback_due)
@@ -287,8 +287,8 @@ def test_a_sender_ends_the_callback_of_its_own_payment_only(store: Store) -> Non
 def test_a_request_of_the_payment_does_not_wait_for_a_sender(store: Store) -> None:
     approved(store)
     store.payments.take_callback(1, "P1", 60)
-    turn = store.turn(asked())
-    store.end(turn, payment=turn.payment.moved(PaymentStatus.SETTLED))
+    lease = store.lease(asked())
+    store.end(lease, payment=lease.payment.moved(PaymentStatus.SETTLED))
     known = store.known()
     assert (PaymentStatus.SETTLED, True) == (known.status, known.is_callback_due)
 

@@ -8,7 +8,7 @@ import pytest
 from connector.attempt import Attempt, last_step, worth_keeping
 from connector.domain.deadline import Deadline
 from connector.domain.errors import LeaseLost
-from connector.domain.operation import CreateRequest, Outcome, Reply, State, Turn
+from connector.domain.operation import CreateRequest, Lease, Outcome, Reply, State
 from connector.domain.payment import PaymentKey
 from connector.domain.story import MOST_ATTEMPTS, Kind, Step
 from connector.storage.stories import Stories
@@ -36,14 +36,14 @@ def kinds(stories: Stories) -> list[str]:
 
 def attempted(store: Store, outcome: Outcome = FAILED, *, is_sent: bool = False) -> None:
     """Let one attempt look, perhaps send, and end."""
-    turn = store.turn(asked())
-    attempt = Attempt(store.requests, turn, Deadline.after(10))
+    lease = store.lease(asked())
+    attempt = Attempt(store.requests, lease, Deadline.after(10))
     attempt.note(LOOK)
     if is_sent:
-        attempt.start_send("release", 0, is_new=True)
+        attempt.start_write("release", 0, is_new=True)
     attempt.note(last_step(asked(), attempt, outcome, lambda: Reply(500, b"")))
     store.requests.end_turn(
-        turn,
+        lease,
         outcome,
         None,
         payment=attempt.payment,
@@ -66,20 +66,20 @@ def test_what_was_asked_is_kept_with_the_claim(store: Store, stories: Stories) -
 def test_steps_are_kept_with_the_write_and_with_the_end_or_not_at_all(
     store: Store, stories: Stories
 ) -> None:
-    turn = store.turn(asked())
+    lease = store.lease(asked())
     store.let_the_lease_end()
     with pytest.raises(LeaseLost):
-        store.requests.start_send(turn, SEND, turn.payment, {}, [LOOK])
-    assert isinstance(store.claim(asked("request-2")), Turn)
+        store.requests.start_write(lease, SEND, lease.payment, {}, [LOOK])
+    assert isinstance(store.claim(asked("request-2")), Lease)
     with pytest.raises(LeaseLost):
-        store.end(turn)
+        store.end(lease)
     assert ["asked", "asked"] == kinds(stories)
 
 
 def test_any_characters_can_be_told_of(store: Store, stories: Stories) -> None:
     strange = "\0\ud800é'"
-    turn = store.turn(asked(strange))
-    store.requests.start_send(turn, SEND, turn.payment, {}, [Step(Kind.ANSWERED, word=strange)])
+    lease = store.lease(asked(strange))
+    store.requests.start_write(lease, SEND, lease.payment, {}, [Step(Kind.ANSWERED, word=strange)])
     assert [(strange, None), (strange, strange)] == [
         (step.request_id, step.word) for step in stories.steps("shop", "P1")
     ]
@@ -110,7 +110,7 @@ def test_a_callback_is_a_step_of_the_create(store: Store, stories: Stories) -> N
     store.payments.end_callback(1, "P1", None, step)
     assert "called-back" not in kinds(stories)
     create = CreateRequest(1, PaymentKey("P1"))
-    store.end(store.turn(create), DONE)
+    store.end(store.lease(create), DONE)
     store.payments.end_callback(1, "P1", None, step)
     (called,) = [step for step in stories.steps("shop", "P1") if step.kind is Kind.CALLED_BACK]
     assert ("create", "", 200) == (called.operation, called.request_id, called.http_status)
@@ -142,7 +142,7 @@ def test_a_write_is_always_told(store: Store, stories: Stories) -> None:
 
 
 def test_looks_that_show_the_same_are_one_step(store: Store) -> None:
-    attempt = Attempt(store.requests, store.turn(asked()), Deadline.after(10))
+    attempt = Attempt(store.requests, store.lease(asked()), Deadline.after(10))
     for _ in range(5):
         attempt.note(LOOK)
     assert 1 == len(attempt.steps)
@@ -174,11 +174,11 @@ def test_a_repeat_of_a_final_answer_is_no_step(rig_on_both: Rig) -> None:
 
 
 def test_a_killed_attempt_is_told_up_to_its_end(store: Store, stories: Stories) -> None:
-    attempt = Attempt(store.requests, store.turn(asked()), Deadline.after(10))
+    attempt = Attempt(store.requests, store.lease(asked()), Deadline.after(10))
     attempt.note(LOOK)
-    reference = attempt.start_send("release", 0)
+    reference = attempt.start_write("release", 0)
     store.let_the_lease_end()
-    store.turn(asked())
+    store.lease(asked())
     told = stories.steps("shop", "P1")
     assert [("asked", 1), ("answered", 1), ("sent", 1), ("asked", 2)] == [
         (step.kind, step.attempt) for step in told

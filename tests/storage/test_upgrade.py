@@ -10,7 +10,15 @@ from alembic import command
 from alembic.config import Config
 
 import connector.storage
-from connector.domain.operation import CancelRequest, Kept, Outcome, Reply, Send, State, Turn
+from connector.domain.operation import (
+    CancelRequest,
+    Lease,
+    Outcome,
+    Reply,
+    State,
+    StoredReply,
+    Write,
+)
 from connector.domain.payment import Payment, PaymentKey, PaymentStatus
 from connector.storage.database import Database
 from connector.storage.migrate import migrate
@@ -182,9 +190,9 @@ def test_merchants_that_were_there_take_no_settings_from_requests(old_database: 
 def test_what_was_cancelled_before_an_upgrade_is_still_answered(old_database: Database) -> None:
     migrate(old_database)
     requests, payments = Requests(old_database), Payments(old_database)
-    kept = Kept(Reply(200, b"any \xff bytes"), Decimal("10.00"))
+    kept = StoredReply(Reply(200, b"any \xff bytes"), Decimal("10.00"))
     repeat = CancelRequest(1, PaymentKey("P1"), "\0")
-    assert kept == requests.kept(repeat) == requests.claim(repeat, lease=60, first_look=60)
+    assert kept == requests.kept(repeat) == requests.claim(repeat, lease_seconds=60, first_look=60)
     assert payments.known(1, "P1") == Payment(
         PaymentKey("P1", "é", "tid"),
         PaymentStatus.CANCELLED,
@@ -199,16 +207,16 @@ def test_what_was_open_before_an_upgrade_is_finished_after_it(old_database: Data
     requests, payments = Requests(old_database), Payments(old_database)
     (due,) = requests.due(10)
     assert CancelRequest(1, PaymentKey("P2"), "request-2") == due.request
-    turn = requests.claim_due(due.request, lease=60)
-    assert isinstance(turn, Turn)
-    (send,) = turn.sends
-    assert Send("release", 1, "reference-2", "open", send.age, 2) == send
-    requests.start_send(turn, send, turn.payment, {})
+    lease = requests.claim_due(due.request, lease_seconds=60)
+    assert isinstance(lease, Lease)
+    (send,) = lease.writes
+    assert Write("release", 1, "reference-2", "open", send.age, 2) == send
+    requests.start_write(lease, send, lease.payment, {})
     requests.end_turn(
-        turn,
+        lease,
         Outcome(State.DONE, None, "Cancelled", is_final=True),
         Reply(200, b"{}"),
-        payment=turn.payment.moved(PaymentStatus.CANCELLED),
+        payment=lease.payment.moved(PaymentStatus.CANCELLED),
         closed={("release", 1): "done"},
         looks=1,
         next_look=None,
@@ -217,7 +225,7 @@ def test_what_was_open_before_an_upgrade_is_finished_after_it(old_database: Data
     known = payments.known(1, "P2")
     assert known
     assert PaymentStatus.CANCELLED is known.status
-    assert requests.kept(due.request) == Kept(Reply(200, b"{}"), None)
+    assert requests.kept(due.request) == StoredReply(Reply(200, b"{}"), None)
 
 
 @pytest.mark.parametrize("status", [501, 200])
@@ -238,10 +246,10 @@ def test_an_answer_for_a_person_that_was_kept_before_an_upgrade_is_not_kept_afte
     migrate(old_database)
     requests, payments = Requests(old_database), Payments(old_database)
     assert requests.kept(asked) is None
-    assert requests.kept(of_another) == Kept(Reply(200, done), Decimal("10.00"))
-    turn = requests.claim(asked, lease=60, first_look=60)
-    assert isinstance(turn, Turn)
-    assert (True, True) == (turn.is_listed, turn.payment.is_manual)
+    assert requests.kept(of_another) == StoredReply(Reply(200, done), Decimal("10.00"))
+    lease = requests.claim(asked, lease_seconds=60, first_look=60)
+    assert isinstance(lease, Lease)
+    assert (True, True) == (lease.is_listed, lease.payment.is_manual)
     known = payments.known(1, "P7")
     assert known
     assert not known.is_manual
@@ -265,9 +273,9 @@ def test_a_connector_of_revision_0001_still_writes_beside_a_newer_one(
     migrate(old_database)
     insert(old_database, "payments", {**ROWS_OF_0001["payments"][0], "payment_id": "P9"})
     insert(old_database, "sends", {**ROWS_OF_0001["sends"][0], "payment_id": "P9"})
-    turn = Requests(old_database).claim(
-        CancelRequest(1, PaymentKey("P9"), "request-9"), lease=60, first_look=60
+    lease = Requests(old_database).claim(
+        CancelRequest(1, PaymentKey("P9"), "request-9"), lease_seconds=60, first_look=60
     )
-    assert isinstance(turn, Turn)
-    assert (False, False) == (turn.payment.is_cancel_asked, turn.payment.is_created)
-    assert ["done"] == [send.state for send in turn.sends]
+    assert isinstance(lease, Lease)
+    assert (False, False) == (lease.payment.is_cancel_asked, lease.payment.is_created)
+    assert ["done"] == [send.state for send in lease.writes]

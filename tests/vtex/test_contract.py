@@ -118,7 +118,7 @@ def hold(rig: Rig, request_id: str) -> None:
     """Let another process have the turn of the payment."""
     rig.configure(CONNECTOR_ANSWER_SECONDS="0.3")
     request = CancelRequest(1, PaymentKey(PAYMENT), request_id)
-    rig.connector.requests.claim(request, lease=60, first_look=60)
+    rig.connector.requests.claim(request, lease_seconds=60, first_look=60)
 
 
 def same_running(at: Scene) -> TestResponse:

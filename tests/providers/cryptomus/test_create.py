@@ -20,7 +20,7 @@ from connector.domain.errors import (
 )
 from connector.domain.merchant import Account
 from connector.domain.order import Order
-from connector.domain.payment import Created, Look, PaymentKey
+from connector.domain.payment import CreateResult, Look, PaymentKey
 from connector.http_client import HttpClient
 from connector.provider import Hosts
 from connector.providers.cryptomus import Cryptomus
@@ -52,7 +52,7 @@ def account(company: Company) -> Account:
     return Account({**company.settings, "refund_address": ADDRESS})
 
 
-def create(provider: Cryptomus, account: Account, order: Order = ORDER) -> Created:
+def create(provider: Cryptomus, account: Account, order: Order = ORDER) -> CreateResult:
     return provider.create(order, account, Deadline.after(5), "unused")
 
 
@@ -63,7 +63,7 @@ def look(provider: Cryptomus, account: Account) -> Look:
 def test_everything_that_is_sent(company: Company, provider: Cryptomus, account: Account) -> None:
     made = create(provider, account)
     invoice_id = invoice_uuid(company.invoices[PAYMENT])
-    expected = Created(
+    expected = CreateResult(
         provider_payment_id=invoice_id,
         payment_url=f"https://pay.cryptomus.com/pay/{invoice_id}",
     )

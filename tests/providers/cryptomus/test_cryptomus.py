@@ -114,7 +114,7 @@ def test_each_documented_status_has_its_standing(
     company.create(ORDER, status, is_final=is_final)
     found = look(provider, company)
     assert expected is found.standing
-    assert (status, None) == (found.word, found.cancellation_id)
+    assert (status, None) == (found.provider_status, found.cancellation_id)
 
 
 def test_the_recorded_look_is_read_exactly(company: Company, provider: Cryptomus) -> None:
@@ -123,7 +123,7 @@ def test_the_recorded_look_is_read_exactly(company: Company, provider: Cryptomus
         Standing.UNDONE,
         amount=Decimal("15.00"),
         currency="USDT",
-        word="cancel",
+        provider_status="cancel",
         provider_payment_id="70b8db5c-b952-406d-af26-4e1c34c27f15",
         payment_url="https://pay.cryptomus.com/pay/70b8db5c-b952-406d-af26-4e1c34c27f15",
     )

@@ -70,7 +70,7 @@ def test_the_sign_is_of_the_rest_as_php_writes_it(
         hashlib.sha256(SIGNED.encode()).hexdigest(),
         (PAYMENT,),
         provider_payment_id="62f88b36",
-        word="paid_over",
+        provider_status="paid_over",
     )
     assert expected == found
 
@@ -132,7 +132,7 @@ def test_each_state_is_another_message_and_a_repeat_is_the_same(
         found = read(provider, company.notification(PAYMENT)[0], account)
         assert found
         told.append(found)
-    assert ["paid", "paid", "refund_process"] == [one.word for one in told]
+    assert ["paid", "paid", "refund_process"] == [one.provider_status for one in told]
     assert {(PAYMENT,)} == {one.payment_ids for one in told}
     assert told[0].id == told[1].id
     assert told[1].id != told[2].id

@@ -18,13 +18,13 @@ from connector.domain.errors import (
 from connector.domain.merchant import Account
 from connector.domain.order import Order
 from connector.domain.payment import (
-    Created,
+    CreateResult,
     Effect,
     Look,
     PaymentKey,
     PaymentStatus,
-    Sent,
     Standing,
+    WriteResult,
 )
 from connector.http_client import HttpClient
 from connector.provider import Hosts
@@ -37,7 +37,7 @@ KEY = PaymentKey(PAYMENT)
 RETURN = "https://shop.example/checkout/back?an=1"
 CALLBACK = "https://connector.example/webhooks/cryptomus/shop"
 ORDER = Order(PAYMENT, Decimal("15.50"), "USDT", return_url=RETURN, notification_url=CALLBACK)
-CAPTURED = Look(Standing.CAPTURED, word="paid")
+CAPTURED = Look(Standing.CAPTURED, provider_status="paid")
 NOTHING = Decimal(0)
 
 
@@ -59,7 +59,7 @@ def account(company: Company) -> Account:
     return Account({**company.settings, "refund_address": ADDRESS})
 
 
-def create(provider: Cryptomus, account: Account, order: Order = ORDER) -> Created:
+def create(provider: Cryptomus, account: Account, order: Order = ORDER) -> CreateResult:
     return provider.create(order, account, Deadline.after(5), "unused")
 
 
@@ -67,7 +67,7 @@ def look(provider: Cryptomus, account: Account) -> Look:
     return provider.look(KEY, account, Deadline.after(5), None)
 
 
-def refund(provider: Cryptomus, account: Account, amount: Decimal | None = None) -> Sent:
+def refund(provider: Cryptomus, account: Account, amount: Decimal | None = None) -> WriteResult:
     return provider.refund(KEY, CAPTURED, amount, account, Deadline.after(5), "unused")
 
 
@@ -128,7 +128,11 @@ def test_an_invoice_that_comes_to_nothing_is_denied(
     create(provider, account)
     getattr(company, end)(PAYMENT)
     found = look(provider, account)
-    assert (PaymentStatus.DENIED, word, None) == (found.verdict, found.word, found.captured)
+    assert (PaymentStatus.DENIED, word, None) == (
+        found.verdict,
+        found.provider_status,
+        found.captured,
+    )
     assert (NOTHING, NOTHING, NOTHING) == company.money(PAYMENT)
 
 
@@ -174,7 +178,7 @@ class TestRefund:
     ) -> None:
         company.create(PAYMENT, "paid")
         settings = {**account.settings, **({"refund_fee": payer} if payer else {})}
-        expected = Sent(Effect.ACCEPTED)
+        expected = WriteResult(Effect.ACCEPTED)
         assert expected == refund(provider, Account(settings))
         (call,) = company.calls
         sent = {"order_id": PAYMENT, "address": ADDRESS, "is_subtract": is_subtract}

@@ -16,7 +16,7 @@ from connector.domain.errors import (
     ProviderRefused,
 )
 from connector.domain.merchant import Account
-from connector.domain.payment import Effect, Look, Notification, PaymentKey, Sent, Standing
+from connector.domain.payment import Effect, Look, Notification, PaymentKey, Standing, WriteResult
 from connector.http_client import HttpClient
 from connector.provider import Hosts
 from connector.providers.rustore import RuStore
@@ -24,8 +24,8 @@ from tests.companies.rustore import APP_ID, Purchase
 from tests.companies.rustore import RuStore as Company
 
 PAYMENT = "F5C1A4E20D3B4E07B7E871F5B5BC9F91"
-HELD = Look(Standing.HELD, word="PAID")
-CAPTURED = Look(Standing.CAPTURED, word="CONFIRMED")
+HELD = Look(Standing.HELD, provider_status="PAID")
+CAPTURED = Look(Standing.CAPTURED, provider_status="CONFIRMED")
 NOTHING = Decimal(0)
 
 
@@ -57,13 +57,13 @@ def look(provider: RuStore, key: PaymentKey, account: Account) -> Look:
 
 def settle(
     provider: RuStore, key: PaymentKey, account: Account, amount: Decimal | None = None
-) -> Sent:
+) -> WriteResult:
     return provider.settle(key, HELD, amount, account, Deadline.after(5), "unused")
 
 
 def refund(
     provider: RuStore, key: PaymentKey, account: Account, amount: Decimal | None = None
-) -> Sent:
+) -> WriteResult:
     return provider.refund(key, CAPTURED, amount, account, Deadline.after(5), "unused")
 
 
@@ -103,7 +103,7 @@ def test_a_purchase_that_comes_to_nothing_is_undone(
     for end in ends:
         getattr(company, end)(PAYMENT)
     found = look(provider, key_of(purchase), account)
-    assert (Standing.UNDONE, status) == (found.standing, found.word)
+    assert (Standing.UNDONE, status) == (found.standing, found.provider_status)
     assert (NOTHING, NOTHING, NOTHING) == company.money(PAYMENT)
 
 
@@ -122,7 +122,7 @@ class TestSettle:
         self, company: Company, provider: RuStore, account: Account
     ) -> None:
         purchase = company.create(PAYMENT)
-        expected = Sent(Effect.ACCEPTED, purchase.purchase_id, "OK")
+        expected = WriteResult(Effect.ACCEPTED, purchase.purchase_id, "OK")
         assert expected == settle(provider, key_of(purchase), account)
         (call,) = company.calls_of("settle")
         line = f"PUT /public/applications/{APP_ID}/purchases/{purchase.purchase_id}:confirm"
@@ -152,10 +152,10 @@ class TestSettle:
         key = key_of(purchase)
         assert Effect.ACCEPTED is verb(provider, key, account).effect
         found = look(provider, key, account)
-        assert (Standing.WORKING, under_way) == (found.standing, found.word)
+        assert (Standing.WORKING, under_way) == (found.standing, found.provider_status)
         assert not company.effects
         company.finish(PAYMENT)
-        assert done == look(provider, key, account).word
+        assert done == look(provider, key, account).provider_status
         assert 1 == sum(company.effects.values())
 
     @pytest.mark.parametrize("status", ["REFUNDING", "REFUNDED"])
@@ -164,7 +164,7 @@ class TestSettle:
     ) -> None:
         purchase = company.create(PAYMENT, status)
         word = "Invoice has already been refunded"
-        expected = Sent(Effect.ACCEPTED, purchase.purchase_id, word)
+        expected = WriteResult(Effect.ACCEPTED, purchase.purchase_id, word)
         assert expected == refund(provider, key_of(purchase), account)
 
     @pytest.mark.parametrize("verb", [settle, refund])

@@ -28,7 +28,7 @@ from connector.domain.errors import (
     ProviderUnavailable,
 )
 from connector.domain.merchant import Account
-from connector.domain.payment import Effect, Look, PaymentKey, Sent, Standing
+from connector.domain.payment import Effect, Look, PaymentKey, Standing, WriteResult
 from connector.http_client import HttpClient
 from connector.provider import Hosts
 from connector.providers.rustore import RuStore
@@ -39,7 +39,7 @@ from tests.providers.contract import ALWAYS, CancelContract
 HERE = Path(__file__).parent
 PAYMENT = "F5C1A4E20D3B4E07B7E871F5B5BC9F91"
 PURCHASE = "3aa0c7bd-964e-4562-b218-fe365adb4ae3"
-HELD = Look(Standing.HELD, word="PAID")
+HELD = Look(Standing.HELD, provider_status="PAID")
 UNSEEN = Look(Standing.UNSEEN)
 # Another key than the merchant's.
 STRANGER = new_key()
@@ -120,12 +120,12 @@ def look(provider: RuStore, key: PaymentKey, account: Account, seconds: float = 
 
 def cancel(
     provider: RuStore, key: PaymentKey, account: Account, found: Look = HELD, seconds: float = 5
-) -> Sent:
+) -> WriteResult:
     return provider.cancel(key, found, account, Deadline.after(seconds), "unused")
 
 
-def refund(provider: RuStore, key: PaymentKey, account: Account) -> Sent:
-    found = Look(Standing.CAPTURED, word="CONFIRMED")
+def refund(provider: RuStore, key: PaymentKey, account: Account) -> WriteResult:
+    found = Look(Standing.CAPTURED, provider_status="CONFIRMED")
     return provider.refund(key, found, None, account, Deadline.after(5), "unused")
 
 
@@ -154,7 +154,7 @@ class TestLook:
         company.shape = ""
         purchase = company.create(status=spelling(status))
         ended_by = purchase.purchase_id if standing is Standing.UNDONE else None
-        expected = Look(standing, cancellation_id=ended_by, word=status)
+        expected = Look(standing, cancellation_id=ended_by, provider_status=status)
         assert expected == look(provider, key_of(purchase), Account(company.settings))
 
     @pytest.mark.parametrize("shape", ["current", "older"])
@@ -163,7 +163,7 @@ class TestLook:
     ) -> None:
         company.shape = shape
         purchase = company.start(PAYMENT, "1234.50")
-        expected = Look(Standing.UNPAID, Decimal("1234.50"), "RUB", word="CREATED")
+        expected = Look(Standing.UNPAID, Decimal("1234.50"), "RUB", provider_status="CREATED")
         assert expected == look(provider, key_of(purchase), account)
 
     @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ class TestLook:
         purchase = company.create("B" * 32, status)
         key = dataclasses.replace(key_of(purchase), payment_id=PAYMENT)
         found = look(provider, key, account)
-        assert (True, status.upper()) == (found.is_another, found.word)
+        assert (True, status.upper()) == (found.is_another, found.provider_status)
         assert not look(provider, key_of(purchase), account).is_another
 
     @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ class TestLook:
         company.inject("answer", "look", body=recorded("look_confirmed"))
         account = Account({**company.settings, "app_id": "3399750"})
         found = look(provider, PaymentKey(PAYMENT, PURCHASE, "12345"), account)
-        expected = Look(Standing.CAPTURED, word="CONFIRMED")
+        expected = Look(Standing.CAPTURED, provider_status="CONFIRMED")
         assert expected == found
 
     def test_a_cyrillic_ok_and_an_invoice_id_in_text_are_read(
@@ -231,7 +231,7 @@ class TestLook:
         company.inject("answer", "look", body=recorded("look_created"))
         account = Account({**company.settings, "app_id": "3399750"})
         found = look(provider, PaymentKey(PAYMENT, None, "12345"), account)
-        expected = Look(Standing.UNPAID, word="CREATED")
+        expected = Look(Standing.UNPAID, provider_status="CREATED")
         assert expected == found
 
     @pytest.mark.parametrize("unusable", ["", None, "../x", "a b", "a:b", "ж", "1" * 65, "7\n"])
@@ -258,7 +258,7 @@ class TestLook:
         self, company: Company, provider: RuStore, account: Account, purchase_id: str | None
     ) -> None:
         key = dataclasses.replace(key_of(company.create()), authorization_id=purchase_id)
-        expected = Look(Standing.STUCK, Decimal(100), "RUB", word="PAID")
+        expected = Look(Standing.STUCK, Decimal(100), "RUB", provider_status="PAID")
         assert expected == look(provider, key, account)
 
     @pytest.mark.parametrize("status", [200, 400, 404])
@@ -338,7 +338,7 @@ class TestCancel:
         self, company: Company, provider: RuStore, account: Account
     ) -> None:
         company.inject("answer", "cancel", body=recorded("cancel_done"))
-        expected = Sent(Effect.DONE, PURCHASE, "OK")
+        expected = WriteResult(Effect.DONE, PURCHASE, "OK")
         assert expected == cancel(provider, PaymentKey(PAYMENT, PURCHASE), account, UNSEEN)
 
     def test_an_unseen_purchase_is_cancelled_by_its_purchase_id_alone(
@@ -442,7 +442,7 @@ class TestRefund:
         self, company: Company, provider: RuStore, account: Account, name: str, word: str
     ) -> None:
         company.inject("answer", "refund", body=recorded(name))
-        expected = Sent(Effect.ACCEPTED, PURCHASE, word)
+        expected = WriteResult(Effect.ACCEPTED, PURCHASE, word)
         assert expected == refund(provider, PaymentKey(PAYMENT, PURCHASE, "4567"), account)
 
     @pytest.mark.parametrize(

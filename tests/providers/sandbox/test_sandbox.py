@@ -11,13 +11,13 @@ from connector.domain.errors import AnswerNotUnderstood, NotFound, ProviderRefus
 from connector.domain.merchant import Account
 from connector.domain.order import Order
 from connector.domain.payment import (
-    Created,
+    CreateResult,
     Effect,
     Look,
     PaymentKey,
     PaymentStatus,
-    Sent,
     Standing,
+    WriteResult,
 )
 from connector.http_client import HttpClient
 from connector.provider import Hosts
@@ -47,7 +47,7 @@ class Buyer:
     def deadline(self) -> Deadline:
         return Deadline.after(5)
 
-    def create(self) -> Created:
+    def create(self) -> CreateResult:
         created = self.sandbox.create(self.order, ACCOUNT, self.deadline, "create-1")
         self.keep(created.memo)
         return created
@@ -59,21 +59,21 @@ class Buyer:
     def look(self, reference: str | None = None) -> Look:
         return self.sandbox.look(self.payment, ACCOUNT, self.deadline, reference)
 
-    def settle(self, amount: str | None = None, reference: str = "s-1") -> Sent:
+    def settle(self, amount: str | None = None, reference: str = "s-1") -> WriteResult:
         asked = None if amount is None else Decimal(amount)
         arguments = (self.payment, self.look(), asked, ACCOUNT, self.deadline, reference)
         return self.kept(self.sandbox.settle(*arguments))
 
-    def refund(self, amount: str | None = None, reference: str = "r-1") -> Sent:
+    def refund(self, amount: str | None = None, reference: str = "r-1") -> WriteResult:
         asked = None if amount is None else Decimal(amount)
         arguments = (self.payment, self.look(), asked, ACCOUNT, self.deadline, reference)
         return self.kept(self.sandbox.refund(*arguments))
 
-    def cancel(self, reference: str = "c-1") -> Sent:
+    def cancel(self, reference: str = "c-1") -> WriteResult:
         arguments = (self.payment, self.look(), ACCOUNT, self.deadline, reference)
         return self.kept(self.sandbox.cancel(*arguments))
 
-    def kept(self, sent: Sent) -> Sent:
+    def kept(self, sent: WriteResult) -> WriteResult:
         self.keep(sent.memo)
         return sent
 
@@ -245,17 +245,17 @@ def test_a_settled_payment_is_not_cancelled() -> None:
 
 def test_a_look_finds_a_write_by_its_reference() -> None:
     buyer = created()
-    assert buyer.look("c-1").own is None
+    assert buyer.look("c-1").write_effect is None
     buyer.settle()
     sent = buyer.refund("3")
-    assert (Effect.DONE, sent.id) == (buyer.look("r-1").own, buyer.look("r-1").own_id)
+    assert (Effect.DONE, sent.id) == (buyer.look("r-1").write_effect, buyer.look("r-1").write_id)
 
 
 def test_a_payment_that_was_not_created_here_is_held_until_it_is_cancelled() -> None:
     buyer = Buyer()
     look = buyer.look()
-    assert (Standing.HELD, None, "held") == (look.standing, look.amount, look.word)
-    assert buyer.cancel() == Sent(Effect.DONE, word="released")
+    assert (Standing.HELD, None, "held") == (look.standing, look.amount, look.provider_status)
+    assert buyer.cancel() == WriteResult(Effect.DONE, provider_status="released")
     with pytest.raises(ProviderRefused):
         buyer.settle()
     with pytest.raises(ProviderRefused):

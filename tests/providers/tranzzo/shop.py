@@ -8,7 +8,7 @@ from typing import Any
 from connector.domain.deadline import Deadline
 from connector.domain.merchant import Account
 from connector.domain.order import Order
-from connector.domain.payment import Created, Look, Notification, PaymentKey, Sent
+from connector.domain.payment import CreateResult, Look, Notification, PaymentKey, WriteResult
 from connector.providers.tranzzo import Tranzzo
 from tests.companies.tranzzo import TranzzoCompany
 from tests.providers.contract import REFERENCE
@@ -26,19 +26,19 @@ class Shop:
     provider: Tranzzo
     account: Account
 
-    def create(self, order: Order = ORDER) -> Created:
+    def create(self, order: Order = ORDER) -> CreateResult:
         return self.provider.create(order, self.account, Deadline.after(5), REFERENCE)
 
     def look(self, payment_id: str = ID) -> Look:
         return self.provider.look(PaymentKey(payment_id), self.account, Deadline.after(5), None)
 
-    def settle(self, amount: str | None = None, look: Look | None = None) -> Sent:
+    def settle(self, amount: str | None = None, look: Look | None = None) -> WriteResult:
         part = None if amount is None else Decimal(amount)
         now, deadline = look or self.look(), Deadline.after(5)
         key = PaymentKey(ID)
         return self.provider.settle(key, now, part, self.account, deadline, REFERENCE)
 
-    def refund(self, amount: str | None = None) -> Sent:
+    def refund(self, amount: str | None = None) -> WriteResult:
         part = None if amount is None else Decimal(amount)
         key, deadline = PaymentKey(ID), Deadline.after(5)
         return self.provider.refund(key, self.look(), part, self.account, deadline, REFERENCE)

@@ -17,7 +17,7 @@ from connector.domain.errors import (
 )
 from connector.domain.merchant import Account
 from connector.domain.order import Buyer, Line, Order
-from connector.domain.payment import Created, PaymentKey, PaymentStatus, Standing
+from connector.domain.payment import CreateResult, PaymentKey, PaymentStatus, Standing
 from connector.http_client import HttpClient
 from connector.provider import Hosts
 from connector.providers.tranzzo import Tranzzo
@@ -130,7 +130,7 @@ def test_an_order_is_created_as_documented(shop: Shop) -> None:
     }
     (made,) = shop.company.orders[ID]
     page = f"{shop.company.origin}/page/{made['payment_id']}"
-    assert created == Created(provider_payment_id=made["payment_id"], payment_url=page)
+    assert created == CreateResult(provider_payment_id=made["payment_id"], payment_url=page)
     assert created.status is PaymentStatus.PENDING
     assert shop.company.effects == {f"create:{ID}": 1}
 
@@ -245,7 +245,7 @@ def test_without_a_safe_page_the_outcome_is_open(shop: Shop, url: object) -> Non
 @pytest.mark.parametrize("url", ["https://pay.example", "https://pay.example:8443/a?b=c#d"])
 def test_a_page_by_https_is_taken(shop: Shop, url: str) -> None:
     shop.company.inject("answer", "create", body=json.dumps({"redirect_url": url}).encode())
-    assert shop.create() == Created(payment_url=url)
+    assert shop.create() == CreateResult(payment_url=url)
 
 
 def test_another_orders_page_is_no_answer(shop: Shop) -> None:

@@ -124,7 +124,7 @@ class TestTranzzo(CancelContract):
         scene.company.create(ORDER, amount="123.45")
         look = scene.look()
         assert (str(look.amount), look.currency) == ("123.45", "UAH")
-        assert look.word == "auth success 1002"
+        assert look.provider_status == "auth success 1002"
 
     @pytest.mark.parametrize(
         ("expected", "operations"),
@@ -235,7 +235,7 @@ class TestTranzzo(CancelContract):
             scene.probe()
 
     def test_an_absence_shows_the_companys_code(self, scene: Scene) -> None:
-        assert Look(Standing.ABSENT, word="P-404") == scene.look(PaymentKey("unknown"))
+        assert Look(Standing.ABSENT, provider_status="P-404") == scene.look(PaymentKey("unknown"))
 
     def test_another_readable_refusal_of_a_look_is_told_by_its_code(self, scene: Scene) -> None:
         body = b'{"message":"some free text","args":{"code":"P-400"}}'

@@ -9,7 +9,7 @@ import pytest
 from connector.domain.deadline import Deadline
 from connector.domain.merchant import Account
 from connector.domain.order import Line, Order
-from connector.domain.payment import Created, Look, Notification, PaymentKey, Sent
+from connector.domain.payment import CreateResult, Look, Notification, PaymentKey, WriteResult
 from connector.http_client import HttpClient
 from connector.provider import Hosts
 from connector.providers.yandex_pay import YandexPay
@@ -39,7 +39,7 @@ class Shop:
         self.key = PaymentKey(ORDER)
         self.references = 0
 
-    def create(self, order: Order = WHOLE, reference: str = REFERENCE) -> Created:
+    def create(self, order: Order = WHOLE, reference: str = REFERENCE) -> CreateResult:
         created = self.provider.create(order, self.account, Deadline.after(10), reference)
         self.key = PaymentKey(order.payment_id, memo=created.memo)
         return created
@@ -56,19 +56,19 @@ class Shop:
         self.settle(amount, self.paid())
         return self.look()
 
-    def settle(self, amount: str | None, look: Look, reference: str = "settle-1") -> Sent:
+    def settle(self, amount: str | None, look: Look, reference: str = "settle-1") -> WriteResult:
         part = None if amount is None else Decimal(amount)
         return self.provider.settle(
             self.key, look, part, self.account, Deadline.after(10), reference
         )
 
-    def refund(self, amount: str | None, look: Look, reference: str = "refund-1") -> Sent:
+    def refund(self, amount: str | None, look: Look, reference: str = "refund-1") -> WriteResult:
         part = None if amount is None else Decimal(amount)
         return self.provider.refund(
             self.key, look, part, self.account, Deadline.after(10), reference
         )
 
-    def cancel(self, look: Look) -> Sent:
+    def cancel(self, look: Look) -> WriteResult:
         return self.provider.cancel(self.key, look, self.account, Deadline.after(10), "cancel-1")
 
     def read(self, body: bytes, *, seconds: float = 10, **changes: Any) -> Notification | None:

@@ -28,7 +28,7 @@ def test_a_notification_names_its_payment(shop: Shop, event: str) -> None:
     read = shop.read(body)
     assert read is not None
     assert (read.payment_ids, len(read.id)) == ((ORDER,), 64)
-    assert read.word == {"ORDER_STATUS_UPDATED": "CAPTURED"}.get(event, "SUCCESS")
+    assert read.provider_status == {"ORDER_STATUS_UPDATED": "CAPTURED"}.get(event, "SUCCESS")
     assert headers["Content-Type"] == "application/octet-stream"
 
 

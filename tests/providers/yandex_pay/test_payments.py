@@ -332,7 +332,7 @@ def test_a_payment_is_returned_in_parts(shop: Shop, shrinks: bool) -> None:
         },
     }
     look = shop.look("refund-1")
-    assert (look.standing, look.own, look.own_id) == (
+    assert (look.standing, look.write_effect, look.write_id) == (
         Standing.PARTLY_REFUNDED,
         Effect.DONE,
         sent.id,
@@ -350,7 +350,7 @@ def test_a_payment_is_returned_in_parts(shop: Shop, shrinks: bool) -> None:
     last = shop.company.calls_of("refund")[-1].json()
     assert last == {"refundAmount": "39.98", "externalOperationId": "refund-3"}
     look = shop.look("refund-3")
-    assert (look.standing, look.own_id, look.cancellation_id) == (
+    assert (look.standing, look.write_id, look.cancellation_id) == (
         Standing.UNDONE,
         sent.id,
         sent.id,
@@ -408,17 +408,17 @@ def test_a_refund_under_way_is_awaited_and_no_other_begins(shop: Shop) -> None:
     shop.company.asynchronous = True
     assert shop.refund("40", look).effect is Effect.ACCEPTED
     running = shop.look("refund-1")
-    assert (running.standing, running.own) == (Standing.WORKING, Effect.ACCEPTED)
+    assert (running.standing, running.write_effect) == (Standing.WORKING, Effect.ACCEPTED)
     with pytest.raises(ProviderRefused) as caught:
         shop.refund("40", look, "refund-2")
     assert caught.value.evidence == "ANOTHER_OPERATION_IN_PROGRESS"
     shop.company.finish(ORDER)
-    assert shop.look("refund-1").own is Effect.DONE
+    assert shop.look("refund-1").write_effect is Effect.DONE
     assert shop.refund("20", shop.look(), "refund-3").effect is Effect.ACCEPTED
     assert shop.look().standing is Standing.WORKING
     shop.company.finish(ORDER, "FAIL")
     look = shop.look("refund-3")
-    assert (look.standing, look.own, look.failures) == (
+    assert (look.standing, look.write_effect, look.failures) == (
         Standing.PARTLY_REFUNDED,
         Effect.FAILED,
         1,
@@ -442,7 +442,7 @@ def test_our_refund_is_ahead_of_the_status(
     shop.company.still_shows = shows
     shop.company.prints_authorize = is_misprinted
     look = shop.look("refund-1")
-    assert (look.standing, look.own, look.own_id) == (expected, Effect.DONE, sent.id)
+    assert (look.standing, look.write_effect, look.write_id) == (expected, Effect.DONE, sent.id)
     assert look.refunded == Decimal(amount)
 
 
@@ -451,13 +451,21 @@ def test_our_refund_of_an_unknown_sum_decides_nothing(shop: Shop) -> None:
     shop.company.operations[ORDER][-1]["amount"] = None
     shop.company.orders[ORDER]["paymentStatus"] = "CAPTURED"
     look = shop.look("refund-1")
-    assert (look.standing, look.own, look.refunded) == (Standing.WORKING, Effect.DONE, None)
+    assert (look.standing, look.write_effect, look.refunded) == (
+        Standing.WORKING,
+        Effect.DONE,
+        None,
+    )
 
 
 def test_a_cancellation_of_a_hold_is_shown_as_ours(shop: Shop) -> None:
     sent = shop.cancel(shop.paid())
     look = shop.look("cancel-1")
-    assert (look.standing, look.own, look.own_id) == (Standing.UNDONE, Effect.DONE, sent.id)
+    assert (look.standing, look.write_effect, look.write_id) == (
+        Standing.UNDONE,
+        Effect.DONE,
+        sent.id,
+    )
     assert shop.money() == (ZERO, ZERO, ZERO)
 
 

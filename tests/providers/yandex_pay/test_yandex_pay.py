@@ -245,7 +245,7 @@ class TestYandexPay(CancelContract):
         company.prints_authorize = is_misprinted
         look = scene.look()
         sent = scene.cancel(look) if state == "held" else scene.refund(look)
-        company.still_shows = look.word
+        company.still_shows = look.provider_status
         seen = scene.look(reference=REFERENCE)
         assert (seen.standing, seen.cancellation_id) == (Standing.UNDONE, sent.id)
         assert scene.look().standing is look.standing
@@ -315,7 +315,9 @@ class TestYandexPay(CancelContract):
             scene.look()
 
     def test_an_absence_shows_the_companys_code(self, scene: Scene) -> None:
-        assert scene.look(PaymentKey("x")) == Look(Standing.ABSENT, word="ORDER_NOT_FOUND")
+        assert scene.look(PaymentKey("x")) == Look(
+            Standing.ABSENT, provider_status="ORDER_NOT_FOUND"
+        )
 
     def test_another_readable_refusal_of_a_look_is_told_by_its_code(self, scene: Scene) -> None:
         body = b'{"status":"fail","reasonCode":"OTHER","reason":"free text"}'
@@ -395,7 +397,7 @@ class TestYandexPay(CancelContract):
         assert call.headers["X-Request-Id"] == REFERENCE
         assert (sent.effect, sent.id) == (Effect.ACCEPTED, None)
         assert scene.look(reference=REFERENCE) == Look(
-            Standing.UNDONE, amount=Decimal("10.00"), currency="RUB", word="FAILED"
+            Standing.UNDONE, amount=Decimal("10.00"), currency="RUB", provider_status="FAILED"
         )
         assert scene.company.effects == {f"rollback:{ORDER}": 1}
 
@@ -486,14 +488,14 @@ class TestYandexPay(CancelContract):
     def test_a_recorded_order_is_read(self, scene: Scene) -> None:
         scene.company.inject("answer", "look", body=recorded("look_pending"))
         assert scene.look(SAMPLE) == Look(
-            Standing.PAYING, amount=Decimal("123.45"), currency="RUB", word="PENDING"
+            Standing.PAYING, amount=Decimal("123.45"), currency="RUB", provider_status="PENDING"
         )
 
     def test_a_recorded_cancellation_is_still_to_be_seen(self, scene: Scene) -> None:
         scene.key = SAMPLE
         scene.company.inject("answer", "cancel", body=recorded("cancel_pending"))
         sent = scene.cancel(Look(Standing.HELD))
-        assert (sent.effect, sent.word) == (Effect.ACCEPTED, "PENDING")
+        assert (sent.effect, sent.provider_status) == (Effect.ACCEPTED, "PENDING")
 
     @pytest.mark.parametrize(
         ("standing", "operation_id", "failures", "status"),
