@@ -190,16 +190,19 @@ def test_a_slow_company_is_left_in_time(hasty: Shops, fault: str, operation: str
         answers = list(pool.map(lambda one: timed(hasty, *one), asked))
     hasty.calm()
     for (act, payment_id), (answer, seconds) in zip(asked, answers, strict=True):
+        # A loaded machine may need longer than the half second to connect: then nothing was sent.
+        code = UNAVAILABLE if told(answer).get("code") == UNAVAILABLE else UNKNOWN
         if answer.status_code == 200:
             assert operation == "write"
-            assert_told(hasty, act, payment_id, answer, UNKNOWN)
+            assert_told(hasty, act, payment_id, answer, code)
         else:
-            assert_failed(act, payment_id, answer, UNKNOWN)
+            assert_failed(act, payment_id, answer, code)
         assert seconds < 3
     # Repeated before the company has done the first one: then it comes second, or not at all.
     for act, payment_id in asked:
         again = hasty.ask(act, payment_id)
-        assert again.status_code == 200 or told(again)["code"] in {UNKNOWN, "refund-pending"}
+        codes = {UNKNOWN, UNAVAILABLE, "refund-pending"}
+        assert again.status_code == 200 or told(again)["code"] in codes
     time.sleep(SLOW_SECONDS)
     for act, payment_id in asked:
         assert_true(hasty, act, payment_id)
