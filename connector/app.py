@@ -14,6 +14,7 @@ from connector.domain.errors import ConfigurationError, ProviderUnavailable
 from connector.domain.merchant import SUITE_PROVIDER
 from connector.domain.operation import Operation
 from connector.idempotency import IdempotentRunner
+from connector.merchants import Directory
 from connector.operations.cancel import Cancel
 from connector.operations.create import Create
 from connector.operations.notify import Notify
@@ -30,7 +31,6 @@ from connector.storage.requests import Requests
 from connector.storage.stories import Stories
 from connector.storage.vault import open_vault
 from connector.vtex import answers, routes
-from connector.vtex.auth import Directory
 from connector.vtex.callbacks import Callbacks
 from connector.vtex.manifest import manifest
 from connector.vtex.provider_fields import ProviderFields
@@ -106,7 +106,7 @@ def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
     callbacks = Callbacks(
         payments,
         _http("vtex", settings, bulkhead.CALLBACKS),
-        directory.merchant,
+        directory.by_id,
         enabled,
         vault.open_callback,
         settings.callback_hosts,
@@ -136,7 +136,7 @@ def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
                 Operation.REFUND: operations.refund.reconcile,
                 Operation.NOTIFICATION: operations.notify.reconcile,
             },
-            directory.merchant,
+            directory.by_id,
             settings.answer_seconds,
             callbacks.deliver_due,
         ),
@@ -257,7 +257,7 @@ def create_app(connector: Connector) -> Flask:
     app.register_blueprint(
         webhooks.blueprint(
             webhooks.Webhooks(
-                connector.directory.named,
+                connector.directory.by_name,
                 connector.providers,
                 operations.notify,
                 settings.answer_seconds,

@@ -16,10 +16,10 @@ from typing import Any
 from connector.domain.deadline import now
 from connector.domain.errors import ConfigurationError, InvalidRequest
 from connector.domain.merchant import Merchant, SettingsFrom
+from connector.merchants import STALE_SECONDS, Directory
 from connector.metrics import count_fields
 from connector.provider import Provider
 from connector.storage.merchants import Merchants
-from connector.vtex.auth import STALE_SECONDS, Directory
 from connector.vtex.manifest import field_name
 
 log = logging.getLogger(__name__)

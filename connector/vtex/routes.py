@@ -37,9 +37,10 @@ from connector.http_server import (
     respond,
     status_of,
 )
+from connector.merchants import Directory
 from connector.metrics import count_answer
 from connector.vtex import answers, schemas
-from connector.vtex.auth import Directory, shown_key
+from connector.vtex.auth import authenticate, is_of_suite, shown_key
 from connector.vtex.orders import load_creation
 from connector.vtex.provider_fields import ProviderFields
 from connector.vtex.schemas import PAYMENT_ID, InboundRequest
@@ -158,7 +159,7 @@ class Endpoints:
     def _merchant(self) -> Merchant:
         """Find whose request it is. From then on its body may be read."""
         try:
-            merchant = self.directory.authenticate(request.headers)
+            merchant = authenticate(self.directory, request.headers)
         except ConfigurationError:
             # Known, only its settings cannot be read.
             g.is_known = True
@@ -175,7 +176,7 @@ class Endpoints:
         return endpoint.answer(merchant, asked, deadline)
 
     def _seconds(self) -> float:
-        if self.directory.is_suite(request.headers):
+        if is_of_suite(self.directory, request.headers):
             return min(self.suite_seconds, self.answer_seconds)
         return self.answer_seconds
 

@@ -1,18 +1,15 @@
 import hmac
-import threading
-import time
 from typing import Any
 
 import pytest
 from werkzeug.datastructures import Headers
 
-from connector.domain.errors import NotAuthenticated, StorageUnavailable
-from connector.domain.merchant import CapturedPolicy
+from connector import merchants
+from connector.domain.errors import NotAuthenticated
+from connector.merchants import Directory
 from connector.storage import merchants as storage
 from connector.storage.entries import Credentials
-from connector.storage.merchant_statements import TOUCH
-from connector.vtex import auth
-from connector.vtex.auth import Directory
+from connector.vtex.auth import authenticate
 from tests.rig import Rig, headers
 
 
@@ -23,19 +20,13 @@ def directory(rig: Rig) -> Directory:
 
 def name_of(found_in: Directory, credentials: dict[str, str]) -> str | None:
     try:
-        return found_in.authenticate(Headers(credentials)).name
+        return authenticate(found_in, Headers(credentials)).name
     except NotAuthenticated:
         return None
 
 
 def with_token(credentials: Credentials, token: str) -> dict[str, str]:
     return headers(Credentials("", "", credentials.app_key, token))
-
-
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a Directory ask the database each time."""
-    monkeypatch.setattr(auth, "FRESH_SECONDS", -1.0)
 
 
 # Headers.
@@ -146,7 +137,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return digest(token)
 
     monkeypatch.setattr(hmac, "compare_digest", counted_compare)
-    monkeypatch.setattr(auth, "digest", counted_digest)
+    monkeypatch.setattr(merchants, "digest", counted_digest)
     return done
 
 
@@ -164,148 +155,3 @@ def test_every_attempt_costs_the_same_work(
     found = name_of(directory(rig), asked)
     assert found == ("shop" if how == "right" else None)
     assert work == ["digest", "compare", "compare"]
-
-
-# Rotation and disabling.
-
-
-@pytest.mark.usefixtures("at_once")
-def test_two_tokens_are_live_and_a_third_ends_the_first(rig_on_both: Rig) -> None:
-    rig = rig_on_both
-    first = rig.add()
-    found_in = directory(rig)
-    second = rig.connector.merchants.rotate_token("shop")
-    assert ["shop", "shop"] == [name_of(found_in, headers(one)) for one in (first, second)]
-    third = rig.connector.merchants.rotate_token("shop")
-    live = [name_of(found_in, headers(one)) for one in (first, second, third)]
-    assert live == [None, "shop", "shop"]
-    assert 1 == len({one.app_key for one in (first, second, third)})
-
-
-def test_the_tokens_of_another_merchant_survive_a_rotation(rig_on_both: Rig) -> None:
-    other = rig_on_both.add(name="other")
-    rig_on_both.add()
-    for _ in range(3):
-        rig_on_both.connector.merchants.rotate_token("shop")
-    assert name_of(directory(rig_on_both), headers(other)) == "other"
-
-
-@pytest.mark.usefixtures("at_once")
-def test_a_disabled_merchant_is_refused_and_still_found_by_its_id(rig_on_both: Rig) -> None:
-    own = rig_on_both.add()
-    found_in = directory(rig_on_both)
-    merchant = found_in.authenticate(Headers(headers(own)))
-    rig_on_both.connector.merchants.disable("shop")
-    assert name_of(found_in, headers(own)) is None
-    assert found_in.merchant(merchant.id).name == "shop"
-
-
-# Changes of other processes.
-
-
-def changes(rig: Rig) -> list[tuple[str, Any]]:
-    merchants = rig.connector.merchants
-    policy = CapturedPolicy.MANUAL
-    return [
-        ("add", lambda: merchants.add("new", "sandbox", {}, sandbox=False, captured=policy)),
-        ("rotate", lambda: merchants.rotate_token("shop")),
-    ]
-
-
-@pytest.mark.parametrize("change", ["add", "rotate"])
-@pytest.mark.usefixtures("at_once")
-def test_a_change_of_another_process_is_noticed(rig_on_both: Rig, change: str) -> None:
-    own = rig_on_both.add()
-    found_in = directory(rig_on_both)
-    assert name_of(found_in, headers(own)) == "shop"
-    made = dict(changes(rig_on_both))[change]()
-    assert name_of(found_in, headers(made)) == made.merchant
-
-
-@pytest.mark.usefixtures("at_once")
-def test_changed_settings_are_noticed(rig_on_both: Rig) -> None:
-    own = rig_on_both.add()
-    found_in = directory(rig_on_both)
-    for value in ("old", "new"):
-        rig_on_both.connector.merchants.update("shop", {"key": value})
-        assert {"key": value} == found_in.authenticate(Headers(headers(own))).settings
-
-
-@pytest.mark.slow
-def test_a_change_arrives_within_5_seconds(rig_on_both: Rig) -> None:
-    own = rig_on_both.add()
-    found_in = directory(rig_on_both)
-    assert name_of(found_in, headers(own)) == "shop"
-    rig_on_both.connector.merchants.disable("shop")
-    until = time.monotonic() + 5
-    while name_of(found_in, headers(own)):
-        assert time.monotonic() < until
-        time.sleep(0.1)
-
-
-def test_two_changes_at_once_are_both_noticed(
-    rig_on_both: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The later of two transactions that began together commits after a Directory looked."""
-    first, second = rig_on_both.add(name="first"), rig_on_both.add(name="second")
-    found_in = directory(rig_on_both)
-    monkeypatch.setattr(auth, "FRESH_SECONDS", -1.0)
-    assert name_of(found_in, headers(second)) == "second"
-    database = rig_on_both.connector.database
-    touched, looked = threading.Event(), threading.Event()
-
-    def disable_slowly() -> None:
-        with database.write() as connection:
-            connection.run("UPDATE merchants SET disabled = :yes WHERE name = 'second'", yes=True)
-            connection.run(TOUCH, name="second")
-            touched.set()
-            looked.wait(1)
-
-    slow = threading.Thread(target=disable_slowly)
-    slow.start()
-    touched.wait(5)
-    rig_on_both.connector.merchants.disable("first")
-    assert name_of(found_in, headers(first)) is None
-    looked.set()
-    slow.join()
-    assert name_of(found_in, headers(second)) is None
-
-
-def test_between_two_looks_the_database_is_not_asked(rig: Rig) -> None:
-    own = rig.add()
-    found_in = directory(rig)
-    assert name_of(found_in, headers(own)) == "shop"
-    rig.execute("ALTER TABLE merchants RENAME TO gone")
-    assert [name_of(found_in, headers(own)) for _ in range(20)] == ["shop"] * 20
-
-
-def test_without_a_database_nobody_is_let_in(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = rig.add()
-    found_in = directory(rig)
-    assert name_of(found_in, headers(own)) == "shop"
-    rig.execute("ALTER TABLE merchants RENAME TO gone")
-    monkeypatch.setattr(auth, "FRESH_SECONDS", -1.0)
-    monkeypatch.setattr(auth, "STALE_SECONDS", -1.0)
-    with pytest.raises(StorageUnavailable):
-        found_in.authenticate(Headers(headers(own)))
-
-
-def test_fifty_requests_at_once_ask_the_database_once(rig: Rig) -> None:
-    own = rig.add()
-    found_in = directory(rig)
-    asked: list[int] = []
-    revision = rig.connector.merchants.revision
-    rig.connector.merchants.revision = lambda: (asked.append(1), revision())[1]  # type: ignore[method-assign]
-    found: list[str | None] = []
-    ready = threading.Barrier(50)
-
-    def ask() -> None:
-        ready.wait()
-        found.append(name_of(found_in, headers(own)))
-
-    threads = [threading.Thread(target=ask) for _ in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (["shop"] * 50, 1) == (found, len(asked))

@@ -12,6 +12,7 @@ from connector.domain.merchant import Merchant, SettingsFrom
 from connector.storage.entries import Entry
 from connector.storage.merchants import Merchants
 from connector.storage.vault import Vault
+from connector.vtex.auth import authenticate
 from connector.vtex.manifest import field_name
 from connector.vtex.provider_fields import MOST_WRITES, ProviderFields
 from tests.companies.cryptomus import Cryptomus
@@ -194,21 +195,21 @@ def test_two_requests_at_once_with_new_values_both_use_them(
 
 
 def test_another_process_learns_of_it(shop: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connector.vtex.auth.FRESH_SECONDS", -1.0)
+    monkeypatch.setattr("connector.merchants.FRESH_SECONDS", -1.0)
     own = headers(shop.merchants["shop"])
-    asked = shop.connector.directory.authenticate(own)
+    asked = authenticate(shop.connector.directory, own)
     changed = applied(shop, entries(shop, api_secret=NEW_SECRET), asked)
-    assert changed == shop.connector.directory.authenticate(own)
-    assert changed == shop.connector.directory.merchant(asked.id)
+    assert changed == authenticate(shop.connector.directory, own)
+    assert changed == shop.connector.directory.by_id(asked.id)
 
 
 def test_its_own_change_is_seen_before_the_database_is_asked_again(shop: Rig) -> None:
     own = headers(shop.merchants["shop"])
-    asked = shop.connector.directory.authenticate(own)
+    asked = authenticate(shop.connector.directory, own)
     changed = applied(shop, entries(shop, api_secret=NEW_SECRET), asked)
     shop.execute("ALTER TABLE merchants RENAME TO gone")
-    assert changed == shop.connector.directory.authenticate(own)
-    assert changed == shop.connector.directory.merchant(asked.id)
+    assert changed == authenticate(shop.connector.directory, own)
+    assert changed == shop.connector.directory.by_id(asked.id)
 
 
 def test_no_value_is_shown_or_stored_in_the_clear(

@@ -8,7 +8,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from connector.app import create_app
-from connector.vtex.auth import SUITE_NAME
+from connector.domain.merchant import SUITE_NAME
 from tests.companies.tranzzo import TranzzoCompany
 from tests.rig import Rig, headers
 

@@ -1,0 +1,156 @@
+"""Who a key belongs to, for all who ask: VTEX's side, the webhooks, reconcile and the callbacks.
+
+The merchants are kept in memory, so that no request needs a query to find its own.
+"""
+
+import hmac
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from connector.domain.errors import (
+    ConfigurationError,
+    MerchantExists,
+    NotAuthenticated,
+    Stranger,
+    SuiteOff,
+    UnknownMerchant,
+)
+from connector.domain.merchant import SUITE_NAME, SUITE_PROVIDER, CapturedPolicy, Merchant
+from connector.storage.entries import Entry, digest
+from connector.storage.merchants import LIVE_TOKENS, Merchants
+
+# Seconds for which a snapshot of the merchants is used before the database is asked for changes;
+# and for which it is still used while another thread asks. A change must arrive within 5 s.
+FRESH_SECONDS = 2.0
+STALE_SECONDS = 4.0
+# The token of an unknown AppKey is compared with these, so that the work is the same as for a
+# known one.
+_NOBODYS_DIGESTS = (digest("nobody"),) * LIVE_TOKENS
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    """The merchants at one moment; `asked_at` is monotonic."""
+
+    revision: tuple[int, int]
+    asked_at: float
+    by_app_key: Mapping[str, Entry] = field(default_factory=dict)
+    by_id: Mapping[int, Merchant] = field(default_factory=dict)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Merchant]:
+        return {merchant.name: merchant for merchant in self.by_id.values()}
+
+    def with_merchant(self, merchant: Merchant) -> "_Snapshot":
+        """Put a merchant's new settings in the place of the old ones."""
+        entries = {
+            key: replace(entry, merchant=merchant, is_readable=True)
+            for key, entry in self.by_app_key.items()
+            if entry.merchant.id == merchant.id
+        }
+        return _Snapshot(
+            self.revision,
+            self.asked_at,
+            {**self.by_app_key, **entries},
+            {**self.by_id, merchant.id: merchant},
+        )
+
+
+class Directory:
+    """Finds merchants. With `suite` it has one for VTEX's test suite, too."""
+
+    def __init__(self, merchants: Merchants, *, suite: bool = False) -> None:
+        self._merchants = merchants
+        self.has_suite = suite
+        self._suite_merchant: Merchant | None = None
+        self._refreshing = threading.Lock()
+        self._snapshot = _Snapshot(revision=(-1, -1), asked_at=-STALE_SECONDS)
+
+    def by_keys(self, app_key: str, app_token: str) -> Merchant:
+        """Find the merchant that a pair of keys belongs to.
+
+        Raises NotAuthenticated, ConfigurationError.
+        """
+        entry = self._current().by_app_key.get(app_key)
+        is_right = _is_right(app_token, entry.digests if entry else ())
+        if not (app_key and app_token):
+            raise NotAuthenticated(reason=Stranger.MISSING)
+        if entry is None:
+            raise NotAuthenticated(reason=Stranger.UNKNOWN_KEY)
+        if not is_right:
+            raise NotAuthenticated(reason=Stranger.WRONG_TOKEN)
+        if entry.is_disabled:
+            raise NotAuthenticated(reason=Stranger.DISABLED)
+        if not entry.is_readable:
+            raise ConfigurationError("The connector lacks the key of this merchant's settings")
+        return entry.merchant
+
+    def by_id(self, merchant_id: int) -> Merchant:
+        """Find a merchant, also a disabled one: the work that was begun for it is finished."""
+        return _present(self._current().by_id.get(merchant_id))
+
+    def by_name(self, name: str) -> Merchant:
+        """Find a merchant, also a disabled one, by the name that a notification's address has."""
+        return _present(self._current().by_name.get(name))
+
+    def of_suite(self) -> Merchant:
+        """Return the merchant of VTEX's test suite; its first request makes it. Raises SuiteOff."""
+        if not self.has_suite:
+            raise SuiteOff(reason=Stranger.TEST_SUITE)
+        if self._suite_merchant is None:
+            with suppress(MerchantExists):
+                self._merchants.add(
+                    SUITE_NAME, SUITE_PROVIDER, {}, sandbox=True, captured=CapturedPolicy.MANUAL
+                )
+            self._suite_merchant = self._merchants.entry(SUITE_NAME).merchant
+        return self._suite_merchant
+
+    def replace(self, merchant: Merchant) -> None:
+        """Use a merchant's new settings at once, until they are read from the database."""
+        with self._refreshing:
+            self._snapshot = self._snapshot.with_merchant(merchant)
+
+    def _current(self) -> _Snapshot:
+        """Return a snapshot that is fresh, or nearly fresh while another thread renews it."""
+        age = time.monotonic() - self._snapshot.asked_at
+        if age > FRESH_SECONDS and self._refreshing.acquire(blocking=age > STALE_SECONDS):
+            try:
+                self._refresh()
+            finally:
+                self._refreshing.release()
+        return self._snapshot
+
+    def _refresh(self) -> None:
+        asked_at = time.monotonic()
+        if asked_at - self._snapshot.asked_at <= FRESH_SECONDS:
+            return
+        revision = self._merchants.revision()
+        if revision == self._snapshot.revision:
+            self._snapshot = replace(self._snapshot, asked_at=asked_at)
+            return
+        entries = self._merchants.entries()
+        self._snapshot = _Snapshot(
+            revision,
+            asked_at,
+            {entry.app_key: entry for entry in entries},
+            {entry.merchant.id: entry.merchant for entry in entries},
+        )
+
+
+def _is_right(app_token: str, digests: tuple[str, ...]) -> bool:
+    """Compare a token with a merchant's live ones: the same work for any number of them."""
+    given = digest(app_token)
+    compared = [
+        hmac.compare_digest(given, live) for live in (*digests, *_NOBODYS_DIGESTS)[:LIVE_TOKENS]
+    ]
+    return any(compared[: len(digests)])
+
+
+def _present(merchant: Merchant | None) -> Merchant:
+    if merchant is None:
+        raise UnknownMerchant
+    return merchant
