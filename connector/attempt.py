@@ -14,20 +14,14 @@ from connector.domain.operation import (
     Outcome,
     Reply,
     Request,
-    Write,
     write_reference,
 )
 from connector.domain.payment import Effect, Payment
 from connector.domain.story import MOST_ATTEMPTS, Kind, Step
+from connector.domain.write import STATE_AFTER, Write, WriteState
 
-# How a write ended, as it is stored; what is not here is still open. One that the company
-# accepted is only looked at; one that left no trace in time is lost, until it turns up after all.
-_ENDS = {Effect.DONE: "done", Effect.FAILED: "failed", Effect.REFUSED: "refused"}
-WITHDRAWN, ACCEPTED, LOST = "withdrawn", "accepted", "lost"
-_OPEN = {"open", ACCEPTED}
-
-# How writes ended, by action and number.
-Closed = Mapping[tuple[str, int], str]
+# The states of writes that changed, by action and number.
+Closed = Mapping[tuple[str, int], WriteState]
 # Makes VTEX's answer of an outcome.
 Render = Callable[[Outcome], Reply]
 
@@ -60,7 +54,7 @@ class Attempt:
         self.looks = due.looks if due else 0
         self.payment = lease.payment
         self.writes = list(lease.writes)
-        self.closed: dict[tuple[str, int], str] = {}
+        self._recorded = {write.key: write.state for write in lease.writes}
         self.is_new = False
         is_told = lease.attempt <= MOST_ATTEMPTS or due is not None
         self.steps = [] if is_told else [Step(Kind.ASKED, lease.attempt)]
@@ -87,33 +81,44 @@ class Attempt:
     def open_write(self, *actions: str) -> Write | None:
         """Return the latest write of these kinds whose outcome is not known, if there is one."""
         for write in reversed(self.writes):
-            if write.state in _OPEN and write.action in actions:
+            if write.is_open and write.action in actions:
                 return write
         return None
 
     def has_open(self) -> bool:
         """Whether a write of this request may still take effect, or turn up after all."""
         own = [write for write in self.writes if write.claim_id == self.lease.claim_id]
-        return any(write.state in {*_OPEN, LOST} for write in own)
+        return any(write.may_take_effect for write in own)
 
     def ended(self, action: str, effect: Effect) -> int:
         """Count the earlier writes of this payment that ended so."""
-        state = _ENDS[effect]
-        return sum(write.action == action and write.state == state for write in self.lease.writes)
+        state = STATE_AFTER[effect]
+        return sum(write.action == action and write.state is state for write in self.lease.writes)
 
-    def close(self, write: Write, state: str) -> None:
-        """Say how a write ended."""
-        self.closed[write.action, write.number] = state
-        same = (write.action, write.number)
+    @property
+    def closed(self) -> Closed:
+        """The states that are to be recorded, where they differ from those that are."""
+        return {
+            write.key: write.state
+            for write in self.writes
+            if write.state is not self._recorded.get(write.key, WriteState.OPEN)
+        }
+
+    def close(self, write: Write, state: WriteState) -> None:
+        """Say how a write ended. Until that is recorded, a look may still correct it.
+
+        Raises ValueError for a state that the recorded one never becomes.
+        """
+        recorded = self._recorded.get(write.key, WriteState.OPEN)
+        ended = replace(write, state=recorded).moved(state)
         self.writes = [
-            replace(one, state=state) if (one.action, one.number) == same else one
-            for one in self.writes
+            replace(one, state=ended.state) if one.key == write.key else one for one in self.writes
         ]
 
     def end_write(self, effect: Effect) -> None:
         """Say what is known of the write that was started."""
-        if self._sent and effect is not Effect.UNKNOWN:
-            self.close(self._sent, _ENDS.get(effect, ACCEPTED))
+        if self._sent and effect in STATE_AFTER:
+            self.close(self._sent, STATE_AFTER[effect])
 
     def withdraw_write(self) -> None:
         """Say that the write was not sent after all: no trace of it can turn up there.
@@ -121,7 +126,7 @@ class Attempt:
         An earlier one under the same reference still may.
         """
         if self.is_new and self._sent:
-            self.close(self._sent, WITHDRAWN)
+            self.close(self._sent, WriteState.WITHDRAWN)
 
     def references(self, action: str) -> Iterator[str]:
         """Give the references of this request's next writes of a kind.
@@ -129,7 +134,7 @@ class Attempt:
         They depend on its own writes only, so that a database that lost its newest rows gives
         those again under which the company knows the writes. One that was withdrawn is unused.
         """
-        used = {write.reference for write in self.writes if write.state != WITHDRAWN}
+        used = {write.reference for write in self.writes if write.state is not WriteState.WITHDRAWN}
         for number in itertools.count(1):
             reference = write_reference(self.lease.claim_id, action, number)
             if reference not in used:
@@ -156,7 +161,7 @@ class Attempt:
         write = None if reference else self.open_write(action)
         self.is_new = write is None or is_new
         if write and is_new:
-            self.close(write, _ENDS[Effect.FAILED])
+            self.close(write, WriteState.FAILED)
         if write is None or is_new:
             number = 1 + sum(write.action == action for write in self.writes)
             write = Write(
@@ -173,6 +178,7 @@ class Attempt:
         step = Step(Kind.SENT, action=action, reference=write.reference, amount=write.amount)
         self.note(replace(step, message=shown))
         self._storage.start_write(self.lease, write, self.payment, self.closed, self.steps)
+        self._recorded = {one.key: one.state for one in self.writes}
         self.steps, self.has_sent = [], True
         self._sent = write
         return write.reference

@@ -40,10 +40,10 @@ from connector.domain.operation import (
     Request,
     State,
     StoredReply,
-    Write,
 )
 from connector.domain.payment import Payment, PaymentStatus
 from connector.domain.story import Step
+from connector.domain.write import Write
 
 log = logging.getLogger(__name__)
 

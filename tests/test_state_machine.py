@@ -1,12 +1,10 @@
 """A payment's status moves as one table says, whatever is asked for in whatever order."""
 
 import logging
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from itertools import count, product
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,11 +21,11 @@ from connector.domain.operation import (
     Reply,
     SettleRequest,
     State,
-    Write,
     write_reference,
 )
 from connector.domain.order import Order
 from connector.domain.payment import TRANSITIONS, Payment, PaymentKey, PaymentStatus
+from connector.domain.write import Write
 from connector.http_client import HttpClient
 from connector.idempotency import IdempotentRunner
 from connector.operations.cancel import Cancel
@@ -37,9 +35,9 @@ from connector.operations.settle import Settle
 from connector.provider import Hosts
 from connector.providers.sandbox import Sandbox
 from connector.vtex import answers
+from tests.diagrams import diagram, drawn
 from tests.storage.store import Store
 
-ARCHITECTURE = Path(__file__).parents[1] / "docs" / "architecture.md"
 LEASE_SECONDS = 23.0
 # The cards of VTEX's test suite that are decided at once.
 CARDS = {PaymentStatus.APPROVED: "4444333322221111", PaymentStatus.DENIED: "4444333322221112"}
@@ -48,19 +46,10 @@ CARDS = {PaymentStatus.APPROVED: "4444333322221111", PaymentStatus.DENIED: "4444
 # The table.
 
 
-def diagram() -> str:
-    """Draw the table. What it returns stands in docs/architecture.md."""
-    lines = ["stateDiagram-v2", f"    [*] --> {PaymentStatus.PENDING}"]
-    for status in PaymentStatus:
-        followers = [one for one in PaymentStatus if one in TRANSITIONS[status]]
-        lines += [f"    {status} --> {one}" for one in followers or ["[*]"]]
-    return "\n".join(lines)
-
-
 def test_the_documentation_draws_the_table() -> None:
-    drawn = re.findall(r"```mermaid\n(stateDiagram.*?)\n```", ARCHITECTURE.read_text(), re.DOTALL)
-    update = f"Put this into the block in docs/architecture.md:\n{diagram()}"
-    assert drawn == [diagram()], update
+    expected = diagram(TRANSITIONS, PaymentStatus.PENDING)
+    update = f"Put this into the block in docs/architecture.md:\n{expected}"
+    assert expected == drawn("The state of a payment"), update
 
 
 def test_every_status_is_in_the_table() -> None:

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from connector.domain.order import Order
 from connector.domain.payment import Payment, PaymentKey
+from connector.domain.write import Write
 
 # The root of every identifier this connector derives. Never change it: references already sent
 # to a company and ids already told to VTEX come from it.
@@ -152,30 +153,6 @@ class Reply:
     body: bytes
     code: str | None = None
     after: Callable[[], object] | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True)
-class Write:
-    """A write that was started at the company for a payment, and what is known of it.
-
-    `reference` is ours; `number` counts the writes of this payment's `action`. `state` is
-    "open" until it is known how it ended: "done", "failed", "refused" (the
-    company would not begin it) or "withdrawn" (it was not sent). "accepted" is one the company
-    said it will do, "lost" one that left no trace in time. `age` is in seconds.
-    `failures_before` counts the failed ends that a look showed before this one was sent,
-    `refunded_before` is what was returned by then. `claim_id` and `amount` say which request it
-    was for, and how much; the amount is None where it was all.
-    """
-
-    action: str
-    number: int
-    reference: str
-    state: str = "open"
-    age: float = 0.0
-    failures_before: int = 0
-    claim_id: str | None = None
-    amount: Decimal | None = None
-    refunded_before: Decimal | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from connector.domain.errors import (
     RequestMismatch,
     Rule,
 )
-from connector.domain.operation import CreateRequest, Outcome, State, Write
+from connector.domain.operation import CreateRequest, Outcome, State
 from connector.domain.order import Order
 from connector.domain.payment import (
     CreateResult,
@@ -26,6 +26,7 @@ from connector.domain.payment import (
     Standing,
     WriteResult,
 )
+from connector.domain.write import Write, WriteState
 from connector.operations.acceptance import check_order
 from connector.operations.ending import EndJob
 from connector.operations.job import CREATE, approve
@@ -77,7 +78,9 @@ class CreateJob(EndJob):
 
     def _is_there(self, attempt: Attempt) -> bool:
         created = [write.state for write in attempt.writes if write.action == CREATE]
-        return "done" in created or (self.provider.is_adopting and attempt.payment.is_created)
+        return WriteState.DONE in created or (
+            self.provider.is_adopting and attempt.payment.is_created
+        )
 
     def work_in_a_slot(self, attempt: Attempt) -> Outcome:
         return self.redacted(self._work, attempt)
@@ -132,7 +135,7 @@ class CreateJob(EndJob):
             # The create stays open, so that its repeat has the same reference.
             return self._create(attempt, is_watched=False)
         if write:
-            attempt.close(write, "done")
+            attempt.close(write, WriteState.DONE)
         if approve(attempt, look):
             return ended(attempt.payment)
         # Nobody can pay a payment whose page's address was lost with the company's answer.
@@ -146,10 +149,10 @@ class CreateJob(EndJob):
     def _absent_again(self, attempt: Attempt) -> Outcome:
         """Create it after all, unless a create of ours may still arrive there."""
         write = _last(attempt)
-        if write is None or write.state == "done":
+        if write is None or write.state is WriteState.DONE:
             return _waiting(None)
         is_over = write.age >= self.lease_seconds or self.provider.create_is_idempotent
-        if write.state == "open" and not is_over:
+        if write.state is WriteState.OPEN and not is_over:
             raise OutcomeUnknown(reason=Rule.CREATE_MAY_ARRIVE)
         if attempt.payment.is_cancel_asked:
             return self._denied(attempt, "VTEX cancelled the payment before it was created")
@@ -226,7 +229,7 @@ class CreateJob(EndJob):
 def _last(attempt: Attempt) -> Write | None:
     """Return the latest create that may have reached the company."""
     reached = [write for write in attempt.writes if write.action == CREATE]
-    maybe = [write for write in reached if write.state in {"open", "done"}]
+    maybe = [write for write in reached if write.state in {WriteState.OPEN, WriteState.DONE}]
     return maybe[-1] if maybe else None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from connector.attempt import LOST, Attempt
+from connector.attempt import Attempt
 from connector.domain.errors import OutcomeUnknown, OutOfTime, ProviderRefused, Rule
 from connector.domain.merchant import CapturedPolicy
 from connector.domain.money import is_within
@@ -13,7 +13,6 @@ from connector.domain.operation import (
     Operation,
     Outcome,
     State,
-    Write,
     own_cancellation_id,
 )
 from connector.domain.payment import (
@@ -24,6 +23,7 @@ from connector.domain.payment import (
     Standing,
     WriteResult,
 )
+from connector.domain.write import Write, WriteState
 from connector.operations import job
 from connector.operations.job import CANCEL_BY_REFUND, MOST_WRITES
 from connector.operations.parts import gone
@@ -157,8 +157,8 @@ class EndJob(ValueJob):
         """
         return attempt.payment.status in _SEEN or any(
             write.action != job.CREATE
-            or write.state == "done"
-            or (write.state == "open" and write.age < self.lease_seconds)
+            or write.state is WriteState.DONE
+            or (write.state is WriteState.OPEN and write.age < self.lease_seconds)
             for write in attempt.writes
         )
 
@@ -196,9 +196,11 @@ class EndJob(ValueJob):
             return
         its_fate = job.fate(write, self.look(attempt, write))
         if its_fate is Effect.FAILED:
-            attempt.close(write, "failed")
-        elif its_fate is None and write.state == "open" and write.age >= self.lease_seconds:
-            attempt.close(write, LOST)
+            attempt.close(write, WriteState.FAILED)
+        elif (
+            its_fate is None and write.state is WriteState.OPEN and write.age >= self.lease_seconds
+        ):
+            attempt.close(write, WriteState.LOST)
         else:
             raise OutcomeUnknown(reason=Rule.REFUND_MAY_COME)
 
@@ -208,7 +210,7 @@ class EndJob(ValueJob):
         As long as a lease: the connection it was sent on is closed by then. What the company
         accepted is only looked at.
         """
-        has_ended = write.state == "open" and write.age >= self.lease_seconds
+        has_ended = write.state is WriteState.OPEN and write.age >= self.lease_seconds
         if not self.provider.refund_is_idempotent and not has_ended:
             raise OutcomeUnknown(reason=Rule.REFUND_MAY_COME)
 

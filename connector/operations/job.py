@@ -16,7 +16,7 @@ from connector.domain.errors import (
     ProviderRefused,
 )
 from connector.domain.merchant import Account, Merchant
-from connector.domain.operation import Outcome, Request, Write
+from connector.domain.operation import Outcome, Request
 from connector.domain.payment import (
     CreateResult,
     Effect,
@@ -27,6 +27,7 @@ from connector.domain.payment import (
     Standing,
     WriteResult,
 )
+from connector.domain.write import Write
 from connector.operations.noted import noted
 from connector.provider import Provider
 

@@ -2,12 +2,10 @@
 
 from decimal import Decimal
 
-from connector.attempt import LOST, Attempt
+from connector.attempt import Attempt
 from connector.domain.payment import Look
+from connector.domain.write import WriteState
 from connector.operations.job import REFUND, TAKEN
-
-# How refunds that may have returned money stand, where that is not known for certain.
-_OPEN = {"open", "accepted", LOST}
 
 
 def gone(look: Look, attempt: Attempt) -> Decimal:
@@ -22,7 +20,7 @@ def gone(look: Look, attempt: Attempt) -> Decimal:
 def _by_a_person(look: Look, attempt: Attempt) -> Decimal:
     """Return what was given back beyond VTEX's refunds, none while one of these is open."""
     refunds = [write for write in attempt.writes if write.action == REFUND]
-    if look.refunded is None or any(write.state in _OPEN for write in refunds):
+    if look.refunded is None or any(write.may_take_effect for write in refunds):
         return Decimal()
-    ours = sum(write.amount or Decimal() for write in refunds if write.state == "done")
+    ours = sum(write.amount or Decimal() for write in refunds if write.state is WriteState.DONE)
     return max(look.refunded - ours, Decimal())

@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import cast
 
-from connector.attempt import LOST, Attempt
+from connector.attempt import Attempt
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     IllegalTransition,
@@ -24,10 +24,10 @@ from connector.domain.operation import (
     Outcome,
     RefundRequest,
     Reply,
-    Write,
     own_refund_id,
 )
 from connector.domain.payment import Effect, Look, PaymentStatus, Standing, WriteResult
+from connector.domain.write import Write, WriteState
 from connector.idempotency import IdempotentRunner
 from connector.operations import job, refunds
 from connector.operations.job import MOST_WRITES, REFUND, TAKEN, Job, fate
@@ -72,7 +72,7 @@ class _RefundJob(Job):
 
     def work(self, attempt: Attempt) -> Outcome:
         """Do what is still to be done, in a slot unless it is nothing."""
-        if refunds.own(attempt, "done"):
+        if refunds.own(attempt, WriteState.DONE):
             return self._done(attempt)
         with self.provider.slot():
             return self.work_in_a_slot(attempt)
@@ -81,7 +81,7 @@ class _RefundJob(Job):
         return self.redacted(self._work, attempt)
 
     def _work(self, attempt: Attempt) -> Outcome:
-        if refunds.own(attempt, "done"):
+        if refunds.own(attempt, WriteState.DONE):
             return self._done(attempt)
         write, status = attempt.open_write(REFUND), attempt.payment.status
         if status in _OVER and not write:
@@ -92,7 +92,7 @@ class _RefundJob(Job):
         if write:
             self._find_out(write, look, attempt)
         self._find_the_lost(look, attempt)
-        if refunds.own(attempt, "done"):
+        if refunds.own(attempt, WriteState.DONE):
             return self._done(attempt)
         if forgotten := self._find_the_forgotten(look, attempt):
             return forgotten
@@ -107,28 +107,28 @@ class _RefundJob(Job):
         """
         its_fate = fate(write, look)
         if its_fate is Effect.DONE:
-            attempt.close(write, "done")
+            attempt.close(write, WriteState.DONE)
         elif its_fate is Effect.FAILED:
-            attempt.close(write, "failed")
+            attempt.close(write, WriteState.FAILED)
         elif its_fate is Effect.ACCEPTED or not self._has_surely_ended(write, attempt):
             held_back = OutcomeUnknown if refunds.is_own(write, attempt) else PaymentBusy
             raise held_back(reason=Rule.REFUND_MAY_COME)
         elif not refunds.is_own(write, attempt):
-            attempt.close(write, LOST)
+            attempt.close(write, WriteState.LOST)
 
     def _find_the_lost(self, look: Look, attempt: Attempt) -> None:
         """Know a refund of ours that took effect after all, later than anybody waited.
 
         What was returned beyond what we know of is it, or a person's: then nothing is sent.
         """
-        lost = refunds.own(attempt, LOST)
+        lost = refunds.own(attempt, WriteState.LOST)
         if not lost:
             return
         is_all = look.refunded is None and look.standing is Standing.UNDONE
         all_of_it = attempt.payment.settled if is_all else None
         beyond = (look.refunded or all_of_it or Decimal()) - refunds.ours(attempt)
         if beyond >= self.value:
-            attempt.close(lost[-1], "done")
+            attempt.close(lost[-1], WriteState.DONE)
         elif beyond > 0:
             raise OutcomeUnknown(reason=Rule.PART_RETURNED)
 
@@ -166,7 +166,7 @@ class _RefundJob(Job):
         return is_repeat or self._is_too_old_to_come(write)
 
     def _is_too_old_to_come(self, write: Write) -> bool:
-        return write.state == "open" and write.age >= self.lease_seconds
+        return write.state is WriteState.OPEN and write.age >= self.lease_seconds
 
     def _without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
         if look.standing is Standing.WORKING:
@@ -184,7 +184,7 @@ class _RefundJob(Job):
         if write := attempt.open_write(REFUND):
             if not self._is_too_old_to_come(write):
                 raise OutcomeUnknown(reason=Rule.REFUND_MAY_COME)
-            attempt.close(write, LOST)
+            attempt.close(write, WriteState.LOST)
         return refunds.manual(reason)
 
     def _beyond_the_provider(self, look: Look, attempt: Attempt) -> Outcome | None:
@@ -208,7 +208,7 @@ class _RefundJob(Job):
         while write := attempt.open_write(*job.CANCELLATION_WRITES):
             if write.action == job.CANCEL_BY_REFUND and not self._has_surely_ended(write, attempt):
                 raise OutcomeUnknown(reason=Rule.CANCELLATION_MAY_COME)
-            attempt.close(write, LOST)
+            attempt.close(write, WriteState.LOST)
 
     def _limit(self, look: Look, attempt: Attempt) -> Decimal | None:
         """Return what may be refunded in all: what was taken, as far as anybody knows."""

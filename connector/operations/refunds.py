@@ -2,9 +2,10 @@
 
 from decimal import Decimal
 
-from connector.attempt import LOST, Attempt
-from connector.domain.operation import REFUND_MANUALLY, REFUNDED_LATE, Outcome, State, Write
+from connector.attempt import Attempt
+from connector.domain.operation import REFUND_MANUALLY, REFUNDED_LATE, Outcome, State
 from connector.domain.payment import Effect, Look
+from connector.domain.write import Write, WriteState
 from connector.operations.job import REFUND, fate
 
 
@@ -16,19 +17,19 @@ def is_own(write: Write, attempt: Attempt) -> bool:
     return write.claim_id == attempt.lease.claim_id
 
 
-def own(attempt: Attempt, state: str) -> list[Write]:
+def own(attempt: Attempt, state: WriteState) -> list[Write]:
     """Return this request's own refunds that ended so."""
     refunds = [write for write in attempt.writes if write.action == REFUND]
-    return [write for write in refunds if write.state == state and is_own(write, attempt)]
+    return [write for write in refunds if write.state is state and is_own(write, attempt)]
 
 
 def failures(attempt: Attempt) -> int:
-    return len(own(attempt, "failed")) + len(own(attempt, "refused"))
+    return len(own(attempt, WriteState.FAILED)) + len(own(attempt, WriteState.REFUSED))
 
 
 def ours(attempt: Attempt) -> Decimal:
     """Add up what VTEX's requests returned."""
-    done = [one for one in attempt.writes if one.action == REFUND and one.state == "done"]
+    done = [one for one in attempt.writes if one.action == REFUND and one.state is WriteState.DONE]
     return sum((one.amount or Decimal() for one in done), Decimal())
 
 
@@ -56,7 +57,7 @@ def done(attempt: Attempt, refund_id: str, task: str) -> Outcome:
     VTEX that does not wait was told that it failed, or nothing: a person must know. Where a
     person has a task the answer is kept for VTEX's repeat, which then leaves the row alone.
     """
-    value, is_asked = own(attempt, "done")[-1].amount, attempt.is_asked
+    value, is_asked = own(attempt, WriteState.DONE)[-1].amount, attempt.is_asked
     said = "Refunded" if is_asked else "VTEX was told that this refund failed; it is done"
     return Outcome(
         State.DONE,
@@ -76,8 +77,8 @@ def not_done(attempt: Attempt) -> Outcome:
     again.
     """
     if write := attempt.open_write(REFUND):
-        attempt.close(write, LOST)
-    if own(attempt, LOST):
+        attempt.close(write, WriteState.LOST)
+    if own(attempt, WriteState.LOST):
         message = "The provider shows no trace of this refund. Look there before it is made by hand"
         return Outcome(State.UNKNOWN, "not-refunded", message, is_listed=True)
     message = (

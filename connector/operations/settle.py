@@ -33,6 +33,7 @@ from connector.domain.payment import (
     Standing,
     WriteResult,
 )
+from connector.domain.write import WriteState
 from connector.idempotency import IdempotentRunner
 from connector.operations.job import SETTLE, TAKEN, Job, approve
 from connector.provider import Provider
@@ -174,7 +175,7 @@ class _SettleJob(Job):
         """Record what the company shows as taken, else what was asked of it."""
         write = attempt.open_write(SETTLE)
         if write:
-            attempt.close(write, "done")
+            attempt.close(write, WriteState.DONE)
         asked = write.amount if write else None
         return self._settled(attempt, look.captured, asked, look.amount)
 

@@ -19,10 +19,10 @@ from connector.domain.operation import (
     Row,
     State,
     StoredReply,
-    Write,
 )
 from connector.domain.payment import Payment, PaymentKey
 from connector.domain.story import MOST_ATTEMPTS, Kind, Step
+from connector.domain.write import Write, WriteState
 from connector.storage import statements as sql
 from connector.storage.columns import decimal, escaped, text
 from connector.storage.database import Connection, Database
@@ -116,7 +116,7 @@ class Requests:
         lease: Lease,
         write: Write,
         payment: Payment,
-        closed: Mapping[tuple[str, int], str],
+        closed: Mapping[tuple[str, int], WriteState],
         steps: Sequence[Step] = (),
     ) -> None:
         """Record that a write is about to be sent, and the `steps` up to that.
@@ -157,7 +157,7 @@ class Requests:
         reply: Reply | None,
         *,
         payment: Payment,
-        closed: Mapping[tuple[str, int], str],
+        closed: Mapping[tuple[str, int], WriteState],
         looks: int,
         next_look: float | None,
         callback: str,
@@ -230,9 +230,11 @@ def _kept(connection: Connection, request: Request) -> StoredReply | None:
     return StoredReply(Reply(status, bytes(body), code), None if value is None else Decimal(value))
 
 
-def _close(connection: Connection, lease: Lease, closed: Mapping[tuple[str, int], str]) -> None:
+def _close(
+    connection: Connection, lease: Lease, closed: Mapping[tuple[str, int], WriteState]
+) -> None:
     for (action, number), state in closed.items():
-        named = {"action": action, "number": number, "state": state}
+        named = {"action": action, "number": number, "state": state.value}
         connection.run(sql.CLOSE_SEND, **named, **_payment_of(lease))
 
 

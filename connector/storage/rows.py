@@ -8,9 +8,9 @@ from connector.domain.operation import (
     NotificationRequest,
     Row,
     State,
-    Write,
 )
 from connector.domain.payment import PaymentKey
+from connector.domain.write import Write, WriteState
 from connector.storage.columns import decimal, plain
 
 
@@ -20,7 +20,7 @@ def send_from(row: tuple[Any, ...]) -> Write:
         action,
         number,
         reference,
-        state,
+        WriteState(state),
         float(age),
         failures_before=failures,
         claim_id=claim_id,

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from connector.domain.errors import LeaseLost
-from connector.domain.operation import CancelRequest, Lease, Write
+from connector.domain.operation import CancelRequest, Lease
 from connector.domain.payment import PaymentKey
+from connector.domain.write import Write
 from tests.cli.shell import OPERATION, STATES, Operator, cancel_one_of_each_state
 from tests.companies.tranzzo import TranzzoCompany
 

@@ -10,8 +10,9 @@ import pytest
 from connector.attempt import Attempt
 from connector.domain.deadline import Deadline
 from connector.domain.errors import LeaseLost
-from connector.domain.operation import REQUESTS, Operation, Request, Write, write_reference
+from connector.domain.operation import REQUESTS, Operation, Request, write_reference
 from connector.domain.payment import Effect, PaymentKey
+from connector.domain.write import Write, WriteState
 from tests.storage.store import Store
 
 
@@ -58,7 +59,7 @@ def test_a_write_is_recorded_when_it_is_started_with_all_that_is_known(store: St
     lease = store.lease(asked(Operation.CANCEL, "request-2"))
     (send,) = lease.writes
     assert send == Write(
-        "refund", 1, reference, "open", send.age, 3, CANCEL.claim_id, amount, refunded
+        "refund", 1, reference, WriteState.OPEN, send.age, 3, CANCEL.claim_id, amount, refunded
     )
     assert lease.payment.sandbox is True
 
@@ -148,7 +149,7 @@ def test_a_reference_of_a_version_that_counted_all_of_a_payment_is_not_used_agai
 ) -> None:
     attempt = begin(store, CANCEL)
     used = write_reference(CANCEL.claim_id, "release", 2)
-    attempt.writes = [Write("release", 2, used, "failed", claim_id=CANCEL.claim_id)]
+    attempt.writes = [Write("release", 2, used, WriteState.FAILED, claim_id=CANCEL.claim_id)]
     references = [attempt.start_write("release", 0), attempt.start_write("release", 0, is_new=True)]
     assert used not in references
     assert 2 == len(set(references))

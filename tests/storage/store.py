@@ -17,10 +17,10 @@ from connector.domain.operation import (
     Request,
     State,
     StoredReply,
-    Write,
 )
 from connector.domain.payment import Payment, PaymentKey, PaymentStatus
 from connector.domain.story import Kind, Step
+from connector.domain.write import Write, WriteState
 from connector.storage.database import Database
 from connector.storage.merchants import Merchants
 from connector.storage.payments import Payments
@@ -76,7 +76,7 @@ class Store:
         reply: Reply | None = None,
         *,
         payment: Payment | None = None,
-        closed: dict[tuple[str, int], str] | None = None,
+        closed: dict[tuple[str, int], WriteState] | None = None,
         looks: int = 0,
         next_look: float | None = None,
         callback: str = "",

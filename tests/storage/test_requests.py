@@ -12,9 +12,9 @@ from connector.domain.operation import (
     Reply,
     State,
     StoredReply,
-    Write,
 )
 from connector.domain.payment import Payment, PaymentKey, PaymentStatus
+from connector.domain.write import Write, WriteState
 from tests.storage.store import (
     DONE,
     REPLY,
@@ -125,7 +125,7 @@ def test_a_value_is_kept_exactly(store: Store, value: str) -> None:
 def test_the_second_turn_knows_what_the_first_left(store: Store) -> None:
     lease = store.lease(asked())
     store.start(lease)
-    store.finish(lease, sandbox=True, closed={("release", 1): "done"})
+    store.finish(lease, sandbox=True, closed={("release", 1): WriteState.DONE})
     later = store.lease(asked("request-2"))
     assert later.payment == as_cancelled(lease, sandbox=True)
     ((action, number, reference, state),) = [
@@ -169,7 +169,7 @@ def test_who_lost_the_lease_can_neither_send_nor_record(store: Store) -> None:
     with pytest.raises(LeaseLost):
         store.start(old)
     with pytest.raises(LeaseLost):
-        store.end(old, payment=as_cancelled(old), closed={("release", 1): "failed"})
+        store.end(old, payment=as_cancelled(old), closed={("release", 1): WriteState.FAILED})
     assert before == store.contents()
     store.start(new)
     store.finish(new)
@@ -234,7 +234,7 @@ def test_a_new_reference_ends_the_one_before_it_and_no_other(store: Store) -> No
     store.start(lease)
     store.start(lease, Write("refund", 1, "other"))
     second = Write("release", 2, "reference-2")
-    store.requests.start_write(lease, second, lease.payment, {("release", 1): "failed"})
+    store.requests.start_write(lease, second, lease.payment, {("release", 1): WriteState.FAILED})
     store.end(lease)
     sends = {(send.action, send.number): send.state for send in store.lease(asked()).writes}
     assert {("release", 1): "failed", ("refund", 1): "open", ("release", 2): "open"} == sends
@@ -243,15 +243,15 @@ def test_a_new_reference_ends_the_one_before_it_and_no_other(store: Store) -> No
 def test_how_a_write_ended_is_said_once(store: Store) -> None:
     lease = store.lease(asked())
     store.start(lease)
-    store.end(lease, closed={("release", 1): "done"})
+    store.end(lease, closed={("release", 1): WriteState.DONE})
     later = store.lease(asked("request-2"))
-    store.end(later, closed={("release", 1): "failed", ("release", 2): "failed"})
+    store.end(later, closed={("release", n): WriteState.FAILED for n in (1, 2)})
     assert ["done"] == [send.state for send in store.lease(asked()).writes]
 
 
 def test_a_write_is_kept_with_all_that_is_said_of_it(store: Store) -> None:
     lease = store.lease(asked())
-    whole = Write("asked-refund", 1, "reference-1", "open", 0.0, 3, lease.claim_id)
+    whole = Write("asked-refund", 1, "reference-1", WriteState.OPEN, 0.0, 3, lease.claim_id)
     part = replace(
         whole, number=2, amount=Decimal("0.10"), refunded_before=Decimal("12345678901234.123456")
     )

@@ -17,9 +17,9 @@ from connector.domain.operation import (
     Reply,
     State,
     StoredReply,
-    Write,
 )
 from connector.domain.payment import Payment, PaymentKey, PaymentStatus
+from connector.domain.write import Write, WriteState
 from connector.storage.database import Database
 from connector.storage.migrate import migrate
 from connector.storage.payments import Payments
@@ -210,14 +210,14 @@ def test_what_was_open_before_an_upgrade_is_finished_after_it(old_database: Data
     lease = requests.claim_due(due.request, lease_seconds=60)
     assert isinstance(lease, Lease)
     (send,) = lease.writes
-    assert Write("release", 1, "reference-2", "open", send.age, 2) == send
+    assert Write("release", 1, "reference-2", WriteState.OPEN, send.age, 2) == send
     requests.start_write(lease, send, lease.payment, {})
     requests.end_turn(
         lease,
         Outcome(State.DONE, None, "Cancelled", is_final=True),
         Reply(200, b"{}"),
         payment=lease.payment.moved(PaymentStatus.CANCELLED),
-        closed={("release", 1): "done"},
+        closed={("release", 1): WriteState.DONE},
         looks=1,
         next_look=None,
         callback="dropped",
