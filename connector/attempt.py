@@ -205,7 +205,7 @@ def last_step(
         # What VTEX is told of a payment is read after it is recorded.
         status, payment = outcome.create_status, attempt.payment
         return replace(
-            told, http_status=status, word=payment.status, code=told.code or payment.code
+            told, http_status=status, reported_status=payment.status, code=told.code or payment.code
         )
     reply = answered()
     return replace(told, http_status=reply.status, code=reply.code)

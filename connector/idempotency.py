@@ -76,7 +76,7 @@ _LISTED_WHILE_OPEN = {Operation.REFUND}
 class Requests(Protocol):
     """What the storage offers for it."""
 
-    def kept(self, request: Request) -> StoredReply | None: ...
+    def stored_reply(self, request: Request) -> StoredReply | None: ...
 
     def claim(
         self, request: Request, *, lease_seconds: float, first_look: float
@@ -123,7 +123,7 @@ class IdempotentRunner:
         Raises RequestMismatch, RequestInProgress, PaymentBusy, OutOfTime when the request
         waited too long to be begun, and whatever the storage raises.
         """
-        if kept := self.requests.kept(request):
+        if kept := self.requests.stored_reply(request):
             return _same(kept, request)
         if not deadline.left():
             raise OutOfTime
@@ -189,7 +189,7 @@ class IdempotentRunner:
         first = now = self.requests.progress(request)
         for pause in _pauses():
             if _has_ended(first, now):
-                return self.requests.kept(request) or _outcome(now)
+                return self.requests.stored_reply(request) or _outcome(now)
             if not now.is_held:
                 return None
             if deadline.left() <= pause:

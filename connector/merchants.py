@@ -20,8 +20,8 @@ from connector.domain.errors import (
     UnknownMerchant,
 )
 from connector.domain.merchant import SUITE_NAME, SUITE_PROVIDER, CapturedPolicy, Merchant
-from connector.storage.entries import Entry, digest
 from connector.storage.merchants import LIVE_TOKENS, Merchants
+from connector.storage.stored_merchant import StoredMerchant, digest
 
 # Seconds for which a snapshot of the merchants is used before the database is asked for changes;
 # and for which it is still used while another thread asks. A change must arrive within 5 s.
@@ -38,7 +38,7 @@ class _Snapshot:
 
     revision: tuple[int, int]
     asked_at: float
-    by_app_key: Mapping[str, Entry] = field(default_factory=dict)
+    by_app_key: Mapping[str, StoredMerchant] = field(default_factory=dict)
     by_id: Mapping[int, Merchant] = field(default_factory=dict)
 
     @cached_property
@@ -106,7 +106,7 @@ class Directory:
                 self._merchants.add(
                     SUITE_NAME, SUITE_PROVIDER, {}, sandbox=True, captured=CapturedPolicy.MANUAL
                 )
-            self._suite_merchant = self._merchants.entry(SUITE_NAME).merchant
+            self._suite_merchant = self._merchants.find(SUITE_NAME).merchant
         return self._suite_merchant
 
     def replace(self, merchant: Merchant) -> None:
@@ -132,7 +132,7 @@ class Directory:
         if revision == self._snapshot.revision:
             self._snapshot = replace(self._snapshot, asked_at=asked_at)
             return
-        entries = self._merchants.entries()
+        entries = self._merchants.all()
         self._snapshot = _Snapshot(
             revision,
             asked_at,

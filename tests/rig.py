@@ -25,7 +25,7 @@ from werkzeug.test import TestResponse
 from connector import config, providers
 from connector.app import Connector, build, create_app
 from connector.domain.merchant import CapturedPolicy, SettingsFrom
-from connector.storage.entries import Credentials
+from connector.storage.stored_merchant import Credentials
 
 SECRET_KEY = Fernet.generate_key().decode()
 # The provider each stand-in stands for.

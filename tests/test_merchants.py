@@ -8,8 +8,8 @@ from connector import merchants
 from connector.domain.errors import NotAuthenticated, StorageUnavailable
 from connector.domain.merchant import CapturedPolicy
 from connector.merchants import Directory
-from connector.storage.entries import Credentials
 from connector.storage.merchant_statements import TOUCH
+from connector.storage.stored_merchant import Credentials
 from tests.rig import Rig
 
 

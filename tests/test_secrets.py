@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from connector import logs
 from connector.app import create_app
 from connector.cli import main
-from connector.storage.entries import Credentials
+from connector.storage.stored_merchant import Credentials
 from tests import postgres
 from tests.companies.cryptomus import Cryptomus
 from tests.companies.rustore import RuStore

@@ -234,7 +234,7 @@ def test_whatever_vtex_asks_in_whatever_order_a_status_moves_only_as_the_table_s
         ask = getattr(shop, verb)
         reply = ask(payment_id, *value) if verb == "create" else ask(*value, payment_id)
         assert reply.status in {200, 500, 501}, (verb, reply)
-        known = shop.store.payments.known(1, payment_id)
+        known = shop.store.payments.find(1, payment_id)
         after = known.status if known else before
         assert after in {before, *_all_after(before)}, (verb, before, after)
         before = after

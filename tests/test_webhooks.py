@@ -109,7 +109,7 @@ def test_an_answer_does_not_tell_which_merchants_there_are(scene: Scene) -> None
         return answer.status_code, answer.data, list(answer.headers)
 
     # In a company's own form, without its proof: that of another shop, or none.
-    settings = merchants.entry("shop").merchant.settings
+    settings = merchants.find("shop").merchant.settings
     merchants.update("shop", {key: OTHERS.get(key, value) for key, value in settings.items()})
     scene.rig.configure()
     for body in (message, forged((message, {}), len(message) // 2)[0], *NO_PROOF):

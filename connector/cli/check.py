@@ -6,7 +6,7 @@ from connector.config import Settings
 from connector.domain.deadline import Deadline
 from connector.domain.errors import ConnectorError
 from connector.domain.merchant import CapturedPolicy, Merchant, SettingsFrom
-from connector.storage.entries import Entry
+from connector.storage.stored_merchant import StoredMerchant
 
 if TYPE_CHECKING:
     from connector.app import Connector
@@ -73,7 +73,7 @@ def _findings(connector: "Connector", name: str | None) -> list[dict[str, str]]:
     return [*_probes(connector, name), *found, *_outdated(connector, name)]
 
 
-def _fields(entry: Entry) -> dict[str, str]:
+def _fields(entry: StoredMerchant) -> dict[str, str]:
     """VTEX sends other settings than are stored: somebody expects them to be used, or attacks."""
     keys = ", ".join(entry.fields_differ)
     return {
@@ -104,8 +104,8 @@ def _probes(connector: "Connector", name: str | None) -> list[dict[str, str]]:
     ]
 
 
-def _entries(connector: "Connector", name: str | None) -> list[Entry]:
-    found = [connector.merchants.entry(name)] if name else connector.merchants.entries()
+def _entries(connector: "Connector", name: str | None) -> list[StoredMerchant]:
+    found = [connector.merchants.find(name)] if name else connector.merchants.all()
     return [entry for entry in found if not entry.is_disabled]
 
 

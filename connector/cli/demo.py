@@ -8,7 +8,7 @@ from connector.cli.output import credentials
 from connector.cli.start import os_user
 from connector.domain.errors import ConfigurationError
 from connector.domain.merchant import SUITE_PROVIDER, CapturedPolicy
-from connector.storage import private
+from connector.storage import private_files
 
 if TYPE_CHECKING:
     from connector.app import Connector
@@ -22,7 +22,7 @@ def demo_credentials(connector: "Connector") -> dict[str, str]:
     if SUITE_PROVIDER not in connector.providers.sold:
         raise ConfigurationError(f"The demo needs {SUITE_PROVIDER} in CONNECTOR_PROVIDERS")
     path = connector.settings.data_dir / FILE
-    known = {entry.app_key: entry for entry in connector.merchants.entries()}
+    known = {entry.app_key: entry for entry in connector.merchants.all()}
     kept = _kept(path)
     if kept and kept["appKey"] in known:
         return kept
@@ -36,14 +36,14 @@ def demo_credentials(connector: "Connector") -> dict[str, str]:
         made = connector.merchants.add(
             NAME, SUITE_PROVIDER, {}, sandbox=True, captured=policy, by=os_user()
         )
-    private.make_folder(path.parent, "CONNECTOR_DATA_DIR")
-    private.write(path, json.dumps(credentials(made)).encode())
+    private_files.make_folder(path.parent, "CONNECTOR_DATA_DIR")
+    private_files.write(path, json.dumps(credentials(made)).encode())
     return credentials(made)
 
 
 def _kept(path: Path) -> dict[str, str] | None:
     try:
-        kept = json.loads(private.read(path))
+        kept = json.loads(private_files.read(path))
         return {name: str(kept[name]) for name in ("appKey", "appToken")}
     except (OSError, ValueError, LookupError, TypeError):
         return None

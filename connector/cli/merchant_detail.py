@@ -9,14 +9,14 @@ import click
 from connector import providers
 from connector.cli.output import cell, instant, print_rows
 from connector.domain.merchant import Merchant
-from connector.storage.entries import Entry
-from connector.storage.history import AdminEvent, Detail
+from connector.storage.admin_events import AdminEvent, Detail
+from connector.storage.stored_merchant import StoredMerchant
 
 # Events that people are shown; the JSON has all.
 SHOWN_EVENTS = 10
 
 
-def print_merchant(entry: Entry, detail: Detail, *, is_json: bool) -> None:
+def print_merchant(entry: StoredMerchant, detail: Detail, *, is_json: bool) -> None:
     shown = _merchant(entry, detail)
     if is_json:
         click.echo(json.dumps(shown, indent=2))
@@ -30,7 +30,7 @@ def print_merchant(entry: Entry, detail: Detail, *, is_json: bool) -> None:
         print_rows([_flat(row) for row in rows[:SHOWN_EVENTS]], is_json=False)
 
 
-def _merchant(entry: Entry, detail: Detail) -> dict[str, Any]:
+def _merchant(entry: StoredMerchant, detail: Detail) -> dict[str, Any]:
     merchant = entry.merchant
     return {
         "merchant": merchant.name,

@@ -113,7 +113,7 @@ def list_merchants(*, is_json: bool) -> None:
             "disabled": entry.is_disabled,
             "settingsFrom": entry.merchant.settings_from.value,
         }
-        for entry in open_connector().merchants.entries()
+        for entry in open_connector().merchants.all()
     ]
     print_rows(rows, is_json=is_json)
 
@@ -154,7 +154,7 @@ def update(
     when the file holds none: {}.
     """
     connector = open_connector()
-    entry = connector.merchants.entry(name)
+    entry = connector.merchants.find(name)
     merchant = entry.merchant
     options = {"captured": captured, "sandbox": sandbox, "settings-from": settings_from}
     changed = [option for option, value in options.items() if value is not None]
@@ -190,7 +190,7 @@ def update(
 def show(name: str, *, is_json: bool) -> None:
     """Show all there is of a merchant, secrets as fingerprints, and who changed what."""
     stored = open_connector().merchants
-    print_merchant(stored.entry(name), stored.detail(name), is_json=is_json)
+    print_merchant(stored.find(name), stored.detail(name), is_json=is_json)
 
 
 @merchants.command("restore")
@@ -206,7 +206,7 @@ def restore(name: str, event: int | None, *, is_json: bool) -> None:
     undone. `merchants show` lists the events.
     """
     connector = open_connector()
-    merchant = connector.merchants.entry(name).merchant
+    merchant = connector.merchants.find(name).merchant
     undone, settings = connector.merchants.replaced(name, event)
     kind = providers.discover()[merchant.provider]
     if missing := kind.missing(settings):

@@ -112,7 +112,7 @@ def close(merchant: str, payment_id: str, request_id: str | None, *, is_json: bo
 
 def _merchant_id(connector: "Connector", name: str) -> int:
     """Find a merchant of any name, that of the test suite too."""
-    known = {entry.merchant.name: entry.merchant.id for entry in connector.merchants.entries()}
+    known = {entry.merchant.name: entry.merchant.id for entry in connector.merchants.all()}
     if name not in known:
         raise UnknownMerchant(f"There is no merchant named {name!a}")
     return known[name]

@@ -10,7 +10,7 @@ import click
 from connector.domain.operation import Row
 
 if TYPE_CHECKING:
-    from connector.storage.entries import Credentials
+    from connector.storage.stored_merchant import Credentials
 
 as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 

@@ -22,7 +22,7 @@ def _whole(step: Step) -> dict[str, Any]:
         "action": step.action,
         "reference": step.reference,
         "amount": None if step.amount is None else str(step.amount),
-        "word": step.word,
+        "word": step.reported_status,
         "httpStatus": step.http_status,
         "state": step.state,
         "code": step.code,
@@ -55,7 +55,8 @@ def _what(step: Step) -> str:
         step.action and step.action.removeprefix("asked-"),
         amount if step.amount is None else f"amount {step.amount}",
         step.reference and f"reference {step.reference}",
-        step.word and (f"status {step.word}" if is_status else f'"{step.word}"'),
+        step.reported_status
+        and (f"status {step.reported_status}" if is_status else f'"{step.reported_status}"'),
         None if step.http_status is None else f"HTTP {step.http_status}",
         step.code and f"code {step.code}",
         f"read as {message}" if message and kind is Kind.ANSWERED else message,

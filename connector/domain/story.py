@@ -16,19 +16,21 @@ class Kind(StrEnum):
     ASKED = "asked"
     """VTEX asked; `amount` is its value."""
     NOTIFIED = "notified"
-    """The company sent news; `word` is its word for them."""
+    """The company sent a notification; `reported_status` is the status word in it."""
     SENT = "sent"
     """A write was begun: `action`, `reference`, `amount`, None for all."""
     ANSWERED = "answered"
-    """The company answered: its `word` and HTTP status, and in `message` our reading of them."""
+    """The company answered. `reported_status` and `http_status` are the company's; `message` says
+    how the connector reads them."""
     UNANSWERED = "unanswered"
     """The company was called, or was to be, and there is no answer."""
     TOLD = "told"
-    """VTEX was told: HTTP status and code; of a create also the status of the payment."""
+    """VTEX got an answer with `http_status` and `code`. The answer to a create also tells the
+    payment's status, which is `reported_status`."""
     ENDED = "ended"
     """An attempt ended that nobody waited for, of reconcile's or a notification's."""
     CALLED_BACK = "called-back"
-    """VTEX was called back; `word` is the status it was told, the HTTP status its answer."""
+    """VTEX got a callback with `reported_status`, and answered with `http_status`."""
     CLOSED = "closed"
     """A person did it, and said so; `who` is the operating system's user."""
 
@@ -46,7 +48,7 @@ class Step:
     action: str | None = None
     reference: str | None = None
     amount: Decimal | None = None
-    word: str | None = None
+    reported_status: str | None = None
     http_status: int | None = None
     state: str = "running"
     code: str | None = None

@@ -19,7 +19,7 @@ Render = Callable[[Merchant, CreateRequest, Outcome, Payment | None], Reply]
 class Payments(Protocol):
     """What the storage offers for it."""
 
-    def known(self, merchant_id: int, payment_id: str) -> Payment | None: ...
+    def find(self, merchant_id: int, payment_id: str) -> Payment | None: ...
 
     def end_callback(self, merchant_id: int, payment_id: str, again: float | None) -> None: ...
 
@@ -45,7 +45,7 @@ class Create:
         another amount than before, and what `IdempotentRunner.run` raises.
         """
         job = self._job(merchant, request)
-        known = self.payments.known(merchant.id, request.payment.payment_id)
+        known = self.payments.find(merchant.id, request.payment.payment_id)
         if known is None or not known.is_created:
             job.check()
         else:
@@ -95,7 +95,7 @@ class Create:
         """Answer with the payment as it is recorded after the turn."""
 
         def render(outcome: Outcome) -> Reply:
-            known = self.payments.known(merchant.id, request.payment.payment_id)
+            known = self.payments.find(merchant.id, request.payment.payment_id)
             if known and known.is_created:
                 # Another request, with another amount, may have come first.
                 job.check_same(known)

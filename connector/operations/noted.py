@@ -31,7 +31,9 @@ def noted(
     word = redacted(answer.provider_status) or None
     if word is None and context.last_heard() is None:
         return answer
-    attempt.note(replace(_step(Kind.ANSWERED, action), word=word, message=_reading(answer)))
+    attempt.note(
+        replace(_step(Kind.ANSWERED, action), reported_status=word, message=_reading(answer))
+    )
     return answer
 
 

@@ -48,13 +48,13 @@ _UNPAID = {Standing.UNDONE, Standing.UNPAID, Standing.ABSENT}
 class Payments(Protocol):
     """What the storage offers for it."""
 
-    def known(self, merchant_id: int, payment_id: str) -> Payment | None: ...
+    def find(self, merchant_id: int, payment_id: str) -> Payment | None: ...
 
 
 class Requests(Protocol):
     """What the storage offers for it."""
 
-    def remember(self, request: Request, word: str = "") -> bool: ...
+    def record_notification(self, request: Request, provider_status: str = "") -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Notify:
             purchase=self._purchase(merchant, payment_id, news),
         )
         word = merchant.redacted(news.provider_status)
-        return request if self.requests.remember(request, word) else None
+        return request if self.requests.record_notification(request, word) else None
 
     def act(self, merchant: Merchant, request: NotificationRequest, deadline: Deadline) -> None:
         """Act on news that were kept. Never raises: what cannot be done now is reconcile's."""
@@ -113,7 +113,7 @@ class Notify:
         before VTEX asks for it.
         """
         for payment_id in filter(_PAYMENT_ID.fullmatch, news.payment_ids):
-            if self.payments.known(merchant.id, payment_id):
+            if self.payments.find(merchant.id, payment_id):
                 return payment_id
             if self.providers[merchant.provider].is_adopting:
                 return payment_id

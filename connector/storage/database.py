@@ -19,7 +19,7 @@ from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.domain.errors import ConfigurationError, StorageUnavailable
-from connector.storage import postgres, private
+from connector.storage import postgres, private_files
 from connector.storage.tables import REVISION
 
 # Seconds a statement or a lock may take; an answer to VTEX has 18.
@@ -239,7 +239,7 @@ class _Turns:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = os.fdopen(private.open_lock(path), "a")
+        self._file = os.fdopen(private_files.open_lock(path), "a")
         self._threads = threading.Lock()
 
     def __enter__(self) -> None:
@@ -275,7 +275,7 @@ def _one_writer(engine: Engine) -> _NoTurns | _Turns:
         return _NoTurns()
     path = Path(name)
     try:
-        private.make_folder(path.parent, "CONNECTOR_DATABASE_URL")
+        private_files.make_folder(path.parent, "CONNECTOR_DATABASE_URL")
         path.touch(mode=0o600)
         return _Turns(path.with_name(path.name + ".lock"))
     except OSError as error:

@@ -8,11 +8,11 @@ from typing import Any
 from connector.domain.errors import ConfigurationError, MerchantExists, UnknownMerchant
 from connector.domain.merchant import SUITE_NAME, CapturedPolicy, Merchant, SettingsFrom
 from connector.domain.money import ValueUnit
-from connector.storage import history
+from connector.storage import admin_events
 from connector.storage import merchant_statements as sql
+from connector.storage.admin_events import CONNECTOR, VTEX, Detail
 from connector.storage.database import Connection, Database
-from connector.storage.entries import Credentials, Entry, digest
-from connector.storage.history import CONNECTOR, VTEX, Detail
+from connector.storage.stored_merchant import Credentials, StoredMerchant, digest
 from connector.storage.vault import Vault
 
 # Live tokens of a merchant: the one in VTEX's Admin and the one that is to replace it.
@@ -60,8 +60,8 @@ class Merchants:
                 raise MerchantExists(f"There is already a merchant named {name}")
             connection.run(sql.INSERT_DIGEST, id=row[0], digest=digest(credentials.app_token))
             connection.run(sql.TOUCH, name=name)
-            changed = history.changes(self._vault.fingerprint, {}, settings)
-            history.record(connection, row[0], by, "add", settings=changed, **options)
+            changed = admin_events.changes(self._vault.fingerprint, {}, settings)
+            admin_events.record(connection, row[0], by, "add", settings=changed, **options)
         return credentials
 
     def update(
@@ -90,7 +90,7 @@ class Merchants:
         Returns whether they count: a command may have said otherwise since the request came, or
         what they stand beside was encrypted with a key that this process does not have.
         """
-        known = self.entry(name)
+        known = self.find(name)
         if _takes_fields(known) and not given.items() <= known.merchant.settings.items():
             with self._database.write() as connection:
                 row = _locked(connection, name)
@@ -121,7 +121,7 @@ class Merchants:
         Raises UnknownMerchant, and ConfigurationError when there is none.
         """
         with self._database.read() as connection:
-            found = history.replaced_by(connection, _named(connection, name)[0], event_id)
+            found = admin_events.replaced_by(connection, _named(connection, name)[0], event_id)
         if found is None:
             raise ConfigurationError(
                 f"No such event of {name} replaced settings; `connector merchants show {name}` "
@@ -133,7 +133,7 @@ class Merchants:
         """Record a command that changes something else than a merchant's row."""
         with self._database.write() as connection:
             merchant_id = None if name is None else _named(connection, name)[0]
-            history.record(connection, merchant_id, by, command, **options)
+            admin_events.record(connection, merchant_id, by, command, **options)
 
     def rotate_token(self, name: str, *, by: str = CONNECTOR) -> Credentials:
         """Give a new AppToken; the one before it stays live. Raises UnknownMerchant."""
@@ -142,7 +142,7 @@ class Merchants:
             row = _locked(connection, name)
             connection.run(sql.INSERT_DIGEST, id=row[0], digest=digest(token))
             connection.run(sql.DROP_TOKENS, id=row[0], live=LIVE_TOKENS)
-            history.record(connection, row[0], by, "rotate-token")
+            admin_events.record(connection, row[0], by, "rotate-token")
         return Credentials(name, row[2], row[6], token)
 
     def outdated(self) -> list[str]:
@@ -159,7 +159,7 @@ class Merchants:
                 if name in names:
                     sealed = self._vault.encrypt(self._vault.decrypt(before, name), name)
                     connection.run(sql.RESEAL, id=merchant_id, sealed=sealed, before=before)
-                    history.record(connection, merchant_id, by, "reencrypt")
+                    admin_events.record(connection, merchant_id, by, "reencrypt")
         return names
 
     def disable(self, name: str, *, by: str = CONNECTOR) -> None:
@@ -170,12 +170,12 @@ class Merchants:
         """Take the merchant's requests again. Raises UnknownMerchant."""
         self._set_disabled(name, disabled=False, by=by)
 
-    def entry(self, name: str) -> Entry:
+    def find(self, name: str) -> StoredMerchant:
         """Raises UnknownMerchant."""
         with self._database.read() as connection:
             return self._entry(_named(connection, name))
 
-    def entries(self) -> list[Entry]:
+    def all(self) -> list[StoredMerchant]:
         """Return every merchant, with its tokens."""
         with self._database.read() as connection:
             rows = connection.all(sql.ALL)
@@ -191,13 +191,13 @@ class Merchants:
             entry = self._entry(_named(connection, name))
             times = connection.one(sql.TIMES, id=entry.merchant.id) or (0.0, 0.0, None)
             tokens = connection.all(sql.TOKEN_TIMES, id=entry.merchant.id)
-            events = history.events_of(connection, entry.merchant.id)
+            events = admin_events.events_of(connection, entry.merchant.id)
         prints = self._prints(entry.merchant.settings)
         return Detail(times[0], times[1], times[2], [at for (at,) in tokens], events, prints)
 
     def check_keys(self) -> None:
         """Raises ConfigurationError when a merchant's settings cannot be decrypted."""
-        unreadable = [entry.merchant.name for entry in self.entries() if not entry.is_readable]
+        unreadable = [entry.merchant.name for entry in self.all() if not entry.is_readable]
         if unreadable:
             names = ", ".join(unreadable)
             raise ConfigurationError(
@@ -224,16 +224,18 @@ class Merchants:
         sealed = None if settings is None else self._vault.encrypt(settings, row[1])
         connection.run(sql.UPDATE, id=row[0], settings=sealed, **options)
         after = before if settings is None else settings
-        changed = history.changes(self._vault.fingerprint, before, after)
+        changed = admin_events.changes(self._vault.fingerprint, before, after)
         said = {option: value for option, value in options.items() if value is not None}
         kept = row[3] if changed else None
-        history.record(connection, row[0], by, command, settings=changed, replaced=kept, **said)
+        admin_events.record(
+            connection, row[0], by, command, settings=changed, replaced=kept, **said
+        )
 
     def _set_disabled(self, name: str, *, disabled: bool, by: str) -> None:
         with self._database.write() as connection:
             merchant_id = _locked(connection, name)[0]
             connection.run(sql.DISABLE, id=merchant_id, disabled=disabled)
-            history.record(connection, merchant_id, by, "disable" if disabled else "enable")
+            admin_events.record(connection, merchant_id, by, "disable" if disabled else "enable")
 
     def _prints(self, settings: Mapping[str, str]) -> dict[str, str]:
         return {key: self._vault.fingerprint(key, value) for key, value in settings.items()}
@@ -245,7 +247,7 @@ class Merchants:
         except ConfigurationError:
             return {}
 
-    def _entry(self, row: tuple[Any, ...], digests: tuple[str, ...] = ()) -> Entry:
+    def _entry(self, row: tuple[Any, ...], digests: tuple[str, ...] = ()) -> StoredMerchant:
         merchant_id, name, provider, sealed, sandbox, captured, app_key, disabled = row[:8]
         settings_from, seen, *units = row[8:]
         try:
@@ -264,7 +266,7 @@ class Merchants:
             units_seen=frozenset(unit for unit, one in zip(_UNITS, units, strict=True) if one),
         )
         differ = self._differing(merchant, seen) if is_readable else ()
-        return Entry(merchant, app_key, bool(disabled), digests, is_readable, differ)
+        return StoredMerchant(merchant, app_key, bool(disabled), digests, is_readable, differ)
 
     def _differing(self, merchant: Merchant, seen: str | None) -> tuple[str, ...]:
         if seen is None or merchant.settings_from is SettingsFrom.VTEX:
@@ -278,7 +280,7 @@ class Merchants:
         )
 
 
-def _takes_fields(entry: Entry) -> bool:
+def _takes_fields(entry: StoredMerchant) -> bool:
     return entry.is_readable and entry.merchant.settings_from is SettingsFrom.VTEX
 
 

@@ -18,7 +18,7 @@ class Payments:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def known(self, merchant_id: int, payment_id: str) -> Payment | None:
+    def find(self, merchant_id: int, payment_id: str) -> Payment | None:
         """Return a payment as it is recorded, None for one never heard of."""
         with self._database.read() as connection:
             row = connection.one(sql.KNOWN, merchant_id=merchant_id, payment_id=payment_id)

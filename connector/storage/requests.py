@@ -48,7 +48,7 @@ class Requests:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def kept(self, request: Request) -> StoredReply | None:
+    def stored_reply(self, request: Request) -> StoredReply | None:
         """Return the final reply of a request, if there is one."""
         with self._database.read() as connection:
             return _kept(connection, request)
@@ -71,17 +71,19 @@ class Requests:
                     write_steps(connection, lease.claim_id, [asked])
                 return replace(lease, attempt=attempt, is_listed=is_listed, before=tuple(before))
         except _Undone:
-            return self.kept(request)
+            return self.stored_reply(request)
 
-    def remember(self, request: Request, word: str = "") -> bool:
+    def record_notification(self, request: Request, provider_status: str = "") -> bool:
         """Keep a request for reconcile to look at; say whether it is new.
 
-        `word` is the company's for its news.
+        `provider_status` is the status word in the company's message.
         """
         with self._database.write() as connection:
             is_new = connection.one(sql.REMEMBER, **_columns(request)) is not None
             if is_new:
-                step = Step(Kind.NOTIFIED, word=word or None, state=State.WAITING)
+                step = Step(
+                    Kind.NOTIFIED, reported_status=provider_status or None, state=State.WAITING
+                )
                 write_steps(connection, request.claim_id, [step])
             return is_new
 

@@ -44,7 +44,7 @@ def _columns(claim_id: str, step: Step) -> dict[str, Any]:
         "action": step.action,
         "reference": step.reference,
         "amount": text(step.amount),
-        "word": escaped(step.word),
+        "word": escaped(step.reported_status),
         "http_status": step.http_status,
         "state": step.state,
         "code": step.code,

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from connector.domain.errors import ConfigurationError
-from connector.storage import private
+from connector.storage import private_files
 
 KEY_FILE = "secret.key"
 # How a text begins that only its owner's keys decrypt. What older versions wrote begins otherwise.
@@ -129,14 +129,14 @@ def open_vault(keys: Sequence[str], data_dir: Path) -> Vault:
 
 
 def _kept_key(path: Path) -> str:
-    private.make_folder(path.parent, "CONNECTOR_DATA_DIR")
+    private_files.make_folder(path.parent, "CONNECTOR_DATA_DIR")
     if not path.is_symlink() and not path.exists():
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        private.write_new(draft, Fernet.generate_key())
+        private_files.write_new(draft, Fernet.generate_key())
         try:
             path.hardlink_to(draft)
         except FileExistsError:
             pass
         finally:
             draft.unlink()
-    return private.read(path).decode("ascii", "replace").strip()
+    return private_files.read(path).decode("ascii", "replace").strip()

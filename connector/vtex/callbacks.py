@@ -119,7 +119,7 @@ class Callbacks:
     ) -> tuple[Step | None, float | None]:
         """Send once; say what came of it, and in how many seconds it is due again."""
         context.heard(None)
-        step = Step(Kind.CALLED_BACK, tries, word=payment.status, state=State.FAILED)
+        step = Step(Kind.CALLED_BACK, tries, reported_status=payment.status, state=State.FAILED)
         again = PAUSES[tries - 1] if tries <= len(PAUSES) else None
         if payment.callback is None or payment.status is PaymentStatus.PENDING:
             # VTEX asks again by itself while there is nothing to tell.

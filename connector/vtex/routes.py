@@ -74,7 +74,7 @@ class Refunds(Protocol):
 class Known(Protocol):
     """What is recorded of payments."""
 
-    def known(self, merchant_id: int, payment_id: str) -> Payment | None: ...
+    def find(self, merchant_id: int, payment_id: str) -> Payment | None: ...
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Endpoints:
         return respond(Reply(200, self.manifest))
 
     def _tell(self, merchant: Merchant, asked: InboundRequest, _: Deadline) -> Reply:
-        return answers.render_inbound(asked, self.payments.known(merchant.id, asked.payment_id))
+        return answers.render_inbound(asked, self.payments.find(merchant.id, asked.payment_id))
 
     def _answer(self, endpoint: Endpoint, payment_id: str | None) -> Response:
         started = time.monotonic()

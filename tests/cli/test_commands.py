@@ -231,10 +231,8 @@ def test_a_damaged_demo_file_is_made_again(
 def test_a_shop_that_happens_to_be_named_demo_keeps_its_tokens(operator: Operator) -> None:
     """It moves money: its token may be neither printed nor ended."""
     operator.add_tranzzo(name="demo")
-    before = operator.rig.connector.merchants.entries()
+    before = operator.rig.connector.merchants.all()
     operator.run("demo")
     assert before == [
-        entry
-        for entry in operator.rig.connector.merchants.entries()
-        if entry.merchant.name == "demo"
+        entry for entry in operator.rig.connector.merchants.all() if entry.merchant.name == "demo"
     ]

@@ -59,7 +59,7 @@ def test_the_settings_of_every_company_are_stored(
     arguments = ("merchants", "add", "from-input", "--provider", provider, "--settings", "-")
     operator.json(*arguments, stdin=json.dumps(settings))
     for name in ("from-a-file", "from-input"):
-        assert settings == operator.rig.connector.merchants.entry(name).merchant.settings
+        assert settings == operator.rig.connector.merchants.find(name).merchant.settings
 
 
 def test_a_name_is_given_once(operator: Operator) -> None:

@@ -20,7 +20,7 @@ def test_update_changes_what_is_given_and_leaves_the_rest(operator_on_both: Oper
     arguments = ("merchants", "update", "shop", "--settings", "-")
     shown = operator.json(*arguments, stdin=json.dumps({"api_key": "new-4714"}))
     assert [{"merchant": "shop", "updated": "api_key"}] == shown
-    stored = operator.rig.connector.merchants.entry("shop").merchant.settings
+    stored = operator.rig.connector.merchants.find("shop").merchant.settings
     assert SETTINGS | {"api_key": "new-4714"} == stored
 
 
@@ -31,7 +31,7 @@ def test_an_update_that_is_refused_changes_nothing(operator: Operator, settings:
     operator.add_tranzzo()
     arguments = ("merchants", "update", "shop", "--settings", "-")
     operator.fails(*arguments, stdin=json.dumps(settings))
-    assert SETTINGS == operator.rig.connector.merchants.entry("shop").merchant.settings
+    assert SETTINGS == operator.rig.connector.merchants.find("shop").merchant.settings
 
 
 def test_an_update_of_nothing_encrypts_anew_with_the_newest_key(operator: Operator) -> None:
@@ -41,7 +41,7 @@ def test_an_update_of_nothing_encrypts_anew_with_the_newest_key(operator: Operat
     operator.rig.configure(CONNECTOR_SECRET_KEYS=f"{newest},{oldest}")
     operator.json("merchants", "update", "shop", "--settings", "-", stdin="{}")
     operator.rig.configure(CONNECTOR_SECRET_KEYS=newest)
-    assert SETTINGS == operator.rig.connector.merchants.entry("shop").merchant.settings
+    assert SETTINGS == operator.rig.connector.merchants.find("shop").merchant.settings
 
 
 def test_update_of_nothing_is_refused_with_what_may_be_given(operator: Operator) -> None:
@@ -66,11 +66,11 @@ def test_update_changes_an_option_and_nothing_else(
     merchants = operator.rig.connector.merchants
     merchants.add("shop", "tranzzo", SETTINGS, sandbox=True, captured=CapturedPolicy.REFUND)
     operator.add("another")
-    (another, before) = merchants.entries()
+    (another, before) = merchants.all()
     shown = operator.json("merchants", "update", "shop", *arguments)
     assert [{"merchant": "shop", "updated": updated}] == shown
     merchant = replace(before.merchant, sandbox=sandbox, captured=CapturedPolicy(captured))
-    assert [another, replace(before, merchant=merchant)] == merchants.entries()
+    assert [another, replace(before, merchant=merchant)] == merchants.all()
 
 
 def test_settings_and_options_are_changed_together_or_not_at_all(operator: Operator) -> None:
@@ -83,7 +83,7 @@ def test_settings_and_options_are_changed_together_or_not_at_all(operator: Opera
     assert [{"merchant": "shop", "updated": "api_key, captured"}] == shown
     (listed,) = operator.json("merchants", "list")
     assert "refund" == listed["captured"]
-    stored = operator.rig.connector.merchants.entry("shop").merchant.settings
+    stored = operator.rig.connector.merchants.find("shop").merchant.settings
     assert SETTINGS | {"api_key": "new-4714"} == stored
 
 
@@ -93,7 +93,7 @@ def test_an_option_is_changed_without_the_settings_key(operator: Operator) -> No
     operator.rig.configure(CONNECTOR_SECRET_KEYS=Fernet.generate_key().decode())
     operator.json("merchants", "update", "shop", "--captured", "refund")
     operator.rig.configure(CONNECTOR_SECRET_KEYS=kept)
-    merchant = operator.rig.connector.merchants.entry("shop").merchant
+    merchant = operator.rig.connector.merchants.find("shop").merchant
     assert (SETTINGS, CapturedPolicy.REFUND) == (merchant.settings, merchant.captured)
 
 
@@ -115,7 +115,7 @@ def test_payments_stay_where_they_were_made_when_the_sandbox_is_changed(
 def test_an_empty_value_takes_a_setting_out_that_may_be_left_out(operator: Operator) -> None:
     operator.add_tranzzo(SETTINGS | {"stage": "purchase"})
     operator.json("merchants", "update", "shop", "--settings", "-", stdin='{"stage": ""}')
-    assert SETTINGS == operator.rig.connector.merchants.entry("shop").merchant.settings
+    assert SETTINGS == operator.rig.connector.merchants.find("shop").merchant.settings
 
 
 def test_an_update_without_the_key_wipes_nothing(operator: Operator) -> None:
@@ -144,7 +144,7 @@ def test_reencrypt_lets_the_old_key_go(operator_on_both: Operator) -> None:
     events = operator.json("merchants", "show", "shop")["events"]
     assert ["reencrypt", "add"] == [event["command"] for event in events]
     operator.rig.configure(CONNECTOR_SECRET_KEYS=newest)
-    assert SETTINGS == operator.rig.connector.merchants.entry("shop").merchant.settings
+    assert SETTINGS == operator.rig.connector.merchants.find("shop").merchant.settings
 
 
 def test_reencrypt_binds_what_an_older_version_wrote(operator_on_both: Operator) -> None:
@@ -153,11 +153,11 @@ def test_reencrypt_binds_what_an_older_version_wrote(operator_on_both: Operator)
     key = operator.rig.environment["CONNECTOR_SECRET_KEYS"]
     older = Fernet(key).encrypt(json.dumps(SETTINGS).encode()).decode()
     operator.rig.execute("UPDATE merchants SET settings = :older", older=older)
-    assert SETTINGS == operator.rig.connector.merchants.entry("shop").merchant.settings
+    assert SETTINGS == operator.rig.connector.merchants.find("shop").merchant.settings
     operator.json("merchants", "reencrypt")
     ((sealed,),) = operator.rig.execute("SELECT settings FROM merchants")
     assert sealed.startswith("2.")
-    assert SETTINGS == operator.rig.connector.merchants.entry("shop").merchant.settings
+    assert SETTINGS == operator.rig.connector.merchants.find("shop").merchant.settings
 
 
 def test_reencrypt_says_which_key_is_missing_and_changes_nothing(operator: Operator) -> None:
@@ -195,14 +195,14 @@ def test_a_merchant_is_enabled_again_with_the_token_it_had(operator_on_both: Ope
     operator = operator_on_both
     made = operator.add()
     operator.add("another")
-    before = operator.rig.connector.merchants.entries()
+    before = operator.rig.connector.merchants.all()
     for name in ("shop", "another"):
         operator.json("merchants", "disable", name)
     for _ in range(2):
         shown = operator.json("merchants", "enable", "shop")
         assert [{"merchant": "shop", "disabled": False}] == shown
     assert [replace(before[0], is_disabled=True), before[1]] == (
-        operator.rig.connector.merchants.entries()
+        operator.rig.connector.merchants.all()
     )
     own = {"X-VTEX-API-AppKey": made["appKey"], "X-VTEX-API-AppToken": made["appToken"]}
     answer = operator.rig.client.post("/payments/P1/cancellations", data=b"[", headers=own)

@@ -202,15 +202,15 @@ def test_what_an_attacker_changed_is_undone(operator_on_both: Operator) -> None:
     made = add(operator, "--settings-from", "vtex")
     send(operator, made, {"api_key": "first-of-the-attacker"})
     send(operator, made, ATTACKERS)
-    assert ATTACKERS == operator.rig.connector.merchants.entry("shop").merchant.settings
+    assert ATTACKERS == operator.rig.connector.merchants.find("shop").merchant.settings
     first = show(operator)["events"][1]
     assert first["command"] == "request"
     (restored,) = operator.json("merchants", "restore", "shop", "--event", str(first["event"]))
     assert {"merchant": "shop", "undone": first["event"], "settingsFrom": "connector"} == restored
-    assert SETTINGS == operator.rig.connector.merchants.entry("shop").merchant.settings
+    assert SETTINGS == operator.rig.connector.merchants.find("shop").merchant.settings
     # The attacker, whose token still works, goes on.
     send(operator, made, ATTACKERS)
-    assert SETTINGS == operator.rig.connector.merchants.entry("shop").merchant.settings
+    assert SETTINGS == operator.rig.connector.merchants.find("shop").merchant.settings
     newest = show(operator)["events"][0]
     assert (ME, "restore") == (newest["by"], newest["command"])
 
@@ -222,7 +222,7 @@ def test_restore_without_an_event_undoes_the_last_change(operator: Operator) -> 
     operator.json("merchants", "disable", "shop")
     for expected in (SETTINGS, SETTINGS | {"api_key": "a-typo-4714"}, SETTINGS):
         operator.json("merchants", "restore", "shop")
-        assert expected == operator.rig.connector.merchants.entry("shop").merchant.settings
+        assert expected == operator.rig.connector.merchants.find("shop").merchant.settings
 
 
 def test_restore_says_what_it_cannot_bring_back(operator: Operator) -> None:
@@ -233,4 +233,4 @@ def test_restore_says_what_it_cannot_bring_back(operator: Operator) -> None:
     assert "merchants show other" in operator.fails("merchants", "restore", "other", "--event", "2")
     message = operator.fails("merchants", "restore", "shop")
     assert "there was no pos_id" in message
-    assert SETTINGS == operator.rig.connector.merchants.entry("shop").merchant.settings
+    assert SETTINGS == operator.rig.connector.merchants.find("shop").merchant.settings

@@ -37,7 +37,7 @@ def test_a_process_reads_settings_from_its_input(rig: Rig) -> None:
     done = command(*arguments, input=json.dumps(SETTINGS), env=environment)
     assert (0, "") == (done.returncode, done.stderr)
     assert CREDENTIALS == list(json.loads(done.stdout))
-    assert SETTINGS == rig.connector.merchants.entry("shop").merchant.settings
+    assert SETTINGS == rig.connector.merchants.find("shop").merchant.settings
 
 
 def test_a_process_fails_with_a_message_and_status_1(tmp_path: Path) -> None:

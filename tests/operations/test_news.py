@@ -96,7 +96,7 @@ def test_what_reconcile_finds_is_news(created: Store, status: PaymentStatus) -> 
 @pytest.mark.parametrize("status", [PaymentStatus.APPROVED, PaymentStatus.DENIED])
 def test_what_a_notification_brings_is_news(created: Store, status: PaymentStatus) -> None:
     created.run("UPDATE requests SET next_look_at = NULL")
-    created.requests.remember(asked(Operation.NOTIFICATION, "message-1"))
+    created.requests.record_notification(asked(Operation.NOTIFICATION, "message-1"))
     reconciled(created, becomes(status))
     assert is_due(created)
 

@@ -43,7 +43,7 @@ def take_turn(rig: Rig, request_id: str) -> Lease:
 
 
 def _asked(rig: Rig, request_id: str) -> CancelRequest:
-    (entry,) = rig.connector.merchants.entries()
+    (entry,) = rig.connector.merchants.all()
     body = {"paymentId": "P1", "requestId": request_id}
     return load_cancellation("P1", entry.merchant.id, body)
 

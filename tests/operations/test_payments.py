@@ -442,7 +442,7 @@ def test_a_refund_that_ended_is_told_whoever_looked_first(scene: Scene) -> None:
     assert "refund-pending" == scene.refund().get_json()["code"]
     scene.finish()
     scene.rig.connector.operations.cancel.reconcile(
-        scene.rig.connector.merchants.entry("shop").merchant, scene.due("cancel"), Deadline.after(9)
+        scene.rig.connector.merchants.find("shop").merchant, scene.due("cancel"), Deadline.after(9)
     )
 
     told = scene.refund().get_json()

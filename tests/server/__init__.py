@@ -222,7 +222,7 @@ class Scene:
 
     def truth(self, kind: Kind, payment: Payment, request_id: str) -> dict[str, Any]:
         """The one true answer to a cancellation that took effect."""
-        merchant = self.rig.connector.merchants.entry(kind.name).merchant
+        merchant = self.rig.connector.merchants.find(kind.name).merchant
         shown = kind.shown_id(self.company(kind), payment)
         return {
             "paymentId": payment.id,

@@ -105,7 +105,7 @@ def plant() -> None:
     Requests.claim_due = lambda *args, **values: after_the_claim(claim_due(*args, **values))  # type: ignore[method-assign]
     Requests.start_write = after_start_send  # type: ignore[method-assign]
     Requests.end_turn = around_end_turn  # type: ignore[method-assign]
-    Requests.remember = around("remembering", Requests.remember, "remembered")  # type: ignore[method-assign]
+    Requests.record_notification = around("remembering", Requests.record_notification, "remembered")  # type: ignore[method-assign]
     Payments.take_callback = around("taking", Payments.take_callback, "taken")  # type: ignore[method-assign]
     Payments.end_callback = within("telling", Payments.end_callback)  # type: ignore[method-assign]
 

@@ -265,7 +265,7 @@ class Shops:
 
     def _check(self, act: Act, payment_id: str, body: Any) -> None:
         """Check what VTEX is told."""
-        merchant = self.rig.connector.merchants.entry(act.shop.name).merchant
+        merchant = self.rig.connector.merchants.find(act.shop.name).merchant
         if act.verb == "create":
             assert ("undefined", None) == (body["status"], body["authorizationId"])
             assert act.shop.has_page is bool(body["paymentUrl"])

@@ -109,7 +109,7 @@ class Store:
         return payment
 
     def known(self, payment_id: str = "P1", merchant_id: int = 1) -> Payment:
-        payment = self.payments.known(merchant_id, payment_id)
+        payment = self.payments.find(merchant_id, payment_id)
         assert payment
         return payment
 

@@ -39,10 +39,10 @@ def test_what_a_person_closes_is_done_and_looked_at_no_more(store: Store) -> Non
 
 def test_a_reply_that_is_kept_stays_as_it_was(store: Store) -> None:
     store.end(store.lease(asked()), MANUAL, REPLY, next_look=-1)
-    kept = store.requests.kept(asked())
+    kept = store.requests.stored_reply(asked())
     store.requests.close(asked())
     assert isinstance(kept, StoredReply)
-    assert (kept, kept) == (store.requests.kept(asked()), store.claim(asked()))
+    assert (kept, kept) == (store.requests.stored_reply(asked()), store.claim(asked()))
 
 
 def test_a_request_without_a_kept_reply_is_looked_at_anew_when_repeated(store: Store) -> None:

@@ -132,7 +132,7 @@ def test_requests_of_each_kind_with_the_same_ids_are_requests_of_their_own(store
 
 
 def test_news_is_kept_once_and_due_at_once(store: Store) -> None:
-    assert [True, False] == [store.requests.remember(told()) for _ in range(2)]
+    assert [True, False] == [store.requests.record_notification(told()) for _ in range(2)]
     (due,) = store.requests.due(10)
     assert (told(), State.WAITING, 0) == (due.request, due.state, due.looks)
     assert [0] == [row.attempts for row in store.requests.rows()]
@@ -140,14 +140,14 @@ def test_news_is_kept_once_and_due_at_once(store: Store) -> None:
 
 def test_news_is_kept_while_another_request_has_the_turn(store: Store) -> None:
     store.lease(asked())
-    assert store.requests.remember(told())
+    assert store.requests.record_notification(told())
     before = store.contents()
     assert store.requests.claim_due(told(), lease_seconds=60) is None
     assert before == store.contents()
 
 
 def test_of_fifty_that_remember_the_same_news_one_is_first_and_one_acts(store: Store) -> None:
-    found = in_threads(50, lambda _: store.requests.remember(told()))
+    found = in_threads(50, lambda _: store.requests.record_notification(told()))
     assert {True: 1, False: 49} == Counter(found)
     turns = in_threads(50, lambda _: store.requests.claim_due(told(), lease_seconds=60))
     assert {"Lease": 1, "NoneType": 49} == Counter(type(one).__name__ for one in turns)
@@ -155,11 +155,11 @@ def test_of_fifty_that_remember_the_same_news_one_is_first_and_one_acts(store: S
 
 
 def test_news_that_was_acted_on_is_not_taken_up_again(store: Store) -> None:
-    store.requests.remember(told())
+    store.requests.record_notification(told())
     lease = store.requests.claim_due(told(), lease_seconds=60)
     assert lease
     store.end(lease, DONE, Reply(200, b""))
-    assert not store.requests.remember(told())
+    assert not store.requests.record_notification(told())
     assert ([], None) == (
         store.requests.due(10),
         store.requests.claim_due(told(), lease_seconds=60),
@@ -176,7 +176,7 @@ def test_the_purchase_that_news_tells_of_is_kept_and_not_taken_for_the_payments(
     news = told(f"{uuid4()}{message_id}", purchase=purchase)
     store.run("UPDATE requests SET next_look_at = NULL")
     store.let_the_lease_end()
-    store.requests.remember(news)
+    store.requests.record_notification(news)
     (due,) = store.requests.due(10)
     assert news == due.request
     lease = store.requests.claim_due(due.request, lease_seconds=-1)

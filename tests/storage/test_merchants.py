@@ -13,8 +13,8 @@ from cryptography.fernet import Fernet
 from connector.domain.errors import ConfigurationError, MerchantExists, UnknownMerchant
 from connector.domain.merchant import CapturedPolicy, Merchant
 from connector.storage.database import Database
-from connector.storage.entries import Credentials, Entry, digest
 from connector.storage.merchants import Merchants
+from connector.storage.stored_merchant import Credentials, StoredMerchant, digest
 from connector.storage.vault import Vault
 
 SETTINGS = {"pos_id": "pos-1", "api_secret": "a-very-secret-word-4711"}
@@ -56,8 +56,8 @@ def raw_contents(url: str) -> bytes:
 def test_a_merchant_is_found_as_it_was_added(merchants: Merchants) -> None:
     made = add(merchants)
     expected = Merchant(1, "shop", "tranzzo", SETTINGS, True, CapturedPolicy.REFUND)  # noqa: FBT003
-    assert Entry(expected, made.app_key, is_disabled=False) == merchants.entry("shop")
-    (listed,) = merchants.entries()
+    assert StoredMerchant(expected, made.app_key, is_disabled=False) == merchants.find("shop")
+    (listed,) = merchants.all()
     assert (expected, (digest(made.app_token),)) == (listed.merchant, listed.digests)
 
 
@@ -74,7 +74,7 @@ def test_a_name_is_given_once(merchants: Merchants) -> None:
     first = add(merchants)
     with pytest.raises(MerchantExists, match="shop"):
         add(merchants)
-    (entry,) = merchants.entries()
+    (entry,) = merchants.all()
     assert (first.app_key, 1) == (entry.app_key, len(entry.digests))
 
 
@@ -94,7 +94,7 @@ def test_of_twenty_who_add_one_name_one_succeeds(merchants: Merchants) -> None:
     for thread in threads:
         thread.join()
     assert {"added": 1, "refused": 19} == Counter(found)
-    (entry,) = merchants.entries()
+    (entry,) = merchants.all()
     assert 1 == len(entry.digests)
 
 
@@ -113,7 +113,7 @@ def test_nothing_secret_is_readable_in_the_database(
 def test_an_update_replaces_the_settings_and_nothing_else(merchants: Merchants) -> None:
     made = add(merchants)
     merchants.update("shop", {"api_secret": "new"})
-    (entry,) = merchants.entries()
+    (entry,) = merchants.all()
     assert {"api_secret": "new"} == entry.merchant.settings
     assert (made.app_key, (digest(made.app_token),)) == (entry.app_key, entry.digests)
 
@@ -135,16 +135,16 @@ def test_an_update_leaves_what_is_not_given(
     add(merchants, "zoo")
     merchants.update("shop", **changes)
     changed = Merchant(1, "shop", "tranzzo", settings, sandbox, CapturedPolicy(captured))
-    assert Entry(changed, made.app_key, is_disabled=False) == merchants.entry("shop")
+    assert StoredMerchant(changed, made.app_key, is_disabled=False) == merchants.find("shop")
     other = Merchant(2, "zoo", "tranzzo", SETTINGS, True, CapturedPolicy.REFUND)  # noqa: FBT003
-    assert other == merchants.entry("zoo").merchant
+    assert other == merchants.find("zoo").merchant
 
 
 def test_a_rotation_keeps_the_last_two_tokens(merchants: Merchants) -> None:
     tokens = [add(merchants).app_token]
     for _ in range(3):
         tokens.append(merchants.rotate_token("shop").app_token)
-        (entry,) = merchants.entries()
+        (entry,) = merchants.all()
         assert {digest(token) for token in tokens[-2:]} == set(entry.digests)
 
 
@@ -152,30 +152,30 @@ def test_a_disabled_merchant_stays_with_its_settings(merchants: Merchants) -> No
     add(merchants)
     merchants.disable("shop")
     merchants.disable("shop")
-    (entry,) = merchants.entries()
+    (entry,) = merchants.all()
     assert (True, SETTINGS) == (entry.is_disabled, entry.merchant.settings)
 
 
 def test_a_merchant_is_enabled_with_all_that_it_had(merchants: Merchants) -> None:
     add(merchants)
     add(merchants, "other")
-    before = merchants.entries()
+    before = merchants.all()
     merchants.enable("shop")
     merchants.disable("shop")
     merchants.disable("other")
     for _ in range(2):
         merchants.enable("shop")
-    other, shop = merchants.entries()
+    other, shop = merchants.all()
     assert (before[1], True) == (shop, other.is_disabled)
 
 
-@pytest.mark.parametrize("verb", ["entry", "rotate_token", "disable", "enable"])
+@pytest.mark.parametrize("verb", ["find", "rotate_token", "disable", "enable"])
 def test_a_name_that_is_not_there_is_said(merchants: Merchants, verb: str) -> None:
     with pytest.raises(UnknownMerchant, match="nobody"):
         getattr(merchants, verb)("nobody")
     with pytest.raises(UnknownMerchant, match="nobody"):
         merchants.update("nobody", {})
-    assert [] == merchants.entries()
+    assert [] == merchants.all()
 
 
 def test_every_change_of_any_merchant_changes_the_revision(merchants: Merchants) -> None:
@@ -201,9 +201,9 @@ def test_every_change_of_any_merchant_changes_the_revision(merchants: Merchants)
 def test_a_new_key_reads_what_the_old_one_wrote(database: Database, merchants: Merchants) -> None:
     add(merchants)
     rotated = Merchants(database, Vault([NEW, OLD]))
-    assert SETTINGS == rotated.entry("shop").merchant.settings
+    assert SETTINGS == rotated.find("shop").merchant.settings
     rotated.update("shop", SETTINGS)
-    assert SETTINGS == Merchants(database, Vault([NEW])).entry("shop").merchant.settings
+    assert SETTINGS == Merchants(database, Vault([NEW])).find("shop").merchant.settings
 
 
 def test_a_wrong_key_is_a_matter_of_the_configuration(
@@ -222,7 +222,7 @@ def test_a_wrong_key_costs_only_the_merchants_that_need_another(
     with_another_key = Merchants(database, Vault([NEW]))
     with_another_key.update("shop", {"api_key": "new"})
     add(merchants, name="second")
-    found = {entry.merchant.name: entry.is_readable for entry in with_another_key.entries()}
+    found = {entry.merchant.name: entry.is_readable for entry in with_another_key.all()}
     assert {"shop": True, "second": False} == found
 
 
@@ -233,6 +233,6 @@ def test_a_token_of_any_characters_has_a_digest() -> None:
 
 def test_nothing_secret_is_shown_by_a_merchant(merchants: Merchants) -> None:
     add(merchants)
-    (entry,) = merchants.entries()
+    (entry,) = merchants.all()
     for shown in (repr(entry.merchant), repr(entry.merchant.account(sandbox=True))):
         assert not [value for value in SETTINGS.values() if value in shown]

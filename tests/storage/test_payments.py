@@ -53,7 +53,7 @@ def exactly(payment: Payment) -> tuple[Payment, str, str]:
 
 def test_a_payment_never_heard_of_is_not_known(store: Store) -> None:
     store.record("P1")
-    assert [None, None] == [store.payments.known(1, "P2"), store.payments.known(2, "P1")]
+    assert [None, None] == [store.payments.find(1, "P2"), store.payments.find(2, "P1")]
 
 
 def test_every_field_survives_the_end_of_a_turn(store: Store) -> None:
@@ -301,5 +301,5 @@ def test_the_longest_due_callbacks_come_first_and_no_more_than_asked(store: Stor
 
 
 def test_news_that_waits_does_not_make_a_payment(store: Store) -> None:
-    store.requests.remember(told())
-    assert store.payments.known(1, "P1") is None
+    store.requests.record_notification(told())
+    assert store.payments.find(1, "P1") is None

@@ -95,14 +95,14 @@ def test_a_lease_lasts_as_long_as_asked(store: Store) -> None:
 
 def test_a_final_reply_is_kept_byte_for_byte(store: Store) -> None:
     store.finish(store.lease(asked(value=Decimal("23.00"))))
-    kept = store.requests.kept(asked())
+    kept = store.requests.stored_reply(asked())
     assert kept == StoredReply(REPLY, Decimal("23.00"))
     assert kept == store.claim(asked())
 
 
 def test_a_reply_that_is_not_final_is_not_kept(store: Store) -> None:
     store.end(store.lease(asked()), next_look=60)
-    assert store.requests.kept(asked()) is None
+    assert store.requests.stored_reply(asked()) is None
     assert isinstance(store.claim(asked()), Lease)
 
 
@@ -111,13 +111,13 @@ def test_a_kept_reply_never_changes(store: Store) -> None:
     lease = store.requests.claim_due(asked(), lease_seconds=60)
     assert lease
     store.end(lease, DONE, Reply(500, b"another"))
-    assert store.requests.kept(asked()) == StoredReply(REPLY, None)
+    assert store.requests.stored_reply(asked()) == StoredReply(REPLY, None)
 
 
 @pytest.mark.parametrize("value", ["0", "0.1", "1E+400", "1E-400", "-0", "12345678901234567890.12"])
 def test_a_value_is_kept_exactly(store: Store, value: str) -> None:
     store.finish(store.lease(asked(value=Decimal(value))))
-    kept = store.requests.kept(asked())
+    kept = store.requests.stored_reply(asked())
     assert kept
     assert value == str(kept.value)
 

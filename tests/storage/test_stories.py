@@ -15,7 +15,7 @@ from connector.storage.stories import Stories
 from tests.rig import Rig
 from tests.storage.store import DONE, FAILED, SEND, Store, asked, told
 
-LOOK = Step(Kind.ANSWERED, action="look", word="HELD", http_status=200)
+LOOK = Step(Kind.ANSWERED, action="look", reported_status="HELD", http_status=200)
 
 
 @pytest.fixture
@@ -79,9 +79,11 @@ def test_steps_are_kept_with_the_write_and_with_the_end_or_not_at_all(
 def test_any_characters_can_be_told_of(store: Store, stories: Stories) -> None:
     strange = "\0\ud800é'"
     lease = store.lease(asked(strange))
-    store.requests.start_write(lease, SEND, lease.payment, {}, [Step(Kind.ANSWERED, word=strange)])
+    store.requests.start_write(
+        lease, SEND, lease.payment, {}, [Step(Kind.ANSWERED, reported_status=strange)]
+    )
     assert [(strange, None), (strange, strange)] == [
-        (step.request_id, step.word) for step in stories.steps("shop", "P1")
+        (step.request_id, step.reported_status) for step in stories.steps("shop", "P1")
     ]
 
 
@@ -98,14 +100,14 @@ def test_a_merchants_story_is_its_own(store: Store, stories: Stories) -> None:
 
 def test_news_is_a_step_once(store: Store, stories: Stories) -> None:
     for _ in range(2):
-        store.requests.remember(told(), "CAPTURED")
+        store.requests.record_notification(told(), "CAPTURED")
     assert [("notified", "CAPTURED")] == [
-        (step.kind, step.word) for step in stories.steps("shop", "P1")
+        (step.kind, step.reported_status) for step in stories.steps("shop", "P1")
     ]
 
 
 def test_a_callback_is_a_step_of_the_create(store: Store, stories: Stories) -> None:
-    step = Step(Kind.CALLED_BACK, 1, word="APPROVED", http_status=200, state=State.DONE)
+    step = Step(Kind.CALLED_BACK, 1, reported_status="APPROVED", http_status=200, state=State.DONE)
     store.record()
     store.payments.end_callback(1, "P1", None, step)
     assert "called-back" not in kinds(stories)

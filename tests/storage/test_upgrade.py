@@ -192,8 +192,12 @@ def test_what_was_cancelled_before_an_upgrade_is_still_answered(old_database: Da
     requests, payments = Requests(old_database), Payments(old_database)
     kept = StoredReply(Reply(200, b"any \xff bytes"), Decimal("10.00"))
     repeat = CancelRequest(1, PaymentKey("P1"), "\0")
-    assert kept == requests.kept(repeat) == requests.claim(repeat, lease_seconds=60, first_look=60)
-    assert payments.known(1, "P1") == Payment(
+    assert (
+        kept
+        == requests.stored_reply(repeat)
+        == requests.claim(repeat, lease_seconds=60, first_look=60)
+    )
+    assert payments.find(1, "P1") == Payment(
         PaymentKey("P1", "é", "tid"),
         PaymentStatus.CANCELLED,
         sandbox=True,
@@ -222,10 +226,10 @@ def test_what_was_open_before_an_upgrade_is_finished_after_it(old_database: Data
         next_look=None,
         callback="dropped",
     )
-    known = payments.known(1, "P2")
+    known = payments.find(1, "P2")
     assert known
     assert PaymentStatus.CANCELLED is known.status
-    assert requests.kept(due.request) == StoredReply(Reply(200, b"{}"), None)
+    assert requests.stored_reply(due.request) == StoredReply(Reply(200, b"{}"), None)
 
 
 @pytest.mark.parametrize("status", [501, 200])
@@ -245,12 +249,12 @@ def test_an_answer_for_a_person_that_was_kept_before_an_upgrade_is_not_kept_afte
     insert(old_database, "requests", {**row, "reply_body": done})
     migrate(old_database)
     requests, payments = Requests(old_database), Payments(old_database)
-    assert requests.kept(asked) is None
-    assert requests.kept(of_another) == StoredReply(Reply(200, done), Decimal("10.00"))
+    assert requests.stored_reply(asked) is None
+    assert requests.stored_reply(of_another) == StoredReply(Reply(200, done), Decimal("10.00"))
     lease = requests.claim(asked, lease_seconds=60, first_look=60)
     assert isinstance(lease, Lease)
     assert (True, True) == (lease.is_listed, lease.payment.is_manual)
-    known = payments.known(1, "P7")
+    known = payments.find(1, "P7")
     assert known
     assert not known.is_manual
 
@@ -263,7 +267,7 @@ def test_any_cancellation_id_kept_by_revision_0001_is_read(old_database: Databas
         insert(old_database, "payments", {**row, "cancellation_id": cancellation_id})
     migrate(old_database)
     payments = Payments(old_database)
-    known = {payment_id: payments.known(1, payment_id) for payment_id in told}
+    known = {payment_id: payments.find(1, payment_id) for payment_id in told}
     assert told == {name: one and one.cancellation_id for name, one in known.items()}
 
 

@@ -9,7 +9,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from connector.domain.errors import ConfigurationError
-from connector.storage import private
+from connector.storage import private_files
 from connector.storage.database import Database
 from connector.storage.vault import Vault, open_vault
 
@@ -18,7 +18,7 @@ OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 READ_THE_KEY = """
 import sys
 from pathlib import Path
-from connector.storage import private
+from connector.storage import private_files
 from connector.storage.database import Database
 from connector.storage.vault import open_vault
 print("ready", flush=True)
@@ -170,7 +170,7 @@ def test_threads_that_start_at_once_get_one_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "no key", "A" * 44])
 def test_a_damaged_key_file_is_a_matter_of_the_configuration(tmp_path: Path, content: str) -> None:
-    private.write(tmp_path / "secret.key", content.encode())
+    private_files.write(tmp_path / "secret.key", content.encode())
     with pytest.raises(ConfigurationError, match=r"secret\.key"):
         open_vault((), tmp_path)
 
@@ -284,7 +284,7 @@ def test_what_belongs_to_another_user_is_refused(
 ) -> None:
     open_vault((), tmp_path)
     # As root can do: the same files, seen by somebody else.
-    monkeypatch.setattr("connector.storage.private._ROOT", -1)
+    monkeypatch.setattr("connector.storage.private_files._ROOT", -1)
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     with pytest.raises(ConfigurationError, match="belongs to user"):
         open_vault((), tmp_path)

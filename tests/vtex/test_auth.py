@@ -8,7 +8,7 @@ from connector import merchants
 from connector.domain.errors import NotAuthenticated
 from connector.merchants import Directory
 from connector.storage import merchants as storage
-from connector.storage.entries import Credentials
+from connector.storage.stored_merchant import Credentials
 from connector.vtex.auth import authenticate
 from tests.rig import Rig, headers
 

@@ -41,7 +41,7 @@ def counted() -> float:
 def test_whoever_has_a_token_cannot_take_the_account_over(
     shop: Rig, company: TranzzoCompany
 ) -> None:
-    before = shop.connector.merchants.entry("shop").merchant.settings
+    before = shop.connector.merchants.find("shop").merchant.settings
     theirs = {key: f"{ATTACKERS}-{key}" for key in before if key != "stage"}
     given = entries(shop, **theirs)
     for payment_id in ("P1", "P2"):
@@ -52,7 +52,7 @@ def test_whoever_has_a_token_cannot_take_the_account_over(
     assert shop.create("P3", merchantSettings=given).status_code == 200
     # All of it at the merchant's own account, whose stand-in knows no other keys.
     assert {"void:P1", "capture:P2", "refund:P2"} <= set(company.effects)
-    assert before == shop.connector.merchants.entry("shop").merchant.settings
+    assert before == shop.connector.merchants.find("shop").merchant.settings
     assert shop.notify(company, "P3").status_code == 200
 
 
@@ -68,23 +68,23 @@ def test_a_refund_wallet_is_not_a_requests_to_say(rig: Rig) -> None:
         rig.add(company, refund_address=wallet)
         given = entries(rig, "cryptomus", refund_address="TThief7yguPESTpcrJMqU6h2ozZbibv4Va")
         rig.cancel("P1", merchantSettings=given)
-        assert ("refund_address",) == rig.connector.merchants.entry("shop").fields_differ
-        assert wallet == rig.connector.merchants.entry("shop").merchant.settings["refund_address"]
+        assert ("refund_address",) == rig.connector.merchants.find("shop").fields_differ
+        assert wallet == rig.connector.merchants.find("shop").merchant.settings["refund_address"]
 
 
 def test_what_differs_is_kept_as_fingerprints_and_told(shop: Rig) -> None:
     merchants = shop.connector.merchants
-    assert () == merchants.entry("shop").fields_differ
+    assert () == merchants.find("shop").fields_differ
     assert merchants.detail("shop").fields_seen_at is None
-    own = merchants.entry("shop").merchant.settings
+    own = merchants.find("shop").merchant.settings
     shop.cancel("P1", merchantSettings=entries(shop, api_secret=ATTACKERS, api_key=own["api_key"]))
-    assert ("api_secret",) == merchants.entry("shop").fields_differ
+    assert ("api_secret",) == merchants.find("shop").fields_differ
     assert merchants.detail("shop").fields_seen_at
     stored = str(shop.execute("SELECT * FROM merchants"))
     assert ATTACKERS not in stored
     # The operator gives the same value: nothing differs any more, whatever VTEX sent last.
     merchants.update("shop", {**own, "api_secret": ATTACKERS})
-    assert () == merchants.entry("shop").fields_differ
+    assert () == merchants.find("shop").fields_differ
 
 
 def test_it_is_counted_each_time_and_said_once_without_a_value(
@@ -105,11 +105,11 @@ def test_it_is_counted_each_time_and_said_once_without_a_value(
 
 def test_what_is_as_stored_is_no_warning(shop: Rig, caplog: pytest.LogCaptureFixture) -> None:
     before = counted()
-    own = shop.connector.merchants.entry("shop").merchant.settings
+    own = shop.connector.merchants.find("shop").merchant.settings
     shop.cancel("P1", merchantSettings=entries(shop, **own))
     assert before == counted()
     assert "Provider Fields" not in caplog.text
-    assert () == shop.connector.merchants.entry("shop").fields_differ
+    assert () == shop.connector.merchants.find("shop").fields_differ
 
 
 def test_a_flood_of_fields_is_a_few_writes(shop: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ from cryptography.fernet import Fernet
 
 from connector.domain.errors import InvalidRequest
 from connector.domain.merchant import Merchant, SettingsFrom
-from connector.storage.entries import Entry
 from connector.storage.merchants import Merchants
+from connector.storage.stored_merchant import StoredMerchant
 from connector.storage.vault import Vault
 from connector.vtex.auth import authenticate
 from connector.vtex.manifest import field_name
@@ -51,7 +51,7 @@ def fields_of(rig: Rig) -> ProviderFields:
 
 
 def merchant(rig: Rig) -> Merchant:
-    return rig.connector.merchants.entry("shop").merchant
+    return rig.connector.merchants.find("shop").merchant
 
 
 def applied(rig: Rig, given: Any, asked: Merchant | None = None) -> Merchant:
@@ -297,15 +297,15 @@ def test_what_two_processes_take_at_once_is_one_event(
     shop: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other one stores the same after this one has looked."""
-    merchants, look = shop.connector.merchants, shop.connector.merchants.entry
+    merchants, look = shop.connector.merchants, shop.connector.merchants.find
 
-    def late(name: str) -> Entry:
+    def late(name: str) -> StoredMerchant:
         seen = look(name)
-        monkeypatch.setattr(merchants, "entry", look)
+        monkeypatch.setattr(merchants, "find", look)
         assert merchants.take_fields(name, {"api_secret": NEW_SECRET})
         return seen
 
-    monkeypatch.setattr(merchants, "entry", late)
+    monkeypatch.setattr(merchants, "find", late)
     assert merchants.take_fields("shop", {"api_secret": NEW_SECRET})
     assert ["request", "add"] == [one.command for one in merchants.detail("shop").events]
 
@@ -387,6 +387,6 @@ def test_a_process_without_the_newest_key_stores_nothing_half(rig: Rig) -> None:
         newer.reencrypt()
         given = {"payment_key": NEW_SECRET}
         assert not old.take_fields("shop", given)
-        assert known.settings == newer.entry("shop").merchant.settings
+        assert known.settings == newer.find("shop").merchant.settings
         assert newer.take_fields("shop", given)
-        assert known.settings | given == newer.entry("shop").merchant.settings
+        assert known.settings | given == newer.find("shop").merchant.settings

@@ -127,7 +127,7 @@ def test_a_real_merchants_key_and_payment_touch_no_real_merchant(suite: Rig) -> 
             )
             assert answer.status_code != 401
         assert calls == len(company.calls)
-        assert company.settings == suite.connector.merchants.entry("shop").merchant.settings
+        assert company.settings == suite.connector.merchants.find("shop").merchant.settings
     assert {(SUITE_NAME,)} == set(suite_rows(suite))
 
 

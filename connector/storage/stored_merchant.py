@@ -17,7 +17,7 @@ class Credentials:
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoredMerchant:
     """A merchant as stored, with how it is recognised: `digests` are SHA-256 in hex.
 
     One whose settings none of our keys decrypts is not readable, and has none. `fields_differ`
