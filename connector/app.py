@@ -1,18 +1,16 @@
 """The one place where the parts meet."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flask import Flask, Response
 
-from connector import bulkhead, context, http_client, http_server, metrics, providers, webhooks
+from connector import bulkhead, context, http_server, metrics, webhooks
 from connector.config import Settings
-from connector.domain.errors import ConfigurationError, ProviderUnavailable
-from connector.domain.merchant import SUITE_PROVIDER
 from connector.domain.operation import Operation
+from connector.enabled import Enabled, enable, http_client_of
 from connector.idempotency import IdempotentRunner
 from connector.merchants import Directory
 from connector.operations.cancel import Cancel
@@ -23,7 +21,6 @@ from connector.operations.refund import Refund
 from connector.operations.settle import Settle
 from connector.operations.value import SeeUnit
 from connector.peers import Refusals
-from connector.provider import Hosts, Provider
 from connector.storage.database import Database
 from connector.storage.merchants import Merchants
 from connector.storage.payments import Payments
@@ -38,26 +35,6 @@ from connector.vtex.provider_fields import ProviderFields
 DEFAULT_THREADS = 64
 # Of a replica that answers as it should: taking it away would make of a lost count a lost answer.
 _UNCOUNTED = "ok, but metrics are not counted; the log says why"
-
-
-def all_threads(settings: Settings, threads: int) -> int:
-    """Count the threads of a process; the companies that are switched off count as one."""
-    return bulkhead.all_threads(len(_names(settings)) + 1, threads)
-
-
-class Enabled(dict[str, Provider]):
-    """The providers that are switched on, by name; those `sold` are in CONNECTOR_PROVIDERS."""
-
-    def __init__(self, sold: Sequence[str]) -> None:
-        super().__init__()
-        self._sold = sold
-
-    @property
-    def sold(self) -> dict[str, Provider]:
-        return {name: self[name] for name in self._sold}
-
-    def __missing__(self, name: str) -> Provider:
-        raise ProviderUnavailable("The provider is switched off in this connector")
 
 
 @dataclass(frozen=True)
@@ -102,10 +79,10 @@ def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
         Requests(database),
     )
     directory = Directory(merchants, suite=settings.test_suite)
-    enabled = build_providers(settings, slots=threads)
+    enabled = enable(settings, slots=threads)
     callbacks = Callbacks(
         payments,
-        _http("vtex", settings, bulkhead.CALLBACKS),
+        http_client_of("vtex", settings, bulkhead.CALLBACKS),
         directory.by_id,
         enabled,
         vault.open_callback,
@@ -169,60 +146,6 @@ def _operations(
         refund=Refund(once, enabled, answers.render_refund(settings.manual_status)),
         notify=Notify(once, enabled, payments, requests, callbacks.deliver),
     )
-
-
-def build_providers(settings: Settings, *, slots: int) -> Enabled:
-    found = providers.discover()
-    _check_paths(settings, found)
-    enabled = Enabled(sold=settings.providers)
-    for name in _names(settings):
-        kind = found[name]
-        enabled[name] = kind(_http(name, settings, slots), _hosts(kind, settings))
-    return enabled
-
-
-def _names(settings: Settings) -> list[str]:
-    """Name the providers that are switched on, and the one that plays the test suite."""
-    suite = [SUITE_PROVIDER] if settings.test_suite else []
-    return list(dict.fromkeys([*settings.providers, *suite]))
-
-
-def _http(name: str, settings: Settings, slots: int) -> http_client.HttpClient:
-    return http_client.HttpClient(
-        name,
-        seconds=settings.provider_seconds,
-        slots=slots,
-        measure=metrics.measure_call,
-        ca_file=settings.ca_file,
-    )
-
-
-def _check_paths(settings: Settings, found: Mapping[str, type[Provider]]) -> None:
-    """Refuse a base URL without the documented path.
-
-    A company answers a wrong path much as it answers for an unknown payment, which would then
-    count as cancelled.
-    """
-    faults = []
-    for kind, urls in (("URL", settings.urls), ("SANDBOX_URL", settings.sandbox_urls)):
-        for name, url in urls.items():
-            documented = found[name].url if kind == "URL" else _sandbox_url(found[name])
-            path = urlsplit(documented).path
-            if not url.endswith(path):
-                faults.append(f"CONNECTOR_{name.upper()}_{kind}: the path must end in {path}")
-    if faults:
-        raise ConfigurationError("\n".join(faults))
-
-
-def _sandbox_url(kind: type[Provider]) -> str:
-    return kind.sandbox_url or kind.url
-
-
-def _hosts(kind: type[Provider], settings: Settings) -> Hosts:
-    """A company without a sandbox host of its own has both in one place."""
-    url = settings.urls.get(kind.name, kind.url)
-    sandbox_url = kind.sandbox_url or url
-    return Hosts(url, settings.sandbox_urls.get(kind.name, sandbox_url))
 
 
 def create_app(connector: Connector) -> Flask:

@@ -8,10 +8,10 @@ import pytest
 from certifi import where
 
 from connector import config, providers
-from connector.app import build_providers
 from connector.config import Settings, from_environment, variables
 from connector.domain.errors import ConfigurationError
 from connector.domain.money import ValueUnit
+from connector.enabled import enable
 
 KNOWN = sorted(providers.discover())
 KEYS = [urlsafe_b64encode(bytes([number]) * 32).decode() for number in (1, 2)]
@@ -335,4 +335,4 @@ def test_a_lease_outlives_the_answer_it_is_for() -> None:
 def test_a_base_url_without_the_documented_path_is_refused(name: str, url: str) -> None:
     settings = read(**{name: url})
     with pytest.raises(ConfigurationError, match=f"CONNECTOR_{name}: the path must end in /"):
-        build_providers(settings, slots=1)
+        enable(settings, slots=1)

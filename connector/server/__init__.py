@@ -14,9 +14,10 @@ from gunicorn.app.base import BaseApplication
 from prometheus_client import multiprocess
 
 from connector import logs, metrics
-from connector.app import all_threads, build, create_app
+from connector.app import build, create_app
 from connector.config import Settings
 from connector.domain.errors import ConfigurationError
+from connector.enabled import all_threads
 from connector.server.master import Master
 from connector.server.metrics_port import MetricsServer
 from connector.server.rooms import allow_open_files
