@@ -16,6 +16,7 @@ from connector.domain.operation import (
     Request,
     write_reference,
 )
+from connector.domain.operation_rules import RULES
 from connector.domain.payment import Effect, Payment
 from connector.domain.story import MOST_ATTEMPTS, Kind, Step
 from connector.domain.write import STATE_AFTER, Write, WriteState
@@ -201,7 +202,7 @@ def last_step(
     if not attempt.is_asked:
         return ended
     told = replace(ended, kind=Kind.TOLD)
-    if request.operation is Operation.CREATE:
+    if RULES[request.operation].is_answered_from_the_payment:
         # What VTEX is told of a payment is read after it is recorded.
         status, payment = outcome.create_status, attempt.payment
         return replace(

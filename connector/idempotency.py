@@ -31,6 +31,7 @@ from connector.domain.operation import (
     CANCEL_MANUALLY,
     REFUND_MANUALLY,
     REFUNDED_LATE,
+    CallbackChange,
     DueRequest,
     Lease,
     Operation,
@@ -41,6 +42,7 @@ from connector.domain.operation import (
     State,
     StoredReply,
 )
+from connector.domain.operation_rules import RULES
 from connector.domain.payment import Payment, PaymentStatus
 from connector.domain.story import Step
 from connector.domain.write import Write
@@ -54,23 +56,6 @@ SCHEDULE = (60.0, 300.0, 900.0, 3600.0, 14400.0) + (86400.0,) * 7
 # that answers at once, long enough for fifty waiting requests to cost little.
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.25
-
-# The states after which reconcile looks again. VTEX wants a cancellation whatever came of it;
-# a company's news is not lost. Of the rest only what may have happened is found out: a
-# settlement or refund that certainly did not is VTEX's to ask for again, or the merchant's.
-_UNENDED = frozenset(State) - {State.DONE}
-_OPEN = frozenset({State.UNKNOWN, State.WAITING})
-_LOOKED_AT: Mapping[Operation, frozenset[State]] = {
-    Operation.CANCEL: _UNENDED,
-    Operation.NOTIFICATION: _UNENDED,
-    Operation.CREATE: _OPEN,
-    Operation.SETTLE: _OPEN,
-    Operation.REFUND: _OPEN,
-}
-# VTEX gives an unpaid payment up by itself, with a cancellation.
-_NEVER_THE_OPERATORS = {Operation.CREATE}
-# VTEX may never repeat a refund that failed, and tells the merchant to make it by hand.
-_LISTED_WHILE_OPEN = {Operation.REFUND}
 
 
 class Requests(Protocol):
@@ -92,7 +77,7 @@ class Requests(Protocol):
         self, lease: Lease, write: Write, payment: Payment, closed: Closed, steps: Sequence[Step]
     ) -> None: ...
 
-    def end_turn(
+    def record_outcome(
         self,
         lease: Lease,
         outcome: Outcome,
@@ -102,7 +87,7 @@ class Requests(Protocol):
         closed: Closed,
         looks: int,
         next_look: float | None,
-        callback: str,
+        callback_change: CallbackChange,
         steps: Sequence[Step],
     ) -> None: ...
 
@@ -167,7 +152,7 @@ class IdempotentRunner:
         recorded = replace(outcome, state=State.MANUAL) if is_manual else outcome
         _tell(recorded)
         attempt.note(last_step(request, attempt, recorded, lambda: reply or render(outcome)))
-        self.requests.end_turn(
+        self.requests.record_outcome(
             attempt.lease,
             recorded,
             reply,
@@ -175,7 +160,7 @@ class IdempotentRunner:
             closed=attempt.closed,
             looks=looks,
             next_look=next_look,
-            callback=_callback(request.operation, attempt),
+            callback_change=_callback_change(request.operation, attempt),
             steps=worth_keeping(attempt, recorded),
         )
         # What is not kept is written of what was recorded.
@@ -218,7 +203,7 @@ def _attempted(operation: Operation, attempt: Attempt, work: Work) -> Outcome:
 
 def _listed(operation: Operation, attempt: Attempt, outcome: Outcome) -> Outcome:
     """List what VTEX is told failed, and tells a person to do, while it may still be done."""
-    is_open = operation in _LISTED_WHILE_OPEN and attempt.has_open()
+    is_open = RULES[operation].is_listed_while_open and attempt.has_open()
     if not is_open or outcome.is_listed or outcome.state in {State.DONE, State.MANUAL}:
         return outcome
     message = f"Do not refund this by hand: {outcome.message}"
@@ -246,26 +231,23 @@ def _state(operation: Operation, attempt: Attempt, error: ConnectorError) -> Sta
     state = next(states, State.UNKNOWN)
     is_open = not attempt.is_asked or attempt.has_open()
     is_of_a_look = is_open and not isinstance(error, IllegalTransition)
-    is_asked_again = operation in {Operation.CANCEL, Operation.NOTIFICATION}
-    return State.UNKNOWN if is_of_a_look and not is_asked_again else state
+    stays_unknown = RULES[operation].is_unknown_after_a_failed_look
+    return State.UNKNOWN if is_of_a_look and stays_unknown else state
 
 
-def _callback(operation: Operation, attempt: Attempt) -> str:
-    """Say when VTEX is to be called back: "due" now, "later", "dropped", or "" as it was."""
+def _callback_change(operation: Operation, attempt: Attempt) -> CallbackChange:
+    """Decide whether VTEX is to be called back about the payment's status."""
     before, after = attempt.lease.payment.status, attempt.payment.status
-    if after in _KNOWN:
-        return "dropped"
-    if before is not PaymentStatus.PENDING or after not in _NEWS:
-        return ""
-    if not attempt.is_asked:
-        return "due"
-    # Due only if the answer that is to tell it is not sent.
-    return "later" if operation is Operation.CREATE else ""
+    if after in _ASKED_BY_VTEX:
+        return CallbackChange.DROPPED
+    if before is not PaymentStatus.PENDING or after not in _TOLD_BY_CALLBACK:
+        return CallbackChange.UNCHANGED
+    return RULES[operation].callback_change if attempt.is_asked else CallbackChange.DUE
 
 
-_NEWS = {PaymentStatus.APPROVED, PaymentStatus.DENIED}
-# Statuses that only come of what VTEX asked for after it knew.
-_KNOWN = {PaymentStatus.CANCELLED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
+_TOLD_BY_CALLBACK = {PaymentStatus.APPROVED, PaymentStatus.DENIED}
+# A payment gets these statuses only by a request of VTEX's, so VTEX knows the payment's verdict.
+_ASKED_BY_VTEX = {PaymentStatus.CANCELLED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
 
 
 def _same(kept: StoredReply, request: Request) -> Reply:
@@ -296,7 +278,7 @@ def _pauses() -> Iterator[float]:
 
 
 def _next_look(operation: Operation, outcome: Outcome, looks: int) -> float | None:
-    if outcome.state not in _LOOKED_AT[operation]:
+    if outcome.state not in RULES[operation].looked_at_after:
         return None
     scheduled = SCHEDULE[looks] if looks < len(SCHEDULE) else None
     return scheduled if scheduled is None or outcome.again is None else outcome.again
@@ -306,7 +288,8 @@ def _is_operators(
     attempt: Attempt, operation: Operation, outcome: Outcome, next_look: float | None
 ) -> bool:
     """Whether it is a person's until it is done: listed before, or looked at to the end."""
-    if operation in _NEVER_THE_OPERATORS or outcome.state is State.DONE:
+    rules = RULES[operation]
+    if not rules.may_become_the_operators or outcome.state is State.DONE:
         return False
-    is_looked_at = not attempt.is_asked and outcome.state in _LOOKED_AT[operation]
+    is_looked_at = not attempt.is_asked and outcome.state in rules.looked_at_after
     return attempt.lease.is_listed or (is_looked_at and next_look is None)

@@ -45,6 +45,18 @@ class State(StrEnum):
     FAILED = "failed"
 
 
+class CallbackChange(StrEnum):
+    """The change that the end of an attempt makes to a payment's callback to VTEX.
+
+    `LATER` is after the answer that tells VTEX the same: due only if that answer is lost.
+    """
+
+    DUE = "due"
+    LATER = "later"
+    DROPPED = "dropped"
+    UNCHANGED = ""
+
+
 @dataclass(frozen=True)
 class Request:
     """What was asked for. `value` is as VTEX wrote it, None where it wrote none.

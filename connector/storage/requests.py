@@ -8,6 +8,7 @@ from typing import Any
 
 from connector.domain.errors import LeaseLost, PaymentBusy, RequestMismatch, Rule
 from connector.domain.operation import (
+    CallbackChange,
     DueRequest,
     Lease,
     NotificationRequest,
@@ -20,6 +21,7 @@ from connector.domain.operation import (
     State,
     StoredReply,
 )
+from connector.domain.operation_rules import RULES
 from connector.domain.payment import Payment, PaymentKey
 from connector.domain.story import MOST_ATTEMPTS, Kind, Step
 from connector.domain.write import Write, WriteState
@@ -152,7 +154,7 @@ class Requests:
             rows = connection.all(sql.VALUES, operation=operation.value, **_payment_of(lease))
         return {claim_id: Decimal(value) for claim_id, value in rows}
 
-    def end_turn(
+    def record_outcome(
         self,
         lease: Lease,
         outcome: Outcome,
@@ -162,20 +164,20 @@ class Requests:
         closed: Mapping[tuple[str, int], WriteState],
         looks: int,
         next_look: float | None,
-        callback: str,
+        callback_change: CallbackChange,
         steps: Sequence[Step] = (),
     ) -> None:
         """Record what came of a turn and give the lease back, in one transaction.
 
         `payment` is as it is known now. `reply` is kept when it is the first final one.
-        `closed` says how writes ended. `callback` is "due", "dropped" or "". `steps` are those
-        since the last ones that were recorded. Raises LeaseLost when the turn is another's by now.
+        `closed` says how writes ended. `steps` are those since the last ones that were recorded.
+        Raises LeaseLost when the payment is leased to another request by now.
         """
         with self._database.write() as connection:
             if not connection.run(
                 sql.END_TURN,
                 token=lease.token,
-                news=callback,
+                callback_change=callback_change.value,
                 **payment_values(payment),
                 **_payment_of(lease),
             ):
@@ -244,9 +246,10 @@ def _record(connection: Connection, values: dict[str, Any], first_look: float) -
     """Record a request, or take it up unless its reply is final; see `sql.TAKE_UP`."""
     if made := connection.one(sql.INSERT, **values, first_look=first_look):
         return made
-    if values["operation"] == Operation.REFUND:
+    rules = RULES[Operation(values["operation"])]
+    if rules.keeps_its_value:
         _refuse_another_value(connection, values)
-    again = {"id": values["id"], "value": values["value"]}
+    again = {"id": values["id"], "value": values["value"], "stays_listed": rules.stays_listed}
     taken = connection.one(sql.TAKE_UP, first_look=first_look, **again)
     if taken is None:
         raise _Undone

@@ -36,10 +36,10 @@ REMEMBER = """
 # The value with which a request began to move money.
 STARTED = "SELECT value FROM requests WHERE id = :id AND reference IS NOT NULL"
 
-# What VTEX repeats is taken up again. A cancellation on the operator's list stays there.
+# A request that VTEX repeats is taken up again; `stays_listed` is a rule of its operation.
 TAKE_UP = """
     UPDATE requests SET
-        state = CASE WHEN state = 'manual' AND operation = 'cancel' THEN state ELSE 'running' END,
+        state = CASE WHEN state = 'manual' AND :stays_listed THEN state ELSE 'running' END,
         attempts = attempts + 1, value = :value, looks = 0,
         next_look_at = NOW + :first_look, updated_at = NOW
     WHERE id = :id AND reply_status IS NULL
@@ -129,15 +129,15 @@ CLOSE_SEND = """
         AND action = :action AND number = :number
         AND state IN ('open', 'accepted', 'lost')"""
 
-# `news` is "due" when VTEX is to be called back, "dropped" when it knows by now, and "later" when
-# an answer is on its way to it, which takes 20 s at most.
+# `callback_change` is a `CallbackChange`. "later" waits for the answer that is on its way to VTEX,
+# which takes 20 s at most.
 END_TURN = f"""
     UPDATE payments SET
         lease_claim = NULL, lease_token = NULL, lease_until = NULL,
         callback_at = CASE
-            WHEN :news = 'due' AND CAST(:callback AS TEXT) IS NOT NULL THEN NOW
-            WHEN :news = 'later' AND CAST(:callback AS TEXT) IS NOT NULL THEN NOW + 30
-            WHEN :news = 'dropped' THEN NULL
+            WHEN :callback_change = 'due' AND CAST(:callback AS TEXT) IS NOT NULL THEN NOW
+            WHEN :callback_change = 'later' AND CAST(:callback AS TEXT) IS NOT NULL THEN NOW + 30
+            WHEN :callback_change = 'dropped' THEN NULL
             ELSE callback_at END,{_RECORD}
     WHERE merchant_id = :merchant_id AND payment_id = :payment_id AND lease_token = :token"""
 

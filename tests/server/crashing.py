@@ -73,7 +73,7 @@ def plant() -> None:
     claim = within("claiming", Requests.claim)
     claim_due = within("claiming", Requests.claim_due)
     start_write = within("recording", Requests.start_write)
-    end_turn = within("ending", Requests.end_turn)
+    record_outcome = within("ending", Requests.record_outcome)
     sleep = deadline.sleep
 
     def reach_and_sleep(seconds: float) -> None:
@@ -94,9 +94,9 @@ def plant() -> None:
         start_write(*args, **values)
         reach("recorded")
 
-    def around_end_turn(*args: Any, **values: Any) -> None:
+    def around_record_outcome(*args: Any, **values: Any) -> None:
         reach("answered")
-        end_turn(*args, **values)
+        record_outcome(*args, **values)
         reach("ended")
 
     deadline.sleep = reach_and_sleep
@@ -104,7 +104,7 @@ def plant() -> None:
     Requests.claim = lambda *args, **values: after_the_claim(claim(*args, **values))  # type: ignore[method-assign]
     Requests.claim_due = lambda *args, **values: after_the_claim(claim_due(*args, **values))  # type: ignore[method-assign]
     Requests.start_write = after_start_send  # type: ignore[method-assign]
-    Requests.end_turn = around_end_turn  # type: ignore[method-assign]
+    Requests.record_outcome = around_record_outcome  # type: ignore[method-assign]
     Requests.record_notification = around("remembering", Requests.record_notification, "remembered")  # type: ignore[method-assign]
     Payments.take_callback = around("taking", Payments.take_callback, "taken")  # type: ignore[method-assign]
     Payments.end_callback = within("telling", Payments.end_callback)  # type: ignore[method-assign]

@@ -113,7 +113,7 @@ class Surroundings(RuleBasedStateMachine):
     def news_comes_within_a_call(self, number: int) -> None:
         self.world.after[self._operation(number)] = lambda: self.world.within(self.tell)
 
-    @rule(method=st.sampled_from(["start_write", "end_turn"]), is_done=st.booleans())
+    @rule(method=st.sampled_from(["start_write", "record_outcome"]), is_done=st.booleans())
     def the_next_worker_dies(self, method: str, is_done: bool) -> None:
         self.world.die(method, is_done=is_done)
 

@@ -144,7 +144,7 @@ class Machine(Surroundings):
 
     @rule(
         asked=st.sampled_from(ASKS),
-        method=st.sampled_from(["start_write", "end_turn"]),
+        method=st.sampled_from(["start_write", "record_outcome"]),
         is_done=st.booleans(),
     )
     def ask_a_dying_worker_and_repeat(self, asked: Asked, method: str, is_done: bool) -> None:

@@ -9,6 +9,7 @@ from cryptography.fernet import Fernet
 
 from connector.domain.merchant import CapturedPolicy
 from connector.domain.operation import (
+    CallbackChange,
     CancelRequest,
     Lease,
     NotificationRequest,
@@ -79,10 +80,10 @@ class Store:
         closed: dict[tuple[str, int], WriteState] | None = None,
         looks: int = 0,
         next_look: float | None = None,
-        callback: str = "",
+        callback_change: CallbackChange = CallbackChange.UNCHANGED,
     ) -> None:
         """End a turn; `payment` is as it was unless given."""
-        self.requests.end_turn(
+        self.requests.record_outcome(
             lease,
             outcome,
             reply,
@@ -90,7 +91,7 @@ class Store:
             closed=closed or {},
             looks=looks,
             next_look=next_look,
-            callback=callback,
+            callback_change=callback_change,
             steps=[ended(outcome)],
         )
 
@@ -101,11 +102,17 @@ class Store:
     def start(self, lease: Lease, send: Write = SEND, payment: Payment | None = None) -> None:
         self.requests.start_write(lease, send, payment or lease.payment, {})
 
-    def record(self, payment_id: str = "P1", *, callback: str = "", **known: Any) -> Payment:
+    def record(
+        self,
+        payment_id: str = "P1",
+        *,
+        callback_change: CallbackChange = CallbackChange.UNCHANGED,
+        **known: Any,
+    ) -> Payment:
         """Let a payment be known as `known`; return it as it was recorded."""
         lease = self.lease(asked(f"record-{payment_id}", payment_id))
         payment = replace(lease.payment, **known)
-        self.end(lease, payment=payment, callback=callback)
+        self.end(lease, payment=payment, callback_change=callback_change)
         return payment
 
     def known(self, payment_id: str = "P1", merchant_id: int = 1) -> Payment:

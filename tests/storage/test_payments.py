@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.domain.errors import LeaseLost
+from connector.domain.operation import CallbackChange
 from connector.domain.payment import Payment, PaymentKey, PaymentStatus
 from tests.storage.store import Store, asked, in_threads, told
 
@@ -115,7 +116,7 @@ def test_texts_from_outside_may_have_any_characters(store: Store, texts: tuple[s
 
 def test_the_same_payment_of_another_merchant_is_left_alone(store: Store) -> None:
     store.record()
-    store.end(store.lease(asked(merchant_id=2)), payment=FULL, callback="due")
+    store.end(store.lease(asked(merchant_id=2)), payment=FULL, callback_change=CallbackChange.DUE)
     assert (Payment(PaymentKey("P1")), replace(FULL, is_callback_due=True)) == (
         store.known(),
         store.known(merchant_id=2),
@@ -125,10 +126,8 @@ def test_the_same_payment_of_another_merchant_is_left_alone(store: Store) -> Non
 # Who lost the lease changes nothing.
 
 
-@pytest.mark.parametrize("callback", ["", "due", "dropped"])
-def test_who_lost_the_lease_changes_neither_payment_nor_callback(
-    store: Store, callback: str
-) -> None:
+@pytest.mark.parametrize("change", ["", "due", "dropped"])
+def test_who_lost_the_lease_changes_neither_payment_nor_callback(store: Store, change: str) -> None:
     approved(store)
     old = store.lease(asked())
     store.let_the_lease_end()
@@ -137,7 +136,7 @@ def test_who_lost_the_lease_changes_neither_payment_nor_callback(
     with pytest.raises(LeaseLost):
         store.start(old, payment=FULL)
     with pytest.raises(LeaseLost):
-        store.end(old, payment=FULL, callback=callback)
+        store.end(old, payment=FULL, callback_change=CallbackChange(change))
     assert before == store.contents()
     store.end(new, payment=FULL)
     assert FULL.status is store.known().status
@@ -147,7 +146,9 @@ def test_of_fifty_that_end_one_turn_as_they_like_one_is_believed(store: Store) -
     lease = store.lease(asked())
 
     def end(number: int) -> int:
-        store.end(lease, payment=replace(FULL, message=str(number)), callback="due")
+        store.end(
+            lease, payment=replace(FULL, message=str(number)), callback_change=CallbackChange.DUE
+        )
         return number
 
     found = in_threads(50, end)
@@ -171,7 +172,7 @@ def make_due(store: Store) -> None:
 def approved(store: Store, payment_id: str = "P1", callback: str | None = "sealed") -> None:
     lease = store.lease(asked(f"approve-{payment_id}", payment_id))
     payment = replace(lease.payment.moved(PaymentStatus.APPROVED), callback=callback)
-    store.end(lease, payment=payment, callback="due")
+    store.end(lease, payment=payment, callback_change=CallbackChange.DUE)
 
 
 def test_a_callback_is_due_from_the_moment_the_status_is_recorded(store: Store) -> None:
@@ -191,7 +192,11 @@ def test_the_status_and_its_callback_are_recorded_both_or_neither(store: Store) 
     # The event of the turn, which is written last, cannot be.
     store.run("DROP TABLE events")
     with pytest.raises(Exception, match="database"):
-        store.end(lease, payment=replace(FULL, status=PaymentStatus.APPROVED), callback="due")
+        store.end(
+            lease,
+            payment=replace(FULL, status=PaymentStatus.APPROVED),
+            callback_change=CallbackChange.DUE,
+        )
     known = store.known()
     assert (PaymentStatus.PENDING, None, False) == (
         known.status,
@@ -204,16 +209,18 @@ def test_a_turn_without_news_leaves_the_callback_as_it_is(store: Store) -> None:
     approved(store)
     store.record()
     assert ["P1"] == due(store)
-    store.end(store.lease(asked("drop")), callback="dropped")
+    store.end(store.lease(asked("drop")), callback_change=CallbackChange.DROPPED)
     store.end(store.lease(asked("later")))
     assert ([], False) == (due(store), store.known().is_callback_due)
 
 
 def test_a_turn_shows_whether_a_callback_is_due(store: Store) -> None:
     quiet = store.lease(asked())
-    store.end(quiet, payment=replace(quiet.payment, callback="sealed"), callback="due")
+    store.end(
+        quiet, payment=replace(quiet.payment, callback="sealed"), callback_change=CallbackChange.DUE
+    )
     told_of = store.lease(asked("request-2"))
-    store.end(told_of, callback="dropped")
+    store.end(told_of, callback_change=CallbackChange.DROPPED)
     dropped = store.lease(asked("request-3"))
     assert [False, True, False] == [
         lease.payment.is_callback_due for lease in (quiet, told_of, dropped)
@@ -230,7 +237,7 @@ def test_of_fifty_senders_one_takes_a_callback(store: Store) -> None:
 
 
 def test_the_sender_is_told_all_of_the_payment_and_how_often_it_was_taken(store: Store) -> None:
-    store.end(store.lease(asked()), payment=FULL, callback="due")
+    store.end(store.lease(asked()), payment=FULL, callback_change=CallbackChange.DUE)
     for times in (1, 2, 3):
         assert (replace(FULL, is_callback_due=True), times) == store.payments.take_callback(
             1, "P1", -1
@@ -270,7 +277,7 @@ def test_a_callback_that_was_dropped_while_it_was_sent_stays_dropped(
 ) -> None:
     approved(store)
     store.payments.take_callback(1, "P1", 60)
-    store.end(store.lease(asked()), callback="dropped")
+    store.end(store.lease(asked()), callback_change=CallbackChange.DROPPED)
     store.payments.end_callback(1, "P1", again)
     make_due(store)
     assert ([], False) == (due(store), store.known().is_callback_due)

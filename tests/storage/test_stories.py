@@ -8,7 +8,7 @@ import pytest
 from connector.attempt import Attempt, last_step, worth_keeping
 from connector.domain.deadline import Deadline
 from connector.domain.errors import LeaseLost
-from connector.domain.operation import CreateRequest, Lease, Outcome, Reply, State
+from connector.domain.operation import CallbackChange, CreateRequest, Lease, Outcome, Reply, State
 from connector.domain.payment import PaymentKey
 from connector.domain.story import MOST_ATTEMPTS, Kind, Step
 from connector.storage.stories import Stories
@@ -42,7 +42,7 @@ def attempted(store: Store, outcome: Outcome = FAILED, *, is_sent: bool = False)
     if is_sent:
         attempt.start_write("release", 0, is_new=True)
     attempt.note(last_step(asked(), attempt, outcome, lambda: Reply(500, b"")))
-    store.requests.end_turn(
+    store.requests.record_outcome(
         lease,
         outcome,
         None,
@@ -50,7 +50,7 @@ def attempted(store: Store, outcome: Outcome = FAILED, *, is_sent: bool = False)
         closed=attempt.closed,
         looks=0,
         next_look=60,
-        callback="",
+        callback_change=CallbackChange.UNCHANGED,
         steps=worth_keeping(attempt, outcome),
     )
 

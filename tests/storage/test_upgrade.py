@@ -11,6 +11,7 @@ from alembic.config import Config
 
 import connector.storage
 from connector.domain.operation import (
+    CallbackChange,
     CancelRequest,
     Lease,
     Outcome,
@@ -216,7 +217,7 @@ def test_what_was_open_before_an_upgrade_is_finished_after_it(old_database: Data
     (send,) = lease.writes
     assert Write("release", 1, "reference-2", WriteState.OPEN, send.age, 2) == send
     requests.start_write(lease, send, lease.payment, {})
-    requests.end_turn(
+    requests.record_outcome(
         lease,
         Outcome(State.DONE, None, "Cancelled", is_final=True),
         Reply(200, b"{}"),
@@ -224,7 +225,7 @@ def test_what_was_open_before_an_upgrade_is_finished_after_it(old_database: Data
         closed={("release", 1): WriteState.DONE},
         looks=1,
         next_look=None,
-        callback="dropped",
+        callback_change=CallbackChange.DROPPED,
     )
     known = payments.find(1, "P2")
     assert known
