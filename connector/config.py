@@ -36,7 +36,7 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 @dataclass(frozen=True)
 class Settings:
-    """The connector's configuration; the README's table describes each variable."""
+    """The connector's configuration; `docs/reference.md` describes each variable."""
 
     data_dir: Path = Path("data")
     database_url: str = field(default="", repr=False)
@@ -135,7 +135,7 @@ class _Reader:
 
 
 def variables(known: Iterable[str]) -> set[str]:
-    """Every variable there is, for the README's table and for spotting misspelt ones."""
+    """Every variable there is, for the table in `docs/reference.md` and for spotting misspelt ones."""
     plain = {f"CONNECTOR_{name.upper()}" for name in _PLAIN}
     urls = {f"CONNECTOR_{name.upper()}_{kind}" for name in known for kind in ("URL", "SANDBOX_URL")}
     files = {f"{name}_FILE" for name in IN_FILES}

@@ -44,6 +44,9 @@ FOREIGN = {"gateway", "processor", "psp", "upstream", "acquirer"}
 # Say nothing. VTEX's `tid` and `nsu` are read in one module only.
 EMPTY = {"data", "info", "manager", "util", "utils", "helper", "helpers", "misc"}
 VTEXS = {"tid", "nsu", "acquirer"}
+# Where every code, provider, setting and command is explained.
+REFERENCE = "docs/reference.md"
+
 NO_ROOMS = {"utils", "util", "helpers", "helper", "services", "models", "common", "misc", "core"}
 
 
@@ -184,8 +187,8 @@ def test_the_codes_in_openapi_yaml_are_those_of_the_code() -> None:
     assert set(enum) == codes_in_the_code()
 
 
-def test_the_readme_explains_every_code() -> None:
-    text = read("README.md")
+def test_the_reference_explains_every_code() -> None:
+    text = read(REFERENCE)
     assert [] == [code for code in codes_in_the_code() if code and f"`{code}`" not in text]
 
 
@@ -205,8 +208,8 @@ def table_rows(text: str) -> Iterator[list[str]]:
             yield [cell.strip() for cell in line.strip("|").split(" | ")]
 
 
-def test_the_readmes_table_has_every_variable_once_and_no_other() -> None:
-    first = [re.findall(r"`(CONNECTOR_\w+)`", row[0]) for row in table_rows(read("README.md"))]
+def test_the_references_table_has_every_variable_once_and_no_other() -> None:
+    first = [re.findall(r"`(CONNECTOR_\w+)`", row[0]) for row in table_rows(read(REFERENCE))]
     named = [name for names in first for name in names]
     assert len(named) == len(set(named))
     assert set(named) == config.variables(PROVIDERS)
@@ -226,15 +229,15 @@ def test_every_variable_that_is_named_anywhere_exists() -> None:
 
 
 @pytest.mark.parametrize("name", list(PROVIDERS))
-def test_every_provider_is_in_the_readme_and_the_documents(name: str) -> None:
-    assert f"`{name}`" in read("README.md")
+def test_every_provider_is_in_the_reference_and_the_documents(name: str) -> None:
+    assert f"`{name}`" in read(REFERENCE)
     text = documents()
     assert name in text or PROVIDERS[name].title in text
 
 
 @pytest.mark.parametrize("provider", list(PROVIDERS.values()))
-def test_the_readme_names_every_setting_of_a_provider(provider: type[Provider]) -> None:
-    rows = [row for row in table_rows(read("README.md")) if f"`{provider.name}`" in row[0]]
+def test_the_reference_names_every_setting_of_a_provider(provider: type[Provider]) -> None:
+    rows = [row for row in table_rows(read(REFERENCE)) if f"`{provider.name}`" in row[0]]
     named = {key for row in rows for cell in row[1:] for key in re.findall(r"`(\w+)`", cell)}
     assert {setting.key for setting in provider.settings} <= named
 
@@ -253,8 +256,8 @@ def commands_of(group: click.Group, before: str = "connector") -> list[str]:
     return found
 
 
-def test_every_command_is_in_the_readme() -> None:
-    text = (ROOT / "README.md").read_text()
+def test_every_command_is_in_the_reference() -> None:
+    text = read(REFERENCE)
     commands = commands_of(main)
     assert "connector operations show" in commands
     assert [] == [command for command in commands if f"| `{command}" not in text]
@@ -268,6 +271,13 @@ def test_the_decisions_are_numbered_without_gaps_and_a_link_says_the_number_it_l
         assert text.startswith(f"# {number}. ")
         for said, led in re.findall(r"\[(?:[Dd]ecision |ADR )?(\d+)\]\((\d{4})-", text):
             assert int(said) == int(led), page.name
+
+
+def test_the_readme_is_for_the_newcomer() -> None:
+    """What the server is, how to run and to call the server, and where the rest is: no reference."""
+    text = read("README.md")
+    assert len(text.splitlines()) <= 120
+    assert [] == [one for one in ("make run", "make test", REFERENCE) if one not in text]
 
 
 def test_every_link_between_the_documents_leads_somewhere() -> None:

@@ -32,7 +32,7 @@ class Command(click.Group):
 def main() -> None:
     """VTEX connector for Tranzzo, Yandex Pay, RuStore and Cryptomus.
 
-    It is configured by the environment; the README has the table.
+    It is configured by the environment; `docs/reference.md` has the table.
     """
 
 
