@@ -274,7 +274,7 @@ def test_the_decisions_are_numbered_without_gaps_and_a_link_says_the_number_it_l
 
 
 def test_the_readme_is_for_the_newcomer() -> None:
-    """What the server is, how to run and to call the server, and where the rest is: no reference."""
+    """What the server is, how to run and call the server, where the rest is: no reference."""
     text = read("README.md")
     assert len(text.splitlines()) <= 120
     assert [] == [one for one in ("make run", "make test", REFERENCE) if one not in text]
