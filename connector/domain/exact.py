@@ -17,10 +17,16 @@ def check_members(text: bytes) -> None:
         raise ValueError("too many members")
 
 
-def loads(text: str | bytes) -> object:
-    """Read JSON; a number with a fraction or an exponent is a Decimal. Raises ValueError."""
+def loads(text: str | bytes, *, is_unique: bool = False) -> object:
+    """Read JSON; a number with a fraction or an exponent is a Decimal. Raises ValueError.
+
+    Where it `is_unique`, an object that names a member twice is refused.
+    """
+    pairs = _unique if is_unique else None
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse)
+        return json.loads(
+            text, parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=pairs
+        )
     except (ArithmeticError, RecursionError) as error:
         raise ValueError("not to be read") from error
 
@@ -48,6 +54,13 @@ def _number(value: Decimal) -> str:
     if not value.is_finite():
         raise ValueError("not a number")
     return str(int(value)) if value == value.to_integral_value() else format(value, "f")
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a member is named twice")
+    return members
 
 
 def _refuse(name: str) -> object:

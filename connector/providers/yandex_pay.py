@@ -57,8 +57,8 @@ from connector.domain.payment import (
     WriteResult,
 )
 from connector.http_client import Answer, HttpClient
-from connector.jwt import SignedTokens
 from connector.provider import Fields, Hosts, Provider, Setting, word
+from connector.signed_tokens import SignedTokens
 
 # By order, or by our reference.
 _PATHS = {

@@ -97,7 +97,9 @@ def public(key: ec.EllipticCurvePrivateKey, kid: str) -> dict[str, str]:
 
 
 def signed(
-    header: dict[str, Any], payload: bytes | dict[str, Any], key: ec.EllipticCurvePrivateKey
+    header: bytes | dict[str, Any],
+    payload: bytes | dict[str, Any],
+    key: ec.EllipticCurvePrivateKey,
 ) -> bytes:
     """Return a JWT: r and s of the signature have the length of the key's curve."""
     text = f"{packed(header)}.{packed(payload)}"

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from connector import jwt
+from connector import company_keys
 from connector.domain.deadline import Deadline, now
 from connector.domain.errors import (
     AnswerNotUnderstood,
@@ -91,7 +91,7 @@ def test_a_new_key_is_asked_for_at_most_once_a_minute(
         with pytest.raises(NotAuthenticated):
             shop.read(shop.company.notification(ORDER)[0])
     assert asked(shop) == 1
-    monkeypatch.setattr(jwt, "_REFETCH_SECONDS", 0.0)
+    monkeypatch.setattr(company_keys, "_REFETCH_SECONDS", 0.0)
     assert shop.read(shop.company.notification(ORDER)[0])
     assert asked(shop) == 2
 
@@ -102,8 +102,8 @@ def test_a_key_that_is_withdrawn_is_forgotten(
     assert shop.read(body)
     shop.company.rotate_key(keep=False)
     assert shop.read(body)
-    monkeypatch.setattr(jwt, "_KEYS_SECONDS", 0.0)
-    monkeypatch.setattr(jwt, "_REFETCH_SECONDS", 0.0)
+    monkeypatch.setattr(company_keys, "_KEYS_SECONDS", 0.0)
+    monkeypatch.setattr(company_keys, "_REFETCH_SECONDS", 0.0)
     with pytest.raises(NotAuthenticated):
         shop.read(body)
 
@@ -129,7 +129,7 @@ def test_keys_that_cannot_be_had_are_no_forgery_and_are_asked_for_again_but_not_
         with pytest.raises(ProviderUnavailable):
             shop.read(body)
     assert asked(shop) == 1
-    monkeypatch.setattr(jwt, "_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(company_keys, "_RETRY_SECONDS", 0.0)
     assert shop.read(body)
     assert asked(shop) == 2
 
@@ -147,7 +147,7 @@ def test_a_message_of_a_known_key_is_read_while_the_list_hangs_for_another(
     shop: Shop, body: bytes, bogus: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert shop.read(body)
-    monkeypatch.setattr(jwt, "_REFETCH_SECONDS", 0.0)
+    monkeypatch.setattr(company_keys, "_REFETCH_SECONDS", 0.0)
     with hung(shop, bogus):
         started = time.monotonic()
         assert shop.read(body)
@@ -161,11 +161,11 @@ def test_a_key_that_should_be_renewed_counts_a_little_longer_while_that_fails(
     shop: Shop, body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert shop.read(body)
-    monkeypatch.setattr(jwt, "_KEYS_SECONDS", 0.0)
+    monkeypatch.setattr(company_keys, "_KEYS_SECONDS", 0.0)
     shop.company.inject("status_before", "keys", status=503)
     assert shop.read(body)
     assert asked(shop) == 2
-    monkeypatch.setattr(jwt, "_GRACE_SECONDS", 0.0)
+    monkeypatch.setattr(company_keys, "_GRACE_SECONDS", 0.0)
     with pytest.raises(ProviderUnavailable):
         shop.read(body)
     assert asked(shop) == 2
