@@ -135,7 +135,7 @@ class _Reader:
 
 
 def variables(known: Iterable[str]) -> set[str]:
-    """Every variable there is, for the table in `docs/reference.md` and for spotting misspelt ones."""
+    """Name every variable: for `docs/reference.md`, and so that a misspelt one is noticed."""
     plain = {f"CONNECTOR_{name.upper()}" for name in _PLAIN}
     urls = {f"CONNECTOR_{name.upper()}_{kind}" for name in known for kind in ("URL", "SANDBOX_URL")}
     files = {f"{name}_FILE" for name in IN_FILES}
