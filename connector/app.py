@@ -14,12 +14,12 @@ from connector.enabled import Enabled, enable, http_client_of
 from connector.idempotency import IdempotentRunner
 from connector.merchants import Directory
 from connector.operations.cancel import Cancel
+from connector.operations.cancellation_value import SeeUnit
 from connector.operations.create import Create
 from connector.operations.notify import Notify
 from connector.operations.reconcile import Reconciler
 from connector.operations.refund import Refund
 from connector.operations.settle import Settle
-from connector.operations.value import SeeUnit
 from connector.peers import Refusals
 from connector.storage.database import Database
 from connector.storage.merchants import Merchants

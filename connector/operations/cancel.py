@@ -11,8 +11,8 @@ from connector.domain.money import ValueUnit
 from connector.domain.operation import CancelRequest, DueRequest, Outcome, Reply, Request
 from connector.domain.payment import PaymentStatus
 from connector.idempotency import IdempotentRunner
-from connector.operations.ending import EndJob
-from connector.operations.value import SeeUnit
+from connector.operations.cancellation import CancellingJob
+from connector.operations.cancellation_value import SeeUnit
 from connector.provider import Provider
 
 
@@ -55,7 +55,7 @@ class Cancel:
 
 
 @dataclass(frozen=True)
-class _CancelJob(EndJob):
+class _CancelJob(CancellingJob):
     """One cancellation of one merchant."""
 
     def work(self, attempt: Attempt) -> Outcome:
@@ -73,7 +73,7 @@ class _CancelJob(EndJob):
             return self.cancelled(attempt)
         if self._is_known_as_whole(attempt):
             self.want_gone(attempt)
-        return self.end(attempt)
+        return self.cancel(attempt)
 
     def _is_known_as_whole(self, attempt: Attempt) -> bool:
         """Whether VTEX cancels all of it, so that the buyer need not pay: known before a look."""

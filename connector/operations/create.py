@@ -10,7 +10,7 @@ from connector.domain.money import ValueUnit
 from connector.domain.operation import CreateRequest, DueRequest, Outcome, Reply
 from connector.domain.payment import Payment, PaymentStatus
 from connector.idempotency import IdempotentRunner
-from connector.operations.creating import CreateJob, ended
+from connector.operations.creation import CreateJob, status_outcome
 from connector.provider import Provider
 
 Render = Callable[[Merchant, CreateRequest, Outcome, Payment | None], Reply]
@@ -51,7 +51,7 @@ class Create:
         else:
             job.check_same(known)
             if known.status is not PaymentStatus.PENDING:
-                return self._told(merchant, request, ended(known), known)
+                return self._told(merchant, request, status_outcome(known), known)
         return self.once.run(request, deadline, job.work, self._render(merchant, request, job))
 
     def reconcile(self, merchant: Merchant, due: DueRequest, deadline: Deadline) -> bool:

@@ -29,7 +29,7 @@ from connector.domain.payment import (
     Standing,
 )
 from connector.idempotency import IdempotentRunner
-from connector.operations.ending import EndJob
+from connector.operations.cancellation import CancellingJob
 from connector.operations.job import approve, differs
 from connector.provider import Provider
 
@@ -129,7 +129,7 @@ class Notify:
 
 
 @dataclass(frozen=True)
-class _NotifyJob(EndJob):
+class _NotifyJob(CancellingJob):
     """One notification of one merchant."""
 
     def work(self, attempt: Attempt) -> Outcome:
@@ -168,7 +168,7 @@ class _NotifyJob(EndJob):
     def _release(self, look: Look, attempt: Attempt) -> Outcome:
         """End what VTEX was told is over; what only a person can end is the operator's."""
         if look.standing in _PAID or attempt.payment.status is PaymentStatus.PENDING:
-            return self.end(attempt)
+            return self.cancel(attempt)
         if attempt.looks < _LOOKS:
             # What the company shows may be a moment behind what it told.
             return _later("No money is left there, so far")

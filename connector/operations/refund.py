@@ -29,7 +29,8 @@ from connector.domain.operation import (
 from connector.domain.payment import Effect, Look, PaymentStatus, Standing, WriteResult
 from connector.domain.write import Write, WriteState
 from connector.idempotency import IdempotentRunner
-from connector.operations import job, refunds
+from connector.operations import job
+from connector.operations import refund_outcomes as refunds
 from connector.operations.job import MOST_WRITES, REFUND, TAKEN, Job, fate
 from connector.operations.settle import settled_payment
 from connector.provider import Provider

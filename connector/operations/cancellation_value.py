@@ -15,7 +15,7 @@ SeeUnit = Callable[[Merchant, ValueUnit, str], object]
 
 
 @dataclass(frozen=True)
-class ValueJob(Job):
+class CancellationValueJob(Job):
     """Acts for a request whose value may be in cents; `value_unit` is what is configured."""
 
     value_unit: ValueUnit = ValueUnit.AUTO

@@ -25,9 +25,9 @@ from connector.domain.payment import (
 )
 from connector.domain.write import Write, WriteState
 from connector.operations import job
+from connector.operations.cancellation_value import CancellationValueJob
 from connector.operations.job import CANCEL_BY_REFUND, MOST_WRITES
 from connector.operations.parts import gone
-from connector.operations.value import ValueJob
 
 # The write that ends a payment in a standing, where the provider can.
 _WRITES = {
@@ -50,10 +50,10 @@ _SEEN = {PaymentStatus.APPROVED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
 
 
 @dataclass(frozen=True)
-class EndJob(ValueJob):
+class CancellingJob(CancellationValueJob):
     """Ends a payment for a request."""
 
-    def end(self, attempt: Attempt) -> Outcome:
+    def cancel(self, attempt: Attempt) -> Outcome:
         """Do what is still to be done, with at most one write."""
         look = self.look(attempt, attempt.open_write(*job.CANCELLATION_WRITES))
         return self._without_a_write(look, attempt) or self._write(look, attempt)

@@ -28,14 +28,14 @@ from connector.domain.payment import (
 )
 from connector.domain.write import Write, WriteState
 from connector.operations.acceptance import check_order
-from connector.operations.ending import EndJob
+from connector.operations.cancellation import CancellingJob
 from connector.operations.job import CREATE, approve
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class CreateJob(EndJob):
+class CreateJob(CancellingJob):
     """One payment to be created; it is ended where nobody could pay it any more."""
 
     seal: Callable[[str, int, str], str] = lambda url, *_: url
@@ -88,7 +88,7 @@ class CreateJob(EndJob):
     def _tombstone(self, attempt: Attempt) -> Outcome:
         """A payment that was ended before it was created is recorded as it was asked for."""
         self._record(attempt)
-        return ended(attempt.payment)
+        return status_outcome(attempt.payment)
 
     def _record(self, attempt: Attempt) -> None:
         order, request = self._order, cast("CreateRequest", self.request)
@@ -137,10 +137,10 @@ class CreateJob(EndJob):
         if write:
             attempt.close(write, WriteState.DONE)
         if approve(attempt, look):
-            return ended(attempt.payment)
+            return status_outcome(attempt.payment)
         # Nobody can pay a payment whose page's address was lost with the company's answer.
         is_lost = is_pageless and not self.provider.is_adopting
-        return self._ended(attempt) if is_lost else _waiting(look.again)
+        return self._cancel_unpayable(attempt) if is_lost else _waiting(look.again)
 
     def _may_ask_for_the_page(self, attempt: Attempt) -> bool:
         """Whether a repeated create is answered like the first, and is still wanted."""
@@ -158,10 +158,10 @@ class CreateJob(EndJob):
             return self._denied(attempt, "VTEX cancelled the payment before it was created")
         return self._create(attempt, is_new=not self.provider.create_is_idempotent)
 
-    def _ended(self, attempt: Attempt) -> Outcome:
+    def _cancel_unpayable(self, attempt: Attempt) -> Outcome:
         """End a payment that nobody can pay; where that cannot be done it stays undecided."""
-        is_ended = self.end(attempt).state is State.DONE
-        return ended(attempt.payment) if is_ended else _waiting(None)
+        is_ended = self.cancel(attempt).state is State.DONE
+        return status_outcome(attempt.payment) if is_ended else _waiting(None)
 
     def _create(
         self, attempt: Attempt, *, is_new: bool = False, is_watched: bool = True
@@ -201,7 +201,7 @@ class CreateJob(EndJob):
         attempt.payment = replace(
             attempt.payment.moved(made.status), code=made.provider_status or None
         )
-        return ended(attempt.payment)
+        return status_outcome(attempt.payment)
 
     def _refused(self, attempt: Attempt, error: ProviderRefused) -> Outcome:
         """Deny what the company would not create, unless it has it already."""
@@ -215,15 +215,15 @@ class CreateJob(EndJob):
             attempt.payment = replace(attempt.payment, payment_url=None)
             return self._denied(attempt, self.told(str(error)))
         if approve(attempt, look):
-            return ended(attempt.payment)
+            return status_outcome(attempt.payment)
         if look.standing is Standing.UNPAID and not attempt.payment.payment_url:
-            return self._ended(attempt)
+            return self._cancel_unpayable(attempt)
         return _waiting(look.again)
 
     def _denied(self, attempt: Attempt, message: str) -> Outcome:
         payment = attempt.payment.moved(PaymentStatus.DENIED)
         attempt.payment = replace(payment, code=ProviderRefused.code, message=message)
-        return ended(attempt.payment)
+        return status_outcome(attempt.payment)
 
 
 def _last(attempt: Attempt) -> Write | None:
@@ -233,7 +233,7 @@ def _last(attempt: Attempt) -> Write | None:
     return maybe[-1] if maybe else None
 
 
-def ended(payment: Payment) -> Outcome:
+def status_outcome(payment: Payment) -> Outcome:
     return Outcome(State.DONE, None, f"The payment is {payment.status.value}")
 
 
