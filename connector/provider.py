@@ -8,21 +8,20 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, ClassVar
 
+from connector.domain.deadline import Deadline
 from connector.domain.errors import AnswerNotUnderstood, ConfigurationError, NotFound
-from connector.domain.order import Delays
+from connector.domain.merchant import Account
+from connector.domain.order import Delays, Order
+from connector.domain.payment import (
+    CreateResult,
+    Look,
+    Notification,
+    PaymentKey,
+    Standing,
+    WriteResult,
+)
 
 if TYPE_CHECKING:
-    from connector.domain.deadline import Deadline
-    from connector.domain.merchant import Account
-    from connector.domain.order import Order
-    from connector.domain.payment import (
-        CreateResult,
-        Look,
-        Notification,
-        PaymentKey,
-        Standing,
-        WriteResult,
-    )
     from connector.http_client import HttpClient
 
 
@@ -51,8 +50,29 @@ class Hosts:
     url: str
     sandbox_url: str
 
-    def base(self, account: "Account") -> str:
+    def base(self, account: Account) -> str:
         return self.sandbox_url if account.sandbox else self.url
+
+
+# The look of a verb that is called before there is one.
+UNSEEN = Look(Standing.UNSEEN)
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a verb is asked to do: about which payment, for whom, and until when.
+
+    `reference` is of the write; of a look it is that of an earlier write whose outcome is open,
+    if there is such a write. A write is told how the payment stood when it was looked at, and,
+    where it may be a part, the `amount` in units of the payment's currency; None is all.
+    """
+
+    payment: PaymentKey
+    account: Account
+    deadline: Deadline
+    reference: str = ""
+    look: Look = UNSEEN
+    amount: Decimal | None = None
 
 
 class Provider(ABC):
@@ -89,8 +109,8 @@ class Provider(ABC):
 
     # What it can do. The standings in which `cancel` may be called, and those besides WORKING
     # that end by themselves soon, so that a person need not be asked.
-    cancellable: ClassVar[frozenset["Standing"]] = frozenset()
-    passing: ClassVar[frozenset["Standing"]] = frozenset()
+    cancellable: ClassVar[frozenset[Standing]] = frozenset()
+    passing: ClassVar[frozenset[Standing]] = frozenset()
     # What a cancellation may do with captured money, and whether a part can be settled or refunded.
     can_refund: ClassVar[bool] = False
     # Which payments are taken at once where the others are held, for people.
@@ -119,76 +139,49 @@ class Provider(ABC):
         return self._http.bulkhead.has_room()
 
     @abstractmethod
-    def look(
-        self, payment: "PaymentKey", account: "Account", deadline: "Deadline", reference: str | None
-    ) -> "Look":
+    def look(self, call: Call) -> Look:
         """Ask the company how a payment stands.
 
-        `reference` is of a write that was started before and whose outcome is open, if any.
         Raises ProviderRefused for a readable refusal that is not "no such payment".
         """
 
-    def memo(self, order: "Order") -> str | None:
+    def memo(self, order: Order) -> str | None:
         """Return what is to be kept with a payment that is about to be created."""
         return None
 
-    def create(
-        self, order: "Order", account: "Account", deadline: "Deadline", reference: str
-    ) -> "CreateResult":
+    def create(self, order: Order, call: Call) -> CreateResult:
         """Create a payment. Raises ProviderRefused when the company certainly refused."""
         raise NotImplementedError
 
-    def cancel(
-        self,
-        payment: "PaymentKey",
-        look: "Look",
-        account: "Account",
-        deadline: "Deadline",
-        reference: str,
-    ) -> "WriteResult":
-        """End a payment that stands, by `look`, in one of `cancellable`.
+    def cancel(self, call: Call) -> WriteResult:
+        """End a payment that stands, by `call.look`, in one of `cancellable`.
 
         Raises ProviderRefused when the company certainly refused.
         """
         raise NotImplementedError
 
-    def settle(
-        self,
-        payment: "PaymentKey",
-        look: "Look",
-        amount: Decimal | None,
-        account: "Account",
-        deadline: "Deadline",
-        reference: str,
-    ) -> "WriteResult":
-        """Take a held payment: `amount` of it, None for all; the rest is released.
+    def settle(self, call: Call) -> WriteResult:
+        """Take a held payment: `call.amount` of it, None for all; the rest is released.
 
         Raises ProviderRefused when the company certainly refused.
         """
         raise NotImplementedError
 
-    def refund(
-        self,
-        payment: "PaymentKey",
-        look: "Look",
-        amount: Decimal | None,
-        account: "Account",
-        deadline: "Deadline",
-        reference: str,
-    ) -> "WriteResult":
-        """Return `amount` of a captured payment, None for all of one of which nothing was returned.
+    def refund(self, call: Call) -> WriteResult:
+        """Return `call.amount` of a captured payment.
 
-        Raises ProviderRefused when the company certainly refused.
+        None is all of a payment of which nothing was returned. Raises ProviderRefused when the
+        company certainly refused.
         """
         raise NotImplementedError
 
-    def may_refund(self, account: "Account") -> bool:
+    def may_refund(self, account: Account) -> bool:
         """Whether a refund VTEX asks for can be sent for this merchant."""
         return self.can_refund
 
     def read_notification(
-        self, body: bytes, headers: Mapping[str, str], account: "Account", deadline: "Deadline"
-    ) -> "Notification | None":
+        self, body: bytes, headers: Mapping[str, str], account: Account, deadline: Deadline
+    ) -> Notification | None:
         """Read a message the company sent, None for one that is about no payment.
 
         `body` is as received; header names are in small letters. Raises NotAuthenticated when
@@ -197,7 +190,7 @@ class Provider(ABC):
         raise NotFound
 
     @abstractmethod
-    def probe(self, account: "Account", deadline: "Deadline") -> None:
+    def probe(self, account: Account, deadline: Deadline) -> None:
         """Prove the credentials with a call that changes nothing.
 
         Raises ProviderCredentials when the company does not accept them.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 
 from connector.attempt import Attempt
 from connector.domain.errors import OutcomeUnknown, OutOfTime, ProviderRefused, Rule
@@ -215,16 +216,8 @@ class CancellingJob(CancellationValueJob):
             raise OutcomeUnknown(reason=Rule.REFUND_MAY_COME)
 
     def _send(self, action: str, look: Look, attempt: Attempt, reference: str) -> WriteResult:
-        account, deadline = self.account(attempt), attempt.deadline
-        key = attempt.payment.key
-        if action == CANCEL_BY_REFUND:
-            return self.send(
-                attempt,
-                lambda: self.provider.refund(key, look, None, account, deadline, reference),
-            )
-        return self.send(
-            attempt, lambda: self.provider.cancel(key, look, account, deadline, reference)
-        )
+        verb = self.provider.refund if action == CANCEL_BY_REFUND else self.provider.cancel
+        return self.send(attempt, partial(verb, self.call(attempt, reference, look)))
 
     def _is_all_refused(self, action: str, attempt: Attempt) -> bool:
         """Whether a refusal ends the write: of a repeated refund the first may still run."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 from connector.attempt import Attempt
@@ -172,12 +173,10 @@ class CreateJob(CancellingJob):
             return Outcome(State.FAILED, "not-created", "The payment was not created")
         if not attempt.deadline.allows_a_write():
             raise OutOfTime
-        account, deadline = self.account(attempt), attempt.deadline
-        reference = attempt.start_write(CREATE, 0, is_new=is_new)
+        call = self.call(attempt)
+        call = replace(call, reference=attempt.start_write(CREATE, 0, is_new=is_new))
         try:
-            made = self.write(
-                attempt, lambda: self.provider.create(order, account, deadline, reference)
-            )
+            made = self.write(attempt, partial(self.provider.create, order, call))
         except ProviderRefused as error:
             return self._refused(attempt, error)
         except OutcomeUnknown as lost:

@@ -29,7 +29,7 @@ from connector.domain.payment import (
 )
 from connector.domain.write import Write
 from connector.operations.noted import noted
-from connector.provider import Provider
+from connector.provider import UNSEEN, Call, Provider
 
 # The writes of a payment's life, as they are recorded. Each has its own reference: a company
 # could take another write under the same one for a repeat. A refund VTEX asked for is not the
@@ -105,21 +105,31 @@ class Job:
         self.check_settings()
         return self.merchant.account(sandbox=self.is_sandbox(attempt))
 
+    def call(
+        self,
+        attempt: Attempt,
+        reference: str = "",
+        look: Look = UNSEEN,
+        amount: Decimal | None = None,
+    ) -> Call:
+        """Return what a verb is told of the payment. Raises ProviderCredentials like `account`."""
+        account, key = self.account(attempt), attempt.payment.key
+        return Call(key, account, attempt.deadline, reference, look, amount)
+
     def look(self, attempt: Attempt, write: Write | None = None) -> Look:
         """Ask the company how the payment stands; `send` is a write that is open."""
-        reference = write.reference if write else None
+        reference = write.reference if write else ""
         look = self.look_at(attempt.payment.key, attempt, reference)
         learn(attempt, look)
         return look
 
-    def look_at(self, key: PaymentKey, attempt: Attempt, reference: str | None = None) -> Look:
+    def look_at(self, key: PaymentKey, attempt: Attempt, reference: str = "") -> Look:
         """Ask the company about what these ids name; of another order nothing is moved or believed.
 
         Another connector may have given its payments order ids of its own.
         """
-        account, told = self.account(attempt), self.told
-        ask = partial(self.provider.look, key, account, attempt.deadline, reference)
-        look = noted(attempt, "look", ask, told)
+        call = replace(self.call(attempt, reference), payment=key)
+        look = noted(attempt, "look", partial(self.provider.look, call), self.told)
         if not (look.is_another and self.is_own_order(attempt)):
             return look
         return Look(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from itertools import islice
 from typing import cast
 
@@ -232,15 +233,11 @@ class _RefundJob(Job):
             payment = replace(settled_payment(payment), settled=self._limit(look, attempt))
         attempt.payment = payment
         amount = None if self._is_whole(look, attempt) else self.value
-        account, deadline = self.account(attempt), attempt.deadline
-        key = attempt.payment.key
         reference = attempt.start_write(
             REFUND, look.failures, amount=self.value, refunded=refunds.returned(look, attempt)
         )
-        sent = self.send(
-            attempt,
-            lambda: self.provider.refund(key, look, amount, account, deadline, reference),
-        )
+        call = self.call(attempt, reference, look, amount)
+        sent = self.send(attempt, partial(self.provider.refund, call))
         return self._confirmed(attempt, sent)
 
     def _confirmed(self, attempt: Attempt, sent: WriteResult) -> Outcome:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import cast
 
 from connector.attempt import Attempt
@@ -130,17 +131,14 @@ class _SettleJob(Job):
         if not attempt.deadline.allows_a_write():
             raise OutOfTime
         attempt.payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
-        account, deadline = self.account(attempt), attempt.deadline
-        key, write = attempt.payment.key, attempt.open_write(SETTLE)
+        write = attempt.open_write(SETTLE)
         # What was asked for before with another amount certainly did not happen: it is held.
         is_new = write is not None and (
             look.failures > write.failures_before or write.amount != amount
         )
         reference = attempt.start_write(SETTLE, look.failures, is_new=is_new, amount=amount)
-        sent = self.send(
-            attempt,
-            lambda: self.provider.settle(key, look, amount, account, deadline, reference),
-        )
+        call = self.call(attempt, reference, look, amount)
+        sent = self.send(attempt, partial(self.provider.settle, call))
         return self._confirmed(look, attempt, sent)
 
     def _part(self, look: Look, attempt: Attempt) -> Decimal | None:

@@ -47,7 +47,7 @@ from connector.domain.payment import (
     WriteResult,
 )
 from connector.http_client import Answer
-from connector.provider import Fields, Provider, Setting, word
+from connector.provider import Call, Fields, Provider, Setting, word
 
 _PATHS = {"create": "/payment", "look": "/payment/info", "refund": "/payment/refund"}
 # `payment_status`, page "statuses".
@@ -123,43 +123,32 @@ class Cryptomus(Provider):
     passing = frozenset({Standing.PAYING})
     after_refund = "The money is in the merchant's refund wallet: pay the buyer from there"
 
-    def look(
-        self, payment: PaymentKey, account: Account, deadline: Deadline, reference: str | None
-    ) -> Look:
+    def look(self, call: Call) -> Look:
         try:
-            answer = self._call("look", {"order_id": payment.payment_id}, account, deadline)
+            answer = self._call("look", {"order_id": call.payment.payment_id}, call)
         except errors.ProviderRefused as error:
             if error.evidence != _NOT_FOUND:
                 raise
             return Look(Standing.ABSENT)
-        return _look_from(answer.object("result"), payment)
+        return _look_from(answer.object("result"), call.payment)
 
-    def create(
-        self, order: Order, account: Account, deadline: Deadline, reference: str
-    ) -> CreateResult:
+    def create(self, order: Order, call: Call) -> CreateResult:
         """Create an invoice; of a known order id the company returns the one it has."""
-        answer = self._call("create", _request(order), account, deadline)
+        answer = self._call("create", _request(order), call)
         return _created_from(answer.object("result"), order)
 
-    def refund(
-        self,
-        payment: PaymentKey,
-        look: Look,
-        amount: Decimal | None,
-        account: Account,
-        deadline: Deadline,
-        reference: str,
-    ) -> WriteResult:
-        if amount is not None or not self.may_refund(account):
+    def refund(self, call: Call) -> WriteResult:
+        settings = call.account.settings
+        if call.amount is not None or not self.may_refund(call.account):
             raise errors.ProviderRefused(evidence="full amount to a refund_address only")
         request = {
-            "order_id": payment.payment_id,
-            "address": account.settings["refund_address"],
+            "order_id": call.payment.payment_id,
+            "address": settings["refund_address"],
             # Whether the commission is the merchant's: the buyer then gets all.
-            "is_subtract": account.settings.get("refund_fee") != "customer",
+            "is_subtract": settings.get("refund_fee") != "customer",
         }
         try:
-            self._call("refund", request, account, deadline)
+            self._call("refund", request, call)
         except errors.ProviderUnavailable as error:
             if error.evidence in _ERRORS:
                 # The company's own trouble, which may have begun after it took the refund.
@@ -180,21 +169,27 @@ class Cryptomus(Provider):
 
     def probe(self, account: Account, deadline: Deadline) -> None:
         """Ask after an order that cannot exist: "not found" is said only to a good sign."""
-        self.look(PaymentKey(uuid.uuid4().hex), account, deadline, None)
+        self.look(Call(PaymentKey(uuid.uuid4().hex), account, deadline))
 
-    def _call(
-        self, operation: str, request: object, account: Account, deadline: Deadline
-    ) -> Fields:
-        url, body = self._hosts.base(account) + _PATHS[operation], json.dumps(request).encode()
-        headers = {
-            "Content-Type": "application/json",
-            "merchant": account.settings["merchant_uuid"],
-            "sign": _sign(body, account),
-        }
+    def _call(self, operation: str, request: object, call: Call) -> Fields:
+        body = json.dumps(request).encode()
         answer = self._http.send(
-            "POST", url, operation=operation, deadline=deadline, headers=headers, body=body
+            "POST",
+            self._hosts.base(call.account) + _PATHS[operation],
+            operation=operation,
+            deadline=call.deadline,
+            headers=_headers(body, call.account),
+            body=body,
         )
         return _fields_from(answer)
+
+
+def _headers(body: bytes, account: Account) -> dict[str, str]:
+    return {
+        "Content-Type": "application/json",
+        "merchant": account.settings["merchant_uuid"],
+        "sign": _sign(body, account),
+    }
 
 
 def _sign(text: bytes, account: Account) -> str:

@@ -49,7 +49,7 @@ from connector.domain.merchant import Account
 from connector.domain.order import Delays
 from connector.domain.payment import Effect, Look, Notification, PaymentKey, Standing, WriteResult
 from connector.http_client import Answer, HttpClient
-from connector.provider import Fields, Hosts, Provider, Setting, word
+from connector.provider import Call, Fields, Hosts, Provider, Setting, word
 
 _CALLS = {
     "look": ("GET", "/v2/purchase/{invoice}"),
@@ -150,55 +150,37 @@ class RuStore(Provider):
         super().__init__(http, hosts)
         self._accesses: dict[tuple[str, str, str], _Access] = {}
 
-    def look(
-        self, payment: PaymentKey, account: Account, deadline: Deadline, reference: str | None
-    ) -> Look:
+    def look(self, call: Call) -> Look:
+        payment = call.payment
         if not _usable(payment.provider_payment_id):
             return Look(Standing.UNSEEN if _usable(payment.authorization_id) else Standing.ABSENT)
         try:
-            answer = self._call("look", payment, account, deadline)
+            answer = self._call("look", call)
         except errors.ProviderRefused as error:
             if error.evidence not in {"NOT_FOUND", _NOT_FOUND}:
                 raise
             return Look(Standing.ABSENT)
-        return _look_from(answer.object("body"), payment, account)
+        return _look_from(answer.object("body"), payment, call.account)
 
-    def cancel(
-        self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
-    ) -> WriteResult:
-        self._call("cancel", payment, account, deadline)
-        return WriteResult(Effect.DONE, _usable(payment.authorization_id), "OK")
+    def cancel(self, call: Call) -> WriteResult:
+        self._call("cancel", call)
+        return WriteResult(Effect.DONE, _usable(call.payment.authorization_id), "OK")
 
-    def settle(
-        self,
-        payment: PaymentKey,
-        look: Look,
-        amount: Decimal | None,
-        account: Account,
-        deadline: Deadline,
-        reference: str,
-    ) -> WriteResult:
-        _check_whole(amount)
-        self._call("settle", payment, account, deadline)
-        return WriteResult(Effect.ACCEPTED, _usable(payment.authorization_id), "OK")
+    def settle(self, call: Call) -> WriteResult:
+        _check_whole(call.amount)
+        self._call("settle", call)
+        return WriteResult(Effect.ACCEPTED, _usable(call.payment.authorization_id), "OK")
 
-    def refund(
-        self,
-        payment: PaymentKey,
-        look: Look,
-        amount: Decimal | None,
-        account: Account,
-        deadline: Deadline,
-        reference: str,
-    ) -> WriteResult:
-        _check_whole(amount)
+    def refund(self, call: Call) -> WriteResult:
+        _check_whole(call.amount)
+        status = "OK"
         try:
-            self._call("refund", payment, account, deadline)
+            self._call("refund", call)
         except errors.ProviderRefused as error:
             if error.evidence != _REFUNDED:
                 raise
-            return WriteResult(Effect.ACCEPTED, _usable(payment.authorization_id), _REFUNDED)
-        return WriteResult(Effect.ACCEPTED, _usable(payment.authorization_id), "OK")
+            status = _REFUNDED
+        return WriteResult(Effect.ACCEPTED, _usable(call.payment.authorization_id), status)
 
     def read_notification(
         self, body: bytes, headers: Mapping[str, str], account: Account, deadline: Deadline
@@ -220,15 +202,14 @@ class RuStore(Provider):
     def probe(self, account: Account, deadline: Deadline) -> None:
         self._access(account).token(deadline, is_new=True)
 
-    def _call(
-        self, operation: str, payment: PaymentKey, account: Account, deadline: Deadline
-    ) -> Fields:
+    def _call(self, operation: str, call: Call) -> Fields:
         """Make a call, once more with a new token where the company did not take the old one."""
-        url = self._hosts.base(account) + _path(operation, payment, account)
+        url = self._hosts.base(call.account) + _path(operation, call)
         started = time.monotonic()
-        token = self._access(account).token(deadline)
+        access = self._access(call.account)
+        token = access.token(call.deadline)
         try:
-            return self._exchange(operation, url, deadline, token)
+            return self._exchange(operation, url, call.deadline, token)
         except errors.ProviderCredentials as error:
             # The key may get more rights: the next call asks for a new token.
             token.until = 0.0
@@ -236,8 +217,7 @@ class RuStore(Provider):
             may_be_expired = error.evidence == "HTTP 401" and token.at < started
             if not may_be_expired and error.evidence != _EXPIRED:
                 raise
-        token = self._access(account).token(deadline)
-        return self._exchange(operation, url, deadline, token)
+        return self._exchange(operation, url, call.deadline, access.token(call.deadline))
 
     def _exchange(self, operation: str, url: str, deadline: Deadline, token: "_Token") -> Fields:
         # The token may have taken its time.
@@ -325,14 +305,15 @@ def _usable(company_id: str | None) -> str | None:
     return company_id if company_id and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", company_id) else None
 
 
-def _path(operation: str, payment: PaymentKey, account: Account) -> str:
+def _path(operation: str, call: Call) -> str:
     """Return the path of a call. Raises ProviderRefused where an id it needs is not known."""
+    payment = call.payment
     ids = {"purchase": payment.authorization_id, "invoice": payment.provider_payment_id}
     path = _CALLS[operation][1]
     for name, company_id in ids.items():
         if name + "}" in path and not _usable(company_id):
             raise errors.ProviderRefused(evidence=f"no {name} id")
-    return path.format(app=account.settings["app_id"], **ids)
+    return path.format(app=call.account.settings["app_id"], **ids)
 
 
 def _fields_from(answer: Answer) -> Fields:

@@ -35,7 +35,7 @@ from connector.domain.payment import (
     Standing,
     WriteResult,
 )
-from connector.provider import Fields, Provider
+from connector.provider import Call, Fields, Provider
 
 # Seconds until a payment is decided that was not at once. VTEX's test suite waits 15 for the
 # callback.
@@ -78,14 +78,13 @@ class Sandbox(Provider):
     can_refund_partly = True
     refund_is_idempotent = True
 
-    def look(
-        self, payment: PaymentKey, account: Account, deadline: Deadline, reference: str | None
-    ) -> Look:
+    def look(self, call: Call) -> Look:
+        payment = call.payment
         if payment.memo is None:
             return Look(Standing.HELD, provider_status=_WORDS[Standing.HELD])
         books = _Books.read(payment.memo)
         standing = books.standing(time.time())
-        own = books.find(reference)
+        own = books.find(call.reference)
         return Look(
             standing,
             amount=books.amount,
@@ -99,9 +98,7 @@ class Sandbox(Provider):
             again=books.decided_at - time.time() if standing is Standing.PAYING else None,
         )
 
-    def create(
-        self, order: Order, account: Account, deadline: Deadline, reference: str
-    ) -> CreateResult:
+    def create(self, order: Order, call: Call) -> CreateResult:
         number = re.sub(r"\D", "", order.card_number or "")
         has_page = order.method == _INVOICE or not number
         end, seconds = _NO_CARD if has_page else _CARDS.get(number, _OTHER_CARD)
@@ -111,45 +108,27 @@ class Sandbox(Provider):
             PaymentStatus.PENDING if seconds else end,
             authorization_id=_authorization_id(order.payment_id, standing),
             provider_payment_id=f"sandbox-{order.payment_id}",
-            payment_url=self._page(order, account) if has_page else None,
+            payment_url=self._page(order, call.account) if has_page else None,
             memo=books.written(),
             again=seconds or None,
             provider_status=_WORDS[standing],
         )
 
-    def cancel(
-        self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
-    ) -> WriteResult:
-        if payment.memo is None:
+    def cancel(self, call: Call) -> WriteResult:
+        if call.payment.memo is None:
             return WriteResult(Effect.DONE, provider_status="released")
-        sent = _Books.read(payment.memo).sent(_Write("cancel", reference))
+        sent = _Books.read(call.payment.memo).sent(_Write("cancel", call.reference))
         return replace(sent, id=None, provider_status="released")
 
-    def settle(
-        self,
-        payment: PaymentKey,
-        look: Look,
-        amount: Decimal | None,
-        account: Account,
-        deadline: Deadline,
-        reference: str,
-    ) -> WriteResult:
-        books = _books(payment)
-        taken = books.amount if amount is None else amount
-        return books.sent(_Write("settle", reference, taken))
+    def settle(self, call: Call) -> WriteResult:
+        books = _books(call.payment)
+        amount = books.amount if call.amount is None else call.amount
+        return books.sent(_Write("settle", call.reference, amount))
 
-    def refund(
-        self,
-        payment: PaymentKey,
-        look: Look,
-        amount: Decimal | None,
-        account: Account,
-        deadline: Deadline,
-        reference: str,
-    ) -> WriteResult:
-        books = _books(payment)
-        returned = books.left_to_refund if amount is None else amount
-        return books.sent(_Write("refund", reference, returned))
+    def refund(self, call: Call) -> WriteResult:
+        books = _books(call.payment)
+        amount = books.left_to_refund if call.amount is None else call.amount
+        return books.sent(_Write("refund", call.reference, amount))
 
     def probe(self, account: Account, deadline: Deadline) -> None:
         return None
@@ -200,7 +179,7 @@ class _Books:
         """Write the memo."""
         return json.dumps({**asdict(self), "end": self.end.value}, default=str)
 
-    def find(self, reference: str | None) -> _Write | None:
+    def find(self, reference: str) -> _Write | None:
         return next((one for one in self.writes if one.reference == reference), None)
 
     def total(self, verb: str) -> Decimal:

@@ -59,7 +59,7 @@ from connector.domain.payment import (
     WriteResult,
 )
 from connector.http_client import Answer
-from connector.provider import Fields, Provider, Setting, objects, word
+from connector.provider import Call, Fields, Provider, Setting, objects, word
 
 # `method`, pages "look" and "create". The first is the default: money is held until it is settled.
 _PRIMARY = ("auth", "purchase")
@@ -136,63 +136,37 @@ class Tranzzo(Provider):
     can_settle_partly = True
     can_refund_partly = True
 
-    def look(
-        self, payment: PaymentKey, account: Account, deadline: Deadline, reference: str | None
-    ) -> Look:
+    def look(self, call: Call) -> Look:
         """Read all operations of the order."""
         try:
-            listed = self._call("look", payment.payment_id, account, deadline, None)
-            return _look_from(listed, account)
+            return _look_from(self._call("look", call, None), call.account)
         except _NotFound as absence:
             return Look(Standing.ABSENT, provider_status=absence.evidence)
 
-    def create(
-        self, order: Order, account: Account, deadline: Deadline, reference: str
-    ) -> CreateResult:
+    def create(self, order: Order, call: Call) -> CreateResult:
         """Open a page on which the buyer pays. Without that, a look must tell what became of it."""
-        body = _order_body(order, account)
-        (made, *_) = self._call("create", order.payment_id, account, deadline, body)
+        (made, *_) = self._call("create", call, _order_body(order, call.account))
         page = _page(made.text("redirect_url"))
         if page is None:
             raise AnswerNotUnderstood(evidence="no payment page")
         return CreateResult(provider_payment_id=made.text("payment_id"), payment_url=page)
 
-    def cancel(
-        self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
-    ) -> WriteResult:
-        call = "void" if look.standing is Standing.HELD else "cancel"
-        body = _body(payment, look, account, comment=reference) if call == "void" else b""
-        return _sent_from(self._call(call, payment.payment_id, account, deadline, body), call)
+    def cancel(self, call: Call) -> WriteResult:
+        """Void a held order, or cancel an unpaid one."""
+        if call.look.standing is Standing.HELD:
+            return self._write("void", call, _body(call))
+        return self._write("cancel", call, b"")
 
-    def settle(
-        self,
-        payment: PaymentKey,
-        look: Look,
-        amount: Decimal | None,
-        account: Account,
-        deadline: Deadline,
-        reference: str,
-    ) -> WriteResult:
+    def settle(self, call: Call) -> WriteResult:
         """Capture all, or `charge_amount` of it. More than is held is refused unsent."""
-        if amount is not None and (look.amount is None or amount > look.amount):
+        held = call.look.amount
+        if call.amount is not None and (held is None or call.amount > held):
             raise ProviderRefused(evidence="charge_amount")
-        body = _body(payment, look, account, comment=reference, charge_amount=amount)
-        made = self._call("capture", payment.payment_id, account, deadline, body)
-        return _sent_from(made, "capture")
+        return self._write("capture", call, _body(call, charge_amount=call.amount))
 
-    def refund(
-        self,
-        payment: PaymentKey,
-        look: Look,
-        amount: Decimal | None,
-        account: Account,
-        deadline: Deadline,
-        reference: str,
-    ) -> WriteResult:
+    def refund(self, call: Call) -> WriteResult:
         """Refund `refund_amount`, without which it is all, page "refund"."""
-        body = _body(payment, look, account, comment=reference, refund_amount=amount)
-        made = self._call("refund", payment.payment_id, account, deadline, body)
-        return _sent_from(made, "refund")
+        return self._write("refund", call, _body(call, refund_amount=call.amount))
 
     def read_notification(
         self, body: bytes, headers: Mapping[str, str], account: Account, deadline: Deadline
@@ -211,20 +185,21 @@ class Tranzzo(Provider):
 
     def probe(self, account: Account, deadline: Deadline) -> None:
         """Ask after order 0, as cdn.tranzzo.com/tranzzo-api/index.html advises."""
-        self.look(PaymentKey("0"), account, deadline, None)
+        self.look(Call(PaymentKey("0"), account, deadline))
 
-    def _call(
-        self, call: str, payment_id: str, account: Account, deadline: Deadline, body: bytes | None
-    ) -> list[Fields]:
+    def _write(self, operation: str, call: Call, body: bytes) -> WriteResult:
+        return _sent_from(self._call(operation, call, body), operation)
+
+    def _call(self, operation: str, call: Call, body: bytes | None) -> list[Fields]:
         """Return the operations an answer shows: with a body by POST, else by GET."""
-        order = _order_id(payment_id)
-        path = _PATHS[call].format(pos_id=account.settings["pos_id"], order=order)
+        order = _order_id(call.payment.payment_id)
+        path = _PATHS[operation].format(pos_id=call.account.settings["pos_id"], order=order)
         answer = self._http.send(
             "GET" if body is None else "POST",
-            self._hosts.base(account) + path,
-            operation=call,
-            deadline=deadline,
-            headers=_headers(account),
+            self._hosts.base(call.account) + path,
+            operation=operation,
+            deadline=call.deadline,
+            headers=_headers(call.account),
             body=body,
         )
         return _operations_from(answer, order)
@@ -298,13 +273,18 @@ def _order_body(order: Order, account: Account) -> bytes:
     )
 
 
-def _body(payment: PaymentKey, look: Look, account: Account, **rest: str | Decimal | None) -> bytes:
+def _body(call: Call, **amount: Decimal | None) -> bytes:
     """Return what /void, /capture and /refund take. `comment` is for people."""
-    currency = look.currency or _sandbox_currency(account)
+    currency = call.look.currency or _sandbox_currency(call.account)
     if currency is None:
         raise ProviderRefused(evidence="no currency")
-    pos_id, order_id = account.settings["pos_id"], _order_id(payment.payment_id)
-    return _json(pos_id=pos_id, order_id=order_id, order_currency=currency, **rest)
+    return _json(
+        pos_id=call.account.settings["pos_id"],
+        order_id=_order_id(call.payment.payment_id),
+        order_currency=currency,
+        comment=call.reference,
+        **amount,
+    )
 
 
 def _sandbox_currency(account: Account) -> str | None:

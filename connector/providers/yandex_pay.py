@@ -57,19 +57,18 @@ from connector.domain.payment import (
     WriteResult,
 )
 from connector.http_client import Answer, HttpClient
-from connector.provider import Fields, Hosts, Provider, Setting, word
+from connector.provider import Call, Fields, Hosts, Provider, Setting, word
 from connector.signed_tokens import SignedTokens
 
-# By order, or by our reference.
-_PATHS = {
-    "create": "/v1/orders",
-    "look": "/v1/orders/{}",
-    "probe": "/v1/orders/{}",
-    "operation": "/v1/operations/{}",
-    "rollback": "/v1/orders/{}/rollback",
-    "cancel": "/v1/orders/{}/cancel",
-    "settle": "/v1/orders/{}/capture",
-    "refund": "/v2/orders/{}/refund",
+_CALLS = {
+    "create": ("POST", "/v1/orders"),
+    "look": ("GET", "/v1/orders/{order}"),
+    "probe": ("GET", "/v1/orders/{order}"),
+    "operation": ("GET", "/v1/operations/{reference}"),
+    "rollback": ("POST", "/v1/orders/{order}/rollback"),
+    "cancel": ("POST", "/v1/orders/{order}/cancel"),
+    "settle": ("POST", "/v1/orders/{order}/capture"),
+    "refund": ("POST", "/v2/orders/{order}/refund"),
 }
 # `paymentStatus`, page "look". None and "null" are of an order whose buyer did nothing yet.
 # FAILED is not paid, expired, or rolled back.
@@ -109,8 +108,6 @@ _REASON = "Cancelled by the shop"
 _PAYMENT_URL = r"https://[^/?#\s]\S*|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/\S*)?"
 # `event`, page "webhook": what it is about.
 _EVENTS = {"ORDER_STATUS_UPDATED": "order", "OPERATION_STATUS_UPDATED": "operation"}
-# What a call is about, and for whom.
-_Scope = tuple[str, Account, Deadline]
 _Object = dict[str, Any]
 
 
@@ -139,20 +136,18 @@ class YandexPay(Provider):
         super().__init__(http, hosts)
         self._tokens = SignedTokens(http)
 
-    def look(
-        self, payment: PaymentKey, account: Account, deadline: Deadline, reference: str | None
-    ) -> Look:
+    def look(self, call: Call) -> Look:
         """Read the order; and our operation, where the order should show it and does not."""
-        order, scope = payment.payment_id, (payment.payment_id, account, deadline)
+        order, reference = call.payment.payment_id, call.reference
         try:
-            content = self._call("look", scope)
+            content = self._call("look", call)
         except _NotFound as absence:
             return Look(Standing.ABSENT, provider_status=absence.evidence)
         seen = _order_from(content, order)
         made = [_operation_from(one, order, reference) for one in content.objects("operations")]
         is_shown = any(one.is_own for one in made)
         if reference and not is_shown and seen.text("paymentStatus") in _CHANGING:
-            made += self._own(reference, scope)
+            made += self._own(call)
         return _look_from(seen, made)
 
     def memo(self, order: Order) -> str | None:
@@ -161,9 +156,7 @@ class YandexPay(Provider):
             return json.dumps(_cart_from(order), separators=(",", ":"))
         return None
 
-    def create(
-        self, order: Order, account: Account, deadline: Deadline, reference: str
-    ) -> CreateResult:
+    def create(self, order: Order, call: Call) -> CreateResult:
         """Make an order that the buyer pays at `paymentUrl`."""
         fields = {
             "orderId": order.payment_id,
@@ -172,66 +165,47 @@ class YandexPay(Provider):
             "redirectUrls": dict.fromkeys(("onSuccess", "onError", "onAbort"), order.return_url),
             "ttl": _TTL,
         }
-        content = self._call("create", ("", account, deadline), reference, fields)
+        content = self._call("create", call, fields)
         payment_url = _payment_url_from(content)
         if not payment_url:
             raise AnswerNotUnderstood(evidence="no paymentUrl")
         return CreateResult(payment_url=payment_url, memo=self.memo(order))
 
-    def cancel(
-        self, payment: PaymentKey, look: Look, account: Account, deadline: Deadline, reference: str
-    ) -> WriteResult:
+    def cancel(self, call: Call) -> WriteResult:
         """Release a hold, or stop a payment that is not made yet."""
-        scope = payment.payment_id, account, deadline
-        if look.standing is Standing.HELD:
-            return self._operate("cancel", scope, reference, {"reason": _REASON})
-        self._call("rollback", scope, reference)
+        if call.look.standing is Standing.HELD:
+            return self._operate("cancel", call, {"reason": _REASON})
+        self._call("rollback", call)
         return WriteResult(Effect.ACCEPTED)
 
-    def settle(
-        self,
-        payment: PaymentKey,
-        look: Look,
-        amount: Decimal | None,
-        account: Account,
-        deadline: Deadline,
-        reference: str,
-    ) -> WriteResult:
+    def settle(self, call: Call) -> WriteResult:
         """Take the hold, or a part of it. Where the answer tells no end, ask the operation.
 
         A repeat is answered as the first time, so that a failure would never be seen.
         """
-        scope, fields = (payment.payment_id, account, deadline), _Object()
-        if amount is not None and amount != look.amount:
-            cart = {"items": _cut(payment.memo, amount), "total": {"amount": _text(amount)}}
+        fields, amount = _Object(), call.amount
+        if amount is not None and amount != call.look.amount:
+            cart = {"items": _cut(call.payment.memo, amount), "total": {"amount": _text(amount)}}
             fields = {"orderAmount": _text(amount), "cart": cart}
-        sent = self._operate("settle", scope, reference, fields)
+        sent = self._operate("settle", call, fields)
         with suppress(ConnectorError):
             if sent.effect is Effect.ACCEPTED:
-                return next(map(_sent_from, self._own(reference, scope)), sent)
+                return next(map(_sent_from, self._own(call)), sent)
         return sent
 
-    def refund(
-        self,
-        payment: PaymentKey,
-        look: Look,
-        amount: Decimal | None,
-        account: Account,
-        deadline: Deadline,
-        reference: str,
-    ) -> WriteResult:
+    def refund(self, call: Call) -> WriteResult:
         """Refund what is left, or a part of it: then the cart that stays is told."""
+        look = call.look
         is_open = look.standing is Standing.PARTLY_REFUNDED and look.refunded is None
         if look.captured is None or is_open:
             raise ProviderRefused(evidence="no amount")
         left = look.captured - (look.refunded or 0)
-        part = left if amount is None else amount
+        part = left if call.amount is None else call.amount
         fields: _Object = {"refundAmount": _text(part)}
         if part != left:
-            stays = _cut(payment.memo, left - part)
+            stays = _cut(call.payment.memo, left - part)
             fields["targetCart"] = {"items": [_priced(item) for item in stays]}
-        scope = payment.payment_id, account, deadline
-        return self._operate("refund", scope, reference, fields)
+        return self._operate("refund", call, fields)
 
     def read_notification(
         self, body: bytes, headers: Mapping[str, str], account: Account, deadline: Deadline
@@ -248,43 +222,40 @@ class YandexPay(Provider):
     def probe(self, account: Account, deadline: Deadline) -> None:
         """Ask after an order that nobody has."""
         with suppress(_NotFound):
-            self._call("probe", (uuid.uuid4().hex, account, deadline))
+            self._call("probe", Call(PaymentKey(uuid.uuid4().hex), account, deadline))
 
-    def _own(self, reference: str, scope: _Scope) -> "list[_Operation]":
+    def _own(self, call: Call) -> "list[_Operation]":
         """Ask after our operation: none, if it never arrived."""
-        order, account, deadline = scope
         with suppress(_NotFound):
-            content = self._call("operation", (reference, account, deadline))
-            made = _operation_from(content.object("operation"), order, reference)
+            operation = self._call("operation", call).object("operation")
+            made = _operation_from(operation, call.payment.payment_id, call.reference)
             return [replace(made, is_own=True)]
         return []
 
-    def _operate(self, verb: str, scope: _Scope, reference: str, fields: _Object) -> WriteResult:
+    def _operate(self, operation: str, call: Call, fields: _Object) -> WriteResult:
         """Make an operation. One already made is for a look to explain."""
-        fields = {**fields, "externalOperationId": reference}
+        fields = {**fields, "externalOperationId": call.reference}
         try:
-            content = self._call(verb, scope, reference, fields)
+            content = self._call(operation, call, fields)
         except ProviderRefused as refusal:
             if refusal.evidence != _DUPLICATE:
                 raise
             return WriteResult(Effect.ACCEPTED, provider_status=_DUPLICATE)
-        return _sent_from(_operation_from(content.object("operation"), scope[0], None))
+        made = _operation_from(content.object("operation"), call.payment.payment_id, "")
+        return _sent_from(made)
 
-    def _call(
-        self,
-        operation: str,
-        scope: _Scope,
-        reference: str | None = None,
-        fields: _Object | None = None,
-    ) -> Fields:
-        """Return `data` of an answer: by POST for a write, which has a reference, else by GET."""
-        about, account, deadline = scope
+    def _call(self, operation: str, call: Call, fields: _Object | None = None) -> Fields:
+        """Return `data` of an answer."""
+        method, path = _CALLS[operation]
+        ids = {"order": call.payment.payment_id, "reference": call.reference}
+        is_write, left = method == "POST", self._http.bounded(call.deadline).left()
         answer = self._http.send(
-            "POST" if reference else "GET",
-            self._hosts.base(account) + _PATHS[operation].format(quote(about, safe="")),
+            method,
+            self._hosts.base(call.account)
+            + path.format(**{name: quote(one, safe="") for name, one in ids.items()}),
             operation=operation,
-            deadline=deadline,
-            headers=_headers(account, self._http.bounded(deadline), reference),
+            deadline=call.deadline,
+            headers=_headers(call.account, left, call.reference if is_write else ""),
             body=json.dumps(fields).encode() if fields else None,
         )
         return _content_from(answer)
@@ -306,10 +277,10 @@ class _Operation:
     is_own: bool
 
 
-def _headers(account: Account, deadline: Deadline, reference: str | None) -> dict[str, str]:
+def _headers(account: Account, seconds: float, reference: str) -> dict[str, str]:
     """Return the headers. A write's reference makes its repeat a repeat there too."""
     key = account.settings["merchant_id" if account.sandbox else "api_key"]
-    left = int(deadline.left() * 1000)
+    left = int(seconds * 1000)
     return {
         "Authorization": f"Api-Key {key}",
         "X-Request-Id": reference or str(uuid.uuid4()),
@@ -344,7 +315,7 @@ def _order_from(content: Fields, order: str) -> Fields:
     return seen
 
 
-def _operation_from(fields: Fields, order: str, reference: str | None) -> _Operation:
+def _operation_from(fields: Fields, order: str, reference: str) -> _Operation:
     told = fields.text("externalOperationId")
     if fields.text("orderId") not in {None, order}:
         raise AnswerNotUnderstood(evidence="an operation of another order")

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
@@ -24,7 +23,7 @@ from connector.domain.payment import (
 from connector.http_client import HttpClient
 from connector.idempotency import IdempotentRunner
 from connector.operations.create import Create
-from connector.provider import Hosts
+from connector.provider import Call, Hosts
 from connector.providers.sandbox import Sandbox
 from connector.vtex import answers
 from tests.storage.store import Store
@@ -41,15 +40,15 @@ class LosesPages(Sandbox):
         self.failure = failure
         self.orders: dict[str, Standing] = {}
 
-    def look(self, payment: PaymentKey, *_: Any) -> Look:
-        return Look(self.orders.get(payment.payment_id, Standing.ABSENT))
+    def look(self, call: Call) -> Look:
+        return Look(self.orders.get(call.payment.payment_id, Standing.ABSENT))
 
-    def create(self, order: Order, *_: Any) -> CreateResult:
+    def create(self, order: Order, call: Call) -> CreateResult:
         self.orders[order.payment_id] = Standing.UNPAID
         raise self.failure
 
-    def cancel(self, payment: PaymentKey, *_: Any) -> WriteResult:
-        self.orders[payment.payment_id] = Standing.UNDONE
+    def cancel(self, call: Call) -> WriteResult:
+        self.orders[call.payment.payment_id] = Standing.UNDONE
         return WriteResult(Effect.DONE)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from connector.domain.payment import Effect, Look, Standing, WriteResult
 from connector.http_client import HttpClient
-from connector.provider import Hosts
+from connector.provider import Call, Hosts
 from connector.providers.sandbox import Sandbox
 from tests.clock import JumpingClock
 from tests.companies.cryptomus import Cryptomus
@@ -218,11 +218,11 @@ class Tells(Sandbox):
         super().__init__(HttpClient("sandbox"), Hosts(Sandbox.url, Sandbox.url))
         self.again, self.looks = again, 0
 
-    def look(self, *_: Any) -> Look:
+    def look(self, call: Call) -> Look:
         self.looks += 1
         return Look(Standing.HELD if self.looks == 1 else Standing.WORKING, again=self.again)
 
-    def cancel(self, *_: Any) -> WriteResult:
+    def cancel(self, call: Call) -> WriteResult:
         return WriteResult(Effect.ACCEPTED)
 
 

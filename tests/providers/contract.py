@@ -38,7 +38,7 @@ from connector.domain.errors import (
 from connector.domain.merchant import Account
 from connector.domain.payment import Look, PaymentKey, Standing, WriteResult
 from connector.http_client import HttpClient
-from connector.provider import Hosts, Provider
+from connector.provider import Call, Hosts, Provider
 from tests.companies.base import Company
 
 REFERENCE = "5f2f3c1e-93f0-5b0c-8d1a-0d6f0b6a7c11"
@@ -78,19 +78,21 @@ class Scene:
         key: PaymentKey | None = None,
         *,
         account: Account | None = None,
-        reference: str | None = None,
+        reference: str = "",
         seconds: float = 10,
     ) -> Look:
         deadline = Deadline.after(seconds)
-        return self.provider.look(key or self.key, account or self.account, deadline, reference)
+        call = Call(key or self.key, account or self.account, deadline, reference)
+        return self.provider.look(call)
 
     def cancel(self, look: Look, *, reference: str = REFERENCE, seconds: float = 10) -> WriteResult:
-        deadline = Deadline.after(seconds)
-        return self.provider.cancel(self.key, look, self.account, deadline, reference)
+        return self.provider.cancel(self.call(look, reference, seconds))
 
     def refund(self, look: Look, *, reference: str = REFERENCE, seconds: float = 10) -> WriteResult:
-        deadline = Deadline.after(seconds)
-        return self.provider.refund(self.key, look, None, self.account, deadline, reference)
+        return self.provider.refund(self.call(look, reference, seconds))
+
+    def call(self, look: Look, reference: str, seconds: float) -> Call:
+        return Call(self.key, self.account, Deadline.after(seconds), reference, look)
 
     def probe(self, account: Account | None = None) -> None:
         self.provider.probe(account or self.account, Deadline.after(10))

@@ -22,7 +22,7 @@ from connector.domain.merchant import Account
 from connector.domain.order import Order
 from connector.domain.payment import CreateResult, Look, PaymentKey
 from connector.http_client import HttpClient
-from connector.provider import Hosts
+from connector.provider import Call, Hosts
 from connector.providers.cryptomus import Cryptomus
 from tests.companies.cryptomus import ADDRESS, invoice_uuid
 from tests.companies.cryptomus import Cryptomus as Company
@@ -53,11 +53,11 @@ def account(company: Company) -> Account:
 
 
 def create(provider: Cryptomus, account: Account, order: Order = ORDER) -> CreateResult:
-    return provider.create(order, account, Deadline.after(5), "unused")
+    return provider.create(order, Call(KEY, account, Deadline.after(5), "unused"))
 
 
 def look(provider: Cryptomus, account: Account) -> Look:
-    return provider.look(KEY, account, Deadline.after(5), None)
+    return provider.look(Call(KEY, account, Deadline.after(5)))
 
 
 def test_everything_that_is_sent(company: Company, provider: Cryptomus, account: Account) -> None:

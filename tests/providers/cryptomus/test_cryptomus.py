@@ -21,7 +21,7 @@ from connector.domain.errors import (
 from connector.domain.merchant import Account
 from connector.domain.payment import Look, PaymentKey, Standing
 from connector.http_client import HttpClient
-from connector.provider import Hosts
+from connector.provider import Call, Hosts
 from connector.providers.cryptomus import Cryptomus
 from tests.companies.cryptomus import Cryptomus as Company
 from tests.providers.contract import ProviderContract
@@ -82,7 +82,7 @@ def provider(company: Company) -> Iterator[Cryptomus]:
 
 
 def look(provider: Cryptomus, company: Company, key: PaymentKey = KEY) -> Look:
-    return provider.look(key, Account(company.settings), Deadline.after(5), None)
+    return provider.look(Call(key, Account(company.settings), Deadline.after(5)))
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_a_wrong_sign_is_a_matter_of_credentials_whatever_the_http_status(
     company.sign_status = status
     wrong = Account({**company.settings, "payment_key": "another"})
     with pytest.raises(ProviderCredentials):
-        provider.look(KEY, wrong, Deadline.after(5), None)
+        provider.look(Call(KEY, wrong, Deadline.after(5)))
     with pytest.raises(ProviderCredentials):
         provider.probe(wrong, Deadline.after(5))
 

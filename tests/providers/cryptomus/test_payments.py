@@ -27,7 +27,7 @@ from connector.domain.payment import (
     WriteResult,
 )
 from connector.http_client import HttpClient
-from connector.provider import Hosts
+from connector.provider import Call, Hosts
 from connector.providers.cryptomus import Cryptomus
 from tests.companies.cryptomus import ADDRESS
 from tests.companies.cryptomus import Cryptomus as Company
@@ -60,15 +60,15 @@ def account(company: Company) -> Account:
 
 
 def create(provider: Cryptomus, account: Account, order: Order = ORDER) -> CreateResult:
-    return provider.create(order, account, Deadline.after(5), "unused")
+    return provider.create(order, Call(KEY, account, Deadline.after(5), "unused"))
 
 
 def look(provider: Cryptomus, account: Account) -> Look:
-    return provider.look(KEY, account, Deadline.after(5), None)
+    return provider.look(Call(KEY, account, Deadline.after(5)))
 
 
 def refund(provider: Cryptomus, account: Account, amount: Decimal | None = None) -> WriteResult:
-    return provider.refund(KEY, CAPTURED, amount, account, Deadline.after(5), "unused")
+    return provider.refund(Call(KEY, account, Deadline.after(5), "unused", CAPTURED, amount))
 
 
 def test_an_invoice_is_followed_through_its_life(

@@ -18,7 +18,7 @@ from connector.domain.errors import (
 from connector.domain.merchant import Account
 from connector.domain.payment import Effect, Look, Notification, PaymentKey, Standing, WriteResult
 from connector.http_client import HttpClient
-from connector.provider import Hosts
+from connector.provider import Call, Hosts
 from connector.providers.rustore import RuStore
 from tests.companies.rustore import APP_ID, Purchase
 from tests.companies.rustore import RuStore as Company
@@ -51,20 +51,24 @@ def key_of(purchase: Purchase) -> PaymentKey:
     return PaymentKey(purchase.order_id, purchase.purchase_id, purchase.invoice_id)
 
 
+def call(key: PaymentKey, account: Account, look: Look, amount: Decimal | None) -> Call:
+    return Call(key, account, Deadline.after(5), "unused", look, amount)
+
+
 def look(provider: RuStore, key: PaymentKey, account: Account) -> Look:
-    return provider.look(key, account, Deadline.after(5), None)
+    return provider.look(Call(key, account, Deadline.after(5)))
 
 
 def settle(
     provider: RuStore, key: PaymentKey, account: Account, amount: Decimal | None = None
 ) -> WriteResult:
-    return provider.settle(key, HELD, amount, account, Deadline.after(5), "unused")
+    return provider.settle(call(key, account, HELD, amount))
 
 
 def refund(
     provider: RuStore, key: PaymentKey, account: Account, amount: Decimal | None = None
 ) -> WriteResult:
-    return provider.refund(key, CAPTURED, amount, account, Deadline.after(5), "unused")
+    return provider.refund(call(key, account, CAPTURED, amount))
 
 
 def read(provider: RuStore, body: bytes, account: Account) -> Notification | None:

@@ -30,7 +30,7 @@ from connector.domain.errors import (
 from connector.domain.merchant import Account
 from connector.domain.payment import Effect, Look, PaymentKey, Standing, WriteResult
 from connector.http_client import HttpClient
-from connector.provider import Hosts
+from connector.provider import Call, Hosts
 from connector.providers.rustore import RuStore
 from tests.companies.rustore import Purchase, new_key
 from tests.companies.rustore import RuStore as Company
@@ -115,18 +115,18 @@ def account(company: Company) -> Account:
 
 
 def look(provider: RuStore, key: PaymentKey, account: Account, seconds: float = 5) -> Look:
-    return provider.look(key, account, Deadline.after(seconds), None)
+    return provider.look(Call(key, account, Deadline.after(seconds)))
 
 
 def cancel(
     provider: RuStore, key: PaymentKey, account: Account, found: Look = HELD, seconds: float = 5
 ) -> WriteResult:
-    return provider.cancel(key, found, account, Deadline.after(seconds), "unused")
+    return provider.cancel(Call(key, account, Deadline.after(seconds), "unused", found))
 
 
 def refund(provider: RuStore, key: PaymentKey, account: Account) -> WriteResult:
     found = Look(Standing.CAPTURED, provider_status="CONFIRMED")
-    return provider.refund(key, found, None, account, Deadline.after(5), "unused")
+    return provider.refund(Call(key, account, Deadline.after(5), "unused", found))
 
 
 class TestLook:
@@ -409,7 +409,7 @@ class TestCancel:
         deadline = Deadline(at=time.monotonic() + 10.3, total=40)
         assert deadline.allows_a_write()
         with pytest.raises(OutOfTime):
-            provider.cancel(key, HELD, account, deadline, "unused")
+            provider.cancel(Call(key, account, deadline, "unused", HELD))
         assert not company.calls_of("cancel")
 
 

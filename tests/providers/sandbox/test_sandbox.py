@@ -20,7 +20,7 @@ from connector.domain.payment import (
     WriteResult,
 )
 from connector.http_client import HttpClient
-from connector.provider import Hosts
+from connector.provider import UNSEEN, Call, Hosts
 from connector.providers.sandbox import Sandbox
 
 APPROVED = "4444333322221111"
@@ -47,8 +47,11 @@ class Buyer:
     def deadline(self) -> Deadline:
         return Deadline.after(5)
 
+    def call(self, reference: str, look: Look = UNSEEN, amount: Decimal | None = None) -> Call:
+        return Call(self.payment, ACCOUNT, self.deadline, reference, look, amount)
+
     def create(self) -> CreateResult:
-        created = self.sandbox.create(self.order, ACCOUNT, self.deadline, "create-1")
+        created = self.sandbox.create(self.order, self.call("create-1"))
         self.keep(created.memo)
         return created
 
@@ -56,22 +59,19 @@ class Buyer:
         if memo is not None:
             self.payment = replace(self.payment, memo=memo)
 
-    def look(self, reference: str | None = None) -> Look:
-        return self.sandbox.look(self.payment, ACCOUNT, self.deadline, reference)
+    def look(self, reference: str = "") -> Look:
+        return self.sandbox.look(self.call(reference))
 
     def settle(self, amount: str | None = None, reference: str = "s-1") -> WriteResult:
         asked = None if amount is None else Decimal(amount)
-        arguments = (self.payment, self.look(), asked, ACCOUNT, self.deadline, reference)
-        return self.kept(self.sandbox.settle(*arguments))
+        return self.kept(self.sandbox.settle(self.call(reference, self.look(), asked)))
 
     def refund(self, amount: str | None = None, reference: str = "r-1") -> WriteResult:
         asked = None if amount is None else Decimal(amount)
-        arguments = (self.payment, self.look(), asked, ACCOUNT, self.deadline, reference)
-        return self.kept(self.sandbox.refund(*arguments))
+        return self.kept(self.sandbox.refund(self.call(reference, self.look(), asked)))
 
     def cancel(self, reference: str = "c-1") -> WriteResult:
-        arguments = (self.payment, self.look(), ACCOUNT, self.deadline, reference)
-        return self.kept(self.sandbox.cancel(*arguments))
+        return self.kept(self.sandbox.cancel(self.call(reference, self.look())))
 
     def kept(self, sent: WriteResult) -> WriteResult:
         self.keep(sent.memo)

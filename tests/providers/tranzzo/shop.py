@@ -9,6 +9,7 @@ from connector.domain.deadline import Deadline
 from connector.domain.merchant import Account
 from connector.domain.order import Order
 from connector.domain.payment import CreateResult, Look, Notification, PaymentKey, WriteResult
+from connector.provider import Call
 from connector.providers.tranzzo import Tranzzo
 from tests.companies.tranzzo import TranzzoCompany
 from tests.providers.contract import REFERENCE
@@ -26,22 +27,23 @@ class Shop:
     provider: Tranzzo
     account: Account
 
+    def call(self, payment_id: str = ID, **told: Any) -> Call:
+        key = PaymentKey(payment_id)
+        return Call(key, self.account, Deadline.after(5), REFERENCE, **told)
+
     def create(self, order: Order = ORDER) -> CreateResult:
-        return self.provider.create(order, self.account, Deadline.after(5), REFERENCE)
+        return self.provider.create(order, self.call(order.payment_id))
 
     def look(self, payment_id: str = ID) -> Look:
-        return self.provider.look(PaymentKey(payment_id), self.account, Deadline.after(5), None)
+        return self.provider.look(self.call(payment_id))
 
     def settle(self, amount: str | None = None, look: Look | None = None) -> WriteResult:
         part = None if amount is None else Decimal(amount)
-        now, deadline = look or self.look(), Deadline.after(5)
-        key = PaymentKey(ID)
-        return self.provider.settle(key, now, part, self.account, deadline, REFERENCE)
+        return self.provider.settle(self.call(look=look or self.look(), amount=part))
 
     def refund(self, amount: str | None = None) -> WriteResult:
         part = None if amount is None else Decimal(amount)
-        key, deadline = PaymentKey(ID), Deadline.after(5)
-        return self.provider.refund(key, self.look(), part, self.account, deadline, REFERENCE)
+        return self.provider.refund(self.call(look=self.look(), amount=part))
 
     def read(self, body: bytes) -> Notification | None:
         return self.provider.read_notification(body, {}, self.account, Deadline.after(5))

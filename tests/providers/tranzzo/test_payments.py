@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import pytest
 
-from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     AnswerNotUnderstood,
     ConfigurationError,
@@ -17,12 +16,12 @@ from connector.domain.errors import (
 )
 from connector.domain.merchant import Account
 from connector.domain.order import Buyer, Line, Order
-from connector.domain.payment import CreateResult, PaymentKey, PaymentStatus, Standing
+from connector.domain.payment import CreateResult, PaymentStatus, Standing
 from connector.http_client import HttpClient
 from connector.provider import Hosts
 from connector.providers.tranzzo import Tranzzo
 from tests.companies.tranzzo import refusal, wrong_field
-from tests.providers.contract import REFERENCE, refused_url
+from tests.providers.contract import refused_url
 from tests.providers.tranzzo.shop import DASHED, ID, ORDER, Shop
 
 FULL_ORDER = Order(
@@ -92,7 +91,7 @@ def test_an_order_that_the_sandbox_has_in_another_currency_keeps_that_one(shop: 
     shop.account = Account(shop.company.settings, sandbox=True)
     held = shop.look()
     assert "UAH" == held.currency
-    shop.provider.cancel(PaymentKey(ID), held, shop.account, Deadline.after(5), REFERENCE)
+    shop.provider.cancel(shop.call(look=held))
     assert "UAH" == shop.sent("void")["order_currency"]
 
 

@@ -11,7 +11,7 @@ from connector.domain.merchant import Account
 from connector.domain.order import Line, Order
 from connector.domain.payment import CreateResult, Look, Notification, PaymentKey, WriteResult
 from connector.http_client import HttpClient
-from connector.provider import Hosts
+from connector.provider import Call, Hosts
 from connector.providers.yandex_pay import YandexPay
 from tests.companies.yandex_pay import YandexPayCompany
 from tests.providers.contract import REFERENCE
@@ -39,13 +39,18 @@ class Shop:
         self.key = PaymentKey(ORDER)
         self.references = 0
 
+    def call(self, reference: str, key: PaymentKey | None = None, **told: Any) -> Call:
+        return Call(key or self.key, self.account, Deadline.after(10), reference, **told)
+
     def create(self, order: Order = WHOLE, reference: str = REFERENCE) -> CreateResult:
-        created = self.provider.create(order, self.account, Deadline.after(10), reference)
+        created = self.provider.create(
+            order, self.call(reference, key=PaymentKey(order.payment_id))
+        )
         self.key = PaymentKey(order.payment_id, memo=created.memo)
         return created
 
-    def look(self, reference: str | None = None) -> Look:
-        return self.provider.look(self.key, self.account, Deadline.after(10), reference)
+    def look(self, reference: str = "") -> Look:
+        return self.provider.look(self.call(reference))
 
     def paid(self) -> Look:
         self.create()
@@ -58,18 +63,14 @@ class Shop:
 
     def settle(self, amount: str | None, look: Look, reference: str = "settle-1") -> WriteResult:
         part = None if amount is None else Decimal(amount)
-        return self.provider.settle(
-            self.key, look, part, self.account, Deadline.after(10), reference
-        )
+        return self.provider.settle(self.call(reference, look=look, amount=part))
 
     def refund(self, amount: str | None, look: Look, reference: str = "refund-1") -> WriteResult:
         part = None if amount is None else Decimal(amount)
-        return self.provider.refund(
-            self.key, look, part, self.account, Deadline.after(10), reference
-        )
+        return self.provider.refund(self.call(reference, look=look, amount=part))
 
     def cancel(self, look: Look) -> WriteResult:
-        return self.provider.cancel(self.key, look, self.account, Deadline.after(10), "cancel-1")
+        return self.provider.cancel(self.call("cancel-1", look=look))
 
     def read(self, body: bytes, *, seconds: float = 10, **changes: Any) -> Notification | None:
         account = changes.get("account", self.account)
