@@ -9,8 +9,10 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
+
+from tests.companies.base import Server
 
 MISSING = object()
 # Seconds until a payment is decided that was not at once.
@@ -65,14 +67,13 @@ class Rehearsed:
         class Handler(_Handler):
             connector = stand_in
 
-        self._server = _Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
     def is_(self, defect: str) -> bool:
         return self.defect == defect
@@ -232,12 +233,6 @@ def send_exactly(method: str, url: str, body: object, headers: Mapping[str, str]
         connection.request(method, f"/{rest}", json.dumps(body), types)
         connection.getresponse().read()
     connection.close()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -147,21 +147,44 @@ class Company:
 
         self._server = _Server(("127.0.0.1", self.port), Handler)
         self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
 
-class _Server(ThreadingHTTPServer):
+class Server(ThreadingHTTPServer):
+    """A server that stops at once; `shutdown` waits until `serve_forever` looks again."""
+
     daemon_threads = True
     block_on_close = False
     request_queue_size = 256
 
+    def start(self) -> None:
+        self._is_stopped = False
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            connection, address = self.get_request()
+            if self._is_stopped:
+                connection.close()
+                return
+            self.process_request(connection, address)
+
+    def stop(self) -> None:
+        self._is_stopped = True
+        # It wakes the thread that waits for a connection.
+        with socket.create_connection(self.server_address[:2]):
+            self._thread.join()
+        self.server_close()
+
+
+class _Server(Server):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that goes away is no news."""
+        """Print nothing: a caller may go away."""
 
 
 class _Handler(BaseHTTPRequestHandler):
