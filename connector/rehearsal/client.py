@@ -10,7 +10,6 @@ import requests
 
 from connector.domain import exact
 from connector.rehearsal.checks import Unmet, require
-from connector.rehearsal.forms import written
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 # Seconds after which a call is given up: longer than VTEX waits in earnest, which is 20.
@@ -88,7 +87,7 @@ class Caller:
         headers: Mapping[str, str],
         expected: frozenset[int] | set[int],
     ) -> Answer:
-        text = "" if body is None else written(body)
+        text = "" if body is None else exact.dumps(body)
         self.last = Exchange(step, f"{method} {path}", text)
         started = time.monotonic()
         response = self._sent(method, path, text, headers)

@@ -1,6 +1,5 @@
 """What the test suite sends: the bodies of its requests, in two readings."""
 
-import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -178,15 +177,3 @@ def refund(
 def _ids(reading: Reading, told: Mapping[str, Any]) -> dict[str, Any]:
     ids = {name: told.get(name) for name in ("authorizationId", "tid", "nsu")}
     return {"transactionId": reading.new_id(), **{k: v for k, v in ids.items() if v is not None}}
-
-
-def written(value: object) -> str:
-    """Write JSON whose numbers are exact."""
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, Mapping):
-        members = (f"{json.dumps(name)}: {written(member)}" for name, member in value.items())
-        return "{" + ", ".join(members) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(written, value)) + "]"
-    return json.dumps(value)

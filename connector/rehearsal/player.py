@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from connector.domain import exact
 from connector.rehearsal import checks, forms
 from connector.rehearsal.checks import require
 from connector.rehearsal.client import Answer, Caller, Exchange, Keys, read
@@ -164,7 +165,7 @@ class Player:
 
     def _note(self, step: str, callback: Callback | None = None) -> None:
         """Keep a callback for the report, as the answer to the create."""
-        sent = forms.written(self._order)
+        sent = exact.dumps(self._order)
         body = callback.body.decode(errors="replace") if callback else ""
         request = f"{callback.method} {callback.target}" if callback else "POST /payments"
         self.caller.last = Exchange(step, request, sent, None, body)
