@@ -26,15 +26,9 @@ from connector import config, providers
 from connector.app import Connector, build, create_app
 from connector.domain.merchant import CapturedPolicy, SettingsFrom
 from connector.storage.stored_merchant import Credentials
+from tests.companies.registry import BY_NAME, provider_of
 
 SECRET_KEY = Fernet.generate_key().decode()
-# The provider each stand-in stands for.
-PROVIDERS = {
-    "TranzzoCompany": "tranzzo",
-    "YandexPayCompany": "yandex_pay",
-    "RuStore": "rustore",
-    "Cryptomus": "cryptomus",
-}
 FIELDS = ["paymentId", "cancellationId", "code", "message", "requestId"]
 
 
@@ -43,10 +37,6 @@ def headers(credentials: Credentials, family: str = "VTEX") -> dict[str, str]:
         f"X-{family}-API-AppKey": credentials.app_key,
         f"X-{family}-API-AppToken": credentials.app_token,
     }
-
-
-def provider_of(company: Any) -> str:
-    return PROVIDERS[type(company).__name__]
 
 
 def creation(payment_id: str, value: Any = 100, **fields: Any) -> dict[str, Any]:
@@ -130,7 +120,7 @@ class Rig(Vtex):
             "CONNECTOR_DATA_DIR": str(data_dir),
             "CONNECTOR_SECRET_KEYS": SECRET_KEY,
             "CONNECTOR_METRICS_BIND": "off",
-            "CONNECTOR_PROVIDERS": "cryptomus,rustore,sandbox,tranzzo,yandex_pay",
+            "CONNECTOR_PROVIDERS": ",".join(["sandbox", *BY_NAME]),
             **variables,
         }
         self.merchants: dict[str, Credentials] = {}

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from tests.bench.hostile import COMPANIES, LARGE, SIGN, SMALL, filled, forms, jsons, tokens
-from tests.rig import Rig, provider_of
+from tests.bench.hostile import LARGE, SIGN, SMALL, filled, forms, jsons, tokens
+from tests.companies.registry import BY_NAME, COMPANIES
+from tests.rig import Rig
 
 
 @pytest.fixture
 def shops(rig: Rig) -> Rig:
-    for kind in COMPANIES:
-        company = kind()
-        rig.add(company, name=provider_of(company))
+    for entry in COMPANIES:
+        rig.add(entry.open(), name=entry.name)
     # The merchants are read once, not for each message.
     assert 401 == rig.client.post("/payments/p/cancellations").status_code
     return rig
@@ -49,7 +49,7 @@ def named(bodies: Iterator[tuple[str, bytes]], *names: str) -> list[bytes]:
     return [body for what, body in bodies if what in names]
 
 
-@pytest.mark.parametrize("provider", ["cryptomus", "rustore", "tranzzo", "yandex_pay"])
+@pytest.mark.parametrize("provider", BY_NAME)
 def test_a_message_beyond_32_kilobytes_is_not_parsed(
     shops: Rig, parsed: list[int], provider: str
 ) -> None:

@@ -9,9 +9,10 @@ import pytest
 import requests
 
 from connector import context
+from tests.companies.registry import provider_of
 from tests.companies.tranzzo import TranzzoCompany
 from tests.operations.sink import sink
-from tests.rig import Rig, Served, headers, provider_of
+from tests.rig import Rig, Served, headers
 
 Line = dict[str, Any]
 

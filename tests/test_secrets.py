@@ -19,13 +19,16 @@ from connector.app import create_app
 from connector.cli import main
 from connector.storage.stored_merchant import Credentials
 from tests import postgres
-from tests.companies.cryptomus import Cryptomus
-from tests.companies.rustore import RuStore
-from tests.companies.tranzzo import TranzzoCompany
-from tests.companies.yandex_pay import YandexPayCompany
-from tests.rig import PROVIDERS, SECRET_KEY, Rig, Served, headers
+from tests.companies.registry import (
+    COMPANIES,
+    RUSTORE,
+    TRANZZO,
+    CompanyEntry,
+    entry_of,
+    provider_of,
+)
+from tests.rig import SECRET_KEY, Rig, Served, headers
 
-COMPANIES: list[Any] = [TranzzoCompany, YandexPayCompany, RuStore, Cryptomus]
 CARD, CVV = "4111111111111111", "cvv-737-cvv"
 TABLES = ("merchants", "merchant_tokens", "payments", "requests", "sends", "events")
 FAULTS = (
@@ -128,11 +131,9 @@ def dump(rig: Rig) -> str:
 
 def payment(company: Any, name: str) -> dict[str, str]:
     """Make a payment that can be cancelled; return what VTEX knows of it."""
-    if isinstance(company, RuStore):
-        purchase = company.create(name)
-        return {"authorizationId": purchase.purchase_id, "tid": purchase.invoice_id}
-    company.create(name)
-    return {}
+    entry = entry_of(company)
+    made: dict[str, str] = company.put(name, entry.cancellables[0].state)
+    return made
 
 
 def assert_urls_are_clean(company: Any, secrets: list[str]) -> None:
@@ -141,9 +142,9 @@ def assert_urls_are_clean(company: Any, secrets: list[str]) -> None:
     assert [] == [secret for secret in secrets if any(form in urls for form in forms(secret))]
 
 
-@pytest.fixture(params=COMPANIES)
+@pytest.fixture(params=COMPANIES, ids=str)
 def company(request: pytest.FixtureRequest) -> Iterator[Any]:
-    with request.param() as company:
+    with request.param.open() as company:
         yield company
 
 
@@ -236,8 +237,7 @@ def test_a_company_that_repeats_a_secret_does_not_make_us_repeat_it(
             for status in (200, 400, 404):
                 name = f"echo-{number}-{answer}-{status}"
                 known = payment(company, name)
-                kind = "look" if isinstance(company, RuStore) else "*"
-                company.inject("status_before", kind, status=status, body=body)
+                company.inject("status_before", "look", status=status, body=body)
                 shown.add(rig.cancel(name, client=client, **known))
                 calls += 1
     shown.texts.append(dump(rig))
@@ -338,7 +338,7 @@ def test_a_fault_of_ours_shows_no_secret(
 
 
 def test_no_command_shows_a_secret(rig: Rig, company: Any, shown: Shown, tmp_path: Path) -> None:
-    provider = PROVIDERS[type(company).__name__]
+    provider = provider_of(company)
     rig.use(company)
     tokens = []
 
@@ -397,13 +397,13 @@ def test_a_wrong_environment_is_told_without_its_secrets(rig: Rig, shown: Shown)
 # A whole server, to its last line.
 
 
-@pytest.mark.parametrize("company_class", [TranzzoCompany, RuStore])
+@pytest.mark.parametrize("entry", [TRANZZO, RUSTORE], ids=str)
 def test_a_served_connector_logs_no_secret_to_its_end(
-    postgres_url: str, postgres_template: str, tmp_path: Path, company_class: Any
+    postgres_url: str, postgres_template: str, tmp_path: Path, entry: CompanyEntry
 ) -> None:
     url = postgres.new_database(postgres_url, postgres_template)
     password = urlsplit(url).password or ""
-    with company_class() as company, Rig(url, tmp_path) as rig:
+    with entry.open() as company, Rig(url, tmp_path) as rig:
         own = rig.add(company)
         with Served(rig, workers=1, CONNECTOR_LOG_LEVEL="DEBUG", reconcile=True) as served:
             told = [served.cancel("P1", **payment(company, "P1")).text]

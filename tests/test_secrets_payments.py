@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from tests.companies.registry import provider_of
 from tests.operations.sink import Sink, sink
 from tests.operations.test_payments import KINDS, Kind, P, Scene, of
-from tests.rig import Rig, provider_of
+from tests.rig import Rig
 from tests.test_secrets import CARD, CVV, FAULTS, STATUSES, Shown, dump, log, secrets_of, shown
 
 __all__ = ["log", "shown"]  # fixtures

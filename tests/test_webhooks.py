@@ -12,11 +12,12 @@ import pytest
 from connector.app import DEFAULT_THREADS
 from connector.bulkhead import share
 from connector.domain.merchant import CapturedPolicy
+from tests.companies.registry import provider_of
 from tests.companies.rustore import RuStore
 from tests.companies.yandex_pay import YandexPayCompany
 from tests.operations.sink import Sink, sink
 from tests.operations.test_payments import HELD, KINDS, Kind, P, Scene, of
-from tests.rig import Rig, Served, provider_of
+from tests.rig import Rig, Served
 
 WITH_PAGE = [kind for kind in KINDS if kind.has_page]
 RUSTORE = next(kind for kind in KINDS if kind.stand_in is RuStore)

@@ -16,18 +16,14 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from connector.app import create_app
 from connector.storage.database import Database
 from connector.storage.migrate import migrate
-from tests.companies.cryptomus import Cryptomus
-from tests.companies.rustore import RuStore
-from tests.companies.tranzzo import TranzzoCompany
-from tests.companies.yandex_pay import YandexPayCompany
-from tests.rig import Rig, provider_of
+from tests.companies.registry import COMPANIES
+from tests.rig import Rig
 
 # Milliseconds of CPU that one request may cost; bytes of a webhook's body, and of any.
 MOST_MS = 5.0
 SMALL, LARGE = 32 * 1024, 256 * 1024
 ROUNDS = 7
 SIGN = f'"sign":"{"0" * 32}"'
-COMPANIES = (TranzzoCompany, YandexPayCompany, RuStore, Cryptomus)
 
 
 @dataclass
@@ -148,9 +144,8 @@ def worst() -> list[tuple[float, Attack]]:
         migrate(database)
         database.close()
         with Rig(url, Path(folder)) as rig:
-            for kind in COMPANIES:
-                company = kind()
-                rig.add(company, name=provider_of(company))
+            for entry in COMPANIES:
+                rig.add(entry.open(), name=entry.name)
             app = create_app(rig.connector)
             found = [(cpu_ms(app, attack), attack) for attack in attacks()]
     return sorted(found, key=lambda one: one[0], reverse=True)

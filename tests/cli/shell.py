@@ -10,13 +10,8 @@ from click.testing import CliRunner, Result
 from connector.cli import main
 from connector.domain.operation import CancelRequest
 from connector.domain.payment import PaymentKey
-from tests.companies.cryptomus import Cryptomus
-from tests.companies.rustore import RuStore
-from tests.companies.tranzzo import TranzzoCompany
-from tests.companies.yandex_pay import YandexPayCompany
 from tests.rig import Rig
 
-COMPANIES: list[Any] = [TranzzoCompany, YandexPayCompany, RuStore, Cryptomus]
 SETTINGS = {
     "pos_id": "pos-1",
     "api_key": "key-first-4711",
@@ -85,7 +80,7 @@ def command(*arguments: str, **options: Any) -> Any:
     return subprocess.run(whole, capture_output=True, text=True, check=False, **options)
 
 
-def lose_the_end(company: TranzzoCompany) -> None:
+def lose_the_end(company: Any) -> None:
     """Cut the answer of a write off, and every look after it."""
 
     def lose(operation: str, when: str) -> None:
@@ -96,7 +91,7 @@ def lose_the_end(company: TranzzoCompany) -> None:
     company.inject("reset_after", "void")
 
 
-def cancel_one_of_each_state(operator: Operator, company: TranzzoCompany) -> None:
+def cancel_one_of_each_state(operator: Operator, company: Any) -> None:
     """Let each payment of the shop be in the state that is its id."""
     rig = operator.rig
     rig.add(company)

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import requests
 
-from tests.cli.shell import COMPANIES, Operator, warnings
-from tests.companies.base import Company
+from tests.cli.shell import Operator, warnings
+from tests.companies.registry import COMPANIES, CompanyEntry, entry_of
 from tests.companies.tranzzo import TranzzoCompany
 from tests.companies.yandex_pay import YandexPayCompany
-from tests.rig import PROVIDERS, Rig, Served, free_port
+from tests.rig import Rig, Served, free_port
 
 # reconcile
 
@@ -39,18 +39,17 @@ def test_reconcile_once_finishes_what_is_due(operator_on_both: Operator) -> None
 # check
 
 
-@pytest.mark.parametrize("company_class", COMPANIES)
+@pytest.mark.parametrize("entry", COMPANIES, ids=str)
 def test_check_tells_good_credentials_from_bad(
-    operator_on_both: Operator, company_class: type[Company]
+    operator_on_both: Operator, entry: CompanyEntry
 ) -> None:
-    with company_class() as company:
+    with entry.open() as company:
         rig = operator_on_both.rig
         rig.add(company, name="good")
-        provider = PROVIDERS[company_class.__name__]
         expected = [
             {"check": "configuration", "result": "ok"},
             {"check": "database", "result": "ok"},
-            {"check": f"merchant good ({provider})", "result": "ok"},
+            {"check": f"merchant good ({entry.name})", "result": "ok"},
         ]
         assert expected == operator_on_both.json("check")
         assert expected == operator_on_both.json("check", "--merchant", "good")
@@ -67,7 +66,7 @@ def test_check_tells_good_credentials_from_bad(
 
 def wrong_settings(company: Any) -> dict[str, str]:
     settings = dict(company.settings)
-    name = {"RuStore": "key_id", "Cryptomus": "payment_key"}.get(type(company).__name__, "api_key")
+    name = entry_of(company).credential
     return settings | {name: settings[name][::-1] + "0"}
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.shell import COMPANIES, CREDENTIALS, SETTINGS, Operator
-from tests.rig import PROVIDERS
+from tests.cli.shell import CREDENTIALS, SETTINGS, Operator
+from tests.companies.registry import COMPANIES, CompanyEntry
 
 # merchants add
 
@@ -47,12 +47,11 @@ def test_add_keeps_its_options(
     assert (sandbox, captured) == (listed["sandbox"], listed["captured"])
 
 
-@pytest.mark.parametrize("company_class", COMPANIES)
+@pytest.mark.parametrize("entry", COMPANIES, ids=str)
 def test_the_settings_of_every_company_are_stored(
-    operator: Operator, tmp_path: Path, company_class: Any
+    operator: Operator, tmp_path: Path, entry: CompanyEntry
 ) -> None:
-    settings = company_class().settings
-    provider = PROVIDERS[company_class.__name__]
+    settings, provider = entry.open().settings, entry.name
     file = tmp_path / "settings.json"
     file.write_text(json.dumps(settings))
     operator.add("from-a-file", provider, "--settings", str(file))

@@ -73,6 +73,18 @@ class Company:
         """Do what is asked, under the lock; return the HTTP status and a body (JSON or bytes)."""
         raise NotImplementedError
 
+    def put(self, payment_id: str, state: str) -> dict[str, str]:
+        """Let a payment stand so, in the company's word; return what VTEX knows of the payment."""
+        raise NotImplementedError
+
+    def names(self, payment_id: str) -> set[str]:
+        """Return the names under which calls and effects belong to a payment."""
+        return {payment_id}
+
+    def cancellation_id(self, payment_id: str) -> str | None:
+        """Return the id by which the company shows what ended a payment, None if it shows none."""
+        return None
+
     @property
     def origin(self) -> str:
         return f"http://127.0.0.1:{self.port}"

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.companies.base import Call, Company, Respond
+from tests.companies.payment import CompanyPayment
 
 OPERATIONS = {"/v1/payment": "create", "/v1/payment/info": "look", "/v1/payment/refund": "refund"}
 CURRENCIES = {"USDT", "USD", "EUR", "BTC"}
@@ -55,6 +56,15 @@ class Cryptomus(Company):
     )
 
     @property
+    def is_slow(self) -> bool:
+        """Whether refunds run until `finish`."""
+        return self.looks_until_refunded is None
+
+    @is_slow.setter
+    def is_slow(self, is_so: bool) -> None:
+        self.looks_until_refunded = None if is_so else 1
+
+    @property
     def url(self) -> str:
         return f"{self.origin}/v1"
 
@@ -73,6 +83,11 @@ class Cryptomus(Company):
         with self.lock:
             invoice = Invoice(order_id, status, is_final, amount, currency)
             return self.invoices.setdefault(order_id, invoice)
+
+    def put(self, payment_id: str, state: str) -> dict[str, str]:
+        self.create(payment_id)
+        self.move(payment_id, state)
+        return {}
 
     def move(self, order_id: str, status: str, *, is_final: bool | None = None) -> None:
         with self.lock:
@@ -96,9 +111,9 @@ class Cryptomus(Company):
         """Its life ends unpaid."""
         self._leave(payment_id, dict.fromkeys(UNPAID, "cancel"))
 
-    def finish(self, payment_id: str) -> None:
+    def finish(self, payment_id: str, *, well: bool = True) -> None:
         """A refund that is running ends."""
-        end = "refund_fail" if self.refunds_fail else "refund_paid"
+        end = "refund_paid" if well and not self.refunds_fail else "refund_fail"
         self._leave(payment_id, {"refund_process": end})
 
     def money(self, payment_id: str) -> tuple[Decimal, Decimal, Decimal]:
@@ -259,3 +274,31 @@ def invoice_uuid(invoice: Invoice) -> str:
 def php_json(value: object) -> str:
     """Write JSON as PHP does with JSON_UNESCAPED_UNICODE."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).replace("/", "\\/")
+
+
+class CryptomusPayment(CompanyPayment):
+    @property
+    def exists(self) -> bool:
+        return self.payment_id in self.company.invoices
+
+    @property
+    def is_unpaid(self) -> bool:
+        return self.exists and self.company.state(self.payment_id) == "check"
+
+    def underpay(self, amount: Decimal) -> bool:
+        self.company.invoices[self.payment_id].amount = f"{amount:.2f}"
+        return True
+
+    def begin_paying(self) -> None:
+        if self.is_unpaid:
+            self.company.move(self.payment_id, "confirm_check")
+
+    def finish(self, *, well: bool = True) -> None:
+        if self.company.state(self.payment_id) == "confirm_check":
+            self.pay() if well else self.decline()
+            return
+        self.company.refunds_fail = not well
+        self.company.finish(self.payment_id)
+
+    def mood(self, word: str) -> None:
+        self.company.refunds_fail = word == "badly"

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tests.companies.base import Call, Company, Respond
+from tests.companies.payment import CompanyPayment
 
 APP_ID = "1704024"
 KEY_ID = "2351"
@@ -142,6 +143,18 @@ class RuStore(Company):
             purchase = Purchase(str(uuid.uuid4()), invoice_id, order_id, status, is_test=sandbox)
             self.purchases[sandbox].append(purchase)
         return purchase
+
+    def put(self, payment_id: str, state: str) -> dict[str, str]:
+        purchase = next(iter(self._all_of(payment_id)), None) or self.create(payment_id)
+        self.move(purchase, state)
+        return {"authorizationId": purchase.purchase_id, "tid": purchase.invoice_id}
+
+    def names(self, payment_id: str) -> set[str]:
+        purchases = self._all_of(payment_id)
+        return {name for one in purchases for name in (one.purchase_id, one.invoice_id)}
+
+    def cancellation_id(self, payment_id: str) -> str | None:
+        return self._all_of(payment_id)[-1].purchase_id
 
     def start(
         self, payment_id: str, amount: str | Decimal = "100.00", *, sandbox: bool = False
@@ -386,3 +399,43 @@ class RuStore(Company):
     ) -> Respond:
         timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
         return status, {"code": code, "message": message, "body": body, "timestamp": timestamp}
+
+
+class RuStorePayment(CompanyPayment):
+    @property
+    def _purchases(self) -> list[Any]:
+        purchases: list[Any] = self.company._all_of(self.payment_id)
+        return purchases
+
+    @property
+    def exists(self) -> bool:
+        return bool(self._purchases)
+
+    @property
+    def is_unpaid(self) -> bool:
+        return self.exists and self._purchases[-1].status == "CREATED"
+
+    def start(self) -> None:
+        """A second purchase begins only when nothing came of the first."""
+        is_over = not self.exists or self._purchases[-1].status in {"EXPIRED", "REJECTED"}
+        if is_over and len(self._purchases) < 2:
+            self.company.start(self.payment_id)
+
+    def begin_paying(self) -> None:
+        if self.is_unpaid:
+            self._purchases[-1].status = "EXECUTED"
+
+    def underpay(self, amount: Decimal) -> bool:
+        self._purchases[-1].amount = amount
+        return True
+
+    def finish(self, *, well: bool = True) -> None:
+        if self._purchases[-1].status == "EXECUTED":
+            self.pay() if well else self.decline()
+            return
+        self.company.finish(self.payment_id, well=well)
+
+    def mood(self, word: str) -> None:
+        """What does not go well is not possible for now."""
+        self.company.is_slow = word == "later"
+        self.company.refunds_later = 3 if word == "badly" else 0

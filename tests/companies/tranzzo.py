@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.companies.base import Call, Company, Respond
+from tests.companies.payment import CompanyPayment
 
 # What an order is made of, by the state a test asks for: (method, status, status_code) each.
 STATES: dict[str, list[tuple[str, str, str]]] = {
@@ -125,6 +126,17 @@ class TranzzoCompany(Company):
                 self.orders[order_id][0]["method"] = "purchase"
         return order_id
 
+    def put(self, payment_id: str, state: str) -> dict[str, str]:
+        self.create(payment_id, state=state)
+        return {}
+
+    def names(self, payment_id: str) -> set[str]:
+        return {without_dashes(payment_id)}
+
+    def cancellation_id(self, payment_id: str) -> str | None:
+        last = self.orders[without_dashes(payment_id)][-1]
+        return last.get("operation_id") or last["payment_id"]
+
     def state(self, order_id: str) -> str:
         """Return the state, as one of STATES."""
         with self.lock:
@@ -156,13 +168,13 @@ class TranzzoCompany(Company):
                 code = paid if status == "success" else code
                 primary.update(status=status, status_code=code or None, user_action_url=None)
 
-    def finish(self, payment_id: str, status: str = "success") -> None:
-        """End the operation that is pending, if one is."""
+    def finish(self, payment_id: str, *, well: bool = True) -> None:
+        """End the operation that is pending, if there is one."""
         order_id = without_dashes(payment_id)
         with self.lock:
             for running in [one for one in self.orders[order_id] if one["status"] == "pending"]:
-                running["status"] = status
-                if status == "success":
+                running["status"] = "success" if well else "failure"
+                if well:
                     self.effects[f"{running['method']}:{order_id}"] += 1
 
     def money(self, payment_id: str) -> tuple[Decimal, Decimal, Decimal]:
@@ -346,3 +358,22 @@ def mark(parts: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
 def without_dashes(order_id: str) -> str:
     """A UUID with dashes does not fit Tranzzo's 32 characters."""
     return order_id.replace("-", "") if len(order_id) == 36 else order_id
+
+
+class TranzzoPayment(CompanyPayment):
+    @property
+    def exists(self) -> bool:
+        return bool(self.company.orders.get(without_dashes(self.payment_id)))
+
+    @property
+    def _primary(self) -> dict[str, Any]:
+        order: dict[str, Any] = self.company.orders[without_dashes(self.payment_id)][0]
+        return order
+
+    @property
+    def is_unpaid(self) -> bool:
+        return self.exists and self._primary["status"] == "init"
+
+    def underpay(self, amount: Decimal) -> bool:
+        self._primary["amount"] = int(amount)
+        return True

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 from tests.companies.base import Call, Company, Respond
+from tests.companies.payment import CompanyPayment
 
 # What an order is, by the state a test asks for: its paymentStatus, and (operationType, status)
 # of each operation.
@@ -140,7 +141,7 @@ class YandexPayCompany(Company):
     # Whether the merchant has no holds: what is paid is taken.
     one_stage: bool = False
     # Whether every operation is pending until `finish`.
-    asynchronous: bool = False
+    is_slow: bool = False
     # Whether `orderAmount` and the cart become smaller with a capture or a refund in part.
     amount_shrinks: bool = True
     capture_ends_in: str = "success"
@@ -188,6 +189,15 @@ class YandexPayCompany(Company):
             self.sums[order_id] = [held, taken, parts.get(status or "", Decimal(0))]
         return order_id
 
+    def put(self, payment_id: str, state: str) -> dict[str, str]:
+        self.create(payment_id, state=state)
+        return {}
+
+    def cancellation_id(self, payment_id: str) -> str | None:
+        """A rollback makes no operation."""
+        made = [one for one in self.operations[payment_id] if one["externalOperationId"]]
+        return made[-1]["operationId"] if made else None
+
     def state(self, order_id: str) -> str:
         """Return the state, as one of STATES."""
         with self.lock:
@@ -229,17 +239,17 @@ class YandexPayCompany(Company):
             self.orders[order_id]["paymentStatus"] = "VOIDED" if is_held else "FAILED"
             self.sums[order_id][0] = Decimal(0)
 
-    def finish(self, order_id: str, status: str = "SUCCESS") -> None:
+    def finish(self, order_id: str, *, well: bool = True) -> None:
         """End the operation that is pending, if there is one."""
         with self.lock:
             for running in self._running(order_id)[-1:]:
                 if running["operationType"] == "AUTHORIZE":
                     self.pay(order_id)
                     return
-                running["status"] = status
-                if status == "SUCCESS" and self.orders[order_id]["paymentStatus"] == "FAILED":
+                running["status"] = "SUCCESS" if well else "FAIL"
+                if well and self.orders[order_id]["paymentStatus"] == "FAILED":
                     self.sums[order_id] = [Decimal(0)] * 3
-                elif status == "SUCCESS":
+                elif well:
                     self._effect(running)
 
     def return_by_hand(self, order_id: str, amount: int) -> None:
@@ -429,7 +439,7 @@ class YandexPayCompany(Company):
             return fail(400, "WRONG_STATE")
         amount, prices = getattr(self, f"_check_{verb}")(order_id, body)
         ends = {"cancel": self.void_ends_in, "capture": self.capture_ends_in}
-        end = "pending" if self.asynchronous else ends.get(verb, self.refund_ends_in)
+        end = "pending" if self.is_slow else ends.get(verb, self.refund_ends_in)
         operation = self._add(order_id, kind, ENDS[end], reference, amount)
         operation["_prices"] = prices
         if operation["status"] == "SUCCESS":
@@ -537,3 +547,36 @@ class YandexPayCompany(Company):
         }
         self.operations[order_id].append(made)
         return made
+
+
+class YandexPayPayment(CompanyPayment):
+    @property
+    def _status(self) -> str | None:
+        status: str | None = self.company.orders[self.payment_id]["paymentStatus"]
+        return status
+
+    @property
+    def is_unpaid(self) -> bool:
+        return self.exists and self._status is None
+
+    def begin_paying(self) -> None:
+        if self.is_unpaid:
+            self.company.pay(self.payment_id, "PENDING")
+
+    def pay(self) -> None:
+        if self._status in {None, "PENDING"}:
+            self.company.pay(self.payment_id)
+
+    def decline(self) -> None:
+        if self._status in {None, "PENDING"}:
+            self.company.decline(self.payment_id)
+
+    def expire(self) -> None:
+        if self._status in {None, "AUTHORIZED"} and not self.company._running(self.payment_id):
+            self.company.expire(self.payment_id)
+
+    def finish(self, *, well: bool = True) -> None:
+        if self._status == "PENDING":
+            self.pay() if well else self.decline()
+            return
+        self.company.finish(self.payment_id, well=well)

@@ -76,7 +76,7 @@ def close(rig: Rig, request_id: str = "refund-1") -> None:
 def test_a_refund_that_still_runs_is_listed_until_vtex_hears_that_it_is_done(
     rig_on_both: Rig, yandex: YandexPayCompany
 ) -> None:
-    rig, yandex.asynchronous = rig_on_both, True
+    rig, yandex.is_slow = rig_on_both, True
     first = rig.refund(P, 40)
     state, code, message = listed(rig)
 
@@ -101,7 +101,7 @@ def test_a_refund_that_still_runs_is_listed_until_vtex_hears_that_it_is_done(
 def test_a_repeat_that_waits_while_reconcile_finds_it_done_hears_so(
     rig_on_both: Rig, yandex: YandexPayCompany
 ) -> None:
-    rig, yandex.asynchronous = rig_on_both, True
+    rig, yandex.is_slow = rig_on_both, True
     rig.refund(P, 40)
     yandex.finish(P)
     answers: list[Any] = []
@@ -123,7 +123,7 @@ def test_a_repeat_that_waits_while_reconcile_finds_it_done_hears_so(
 def test_a_person_who_knows_closes_the_row_and_vtex_may_ask_again_all_the_same(
     rig_on_both: Rig, yandex: YandexPayCompany
 ) -> None:
-    rig, yandex.asynchronous = rig_on_both, True
+    rig, yandex.is_slow = rig_on_both, True
     rig.refund(P, 40)
     yandex.finish(P)
     rig.reconcile()
@@ -154,15 +154,15 @@ def test_a_refund_of_which_nothing_is_known_is_listed_too(
 def test_a_listed_refund_that_fails_at_last_stays_listed_as_what_vtex_was_told(
     rig_on_both: Rig, yandex: YandexPayCompany
 ) -> None:
-    rig, yandex.asynchronous = rig_on_both, True
+    rig, yandex.is_slow = rig_on_both, True
     rig.refund(P, 40)
-    yandex.finish(P, "FAIL")
+    yandex.finish(P, well=False)
     rig.reconcile()
     state, code, message = listed(rig)
 
     assert ("manual", "not-refunded") == (state, code)
     assert "as VTEX was told" in message
-    yandex.asynchronous = False
+    yandex.is_slow = False
     assert 200 == rig.refund(P, 40).status_code
     assert "done" == listed(rig)[0]
     assert 1 == yandex.effects[f"refund:{P}"]

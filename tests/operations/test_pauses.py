@@ -14,22 +14,13 @@ from connector.http_client import HttpClient
 from connector.provider import Call, Hosts
 from connector.providers.sandbox import Sandbox
 from tests.clock import JumpingClock
-from tests.companies.cryptomus import Cryptomus
-from tests.companies.rustore import RuStore
-from tests.companies.tranzzo import TranzzoCompany
+from tests.companies.registry import entry_of
 from tests.companies.yandex_pay import YandexPayCompany
 from tests.operations.test_payments import KINDS, Kind, P, Scene, a_sink, of, scene
 from tests.rig import Rig
 
 __all__ = ["a_sink", "scene"]
 
-# What each company calls its writes.
-WORDS: dict[Any, dict[str, str]] = {
-    TranzzoCompany: {"cancel": "void", "settle": "capture", "refund": "refund"},
-    YandexPayCompany: {"cancel": "cancel", "settle": "capture", "refund": "refund"},
-    RuStore: {"cancel": "cancel", "settle": "settle", "refund": "refund"},
-    Cryptomus: {"refund": "refund"},
-}
 BY_NAME = {kind.name: kind for kind in KINDS}
 TRANZZO, YANDEX, RUSTORE, CRYPTOMUS = (
     BY_NAME[name] for name in ("tranzzo-auth", "yandex-two-stages", "rustore", "cryptomus")
@@ -66,13 +57,11 @@ def ready(scene: Scene, verb: str) -> Callable[[], Any]:
 
 
 def be_slow(company: Any) -> None:
-    name = "asynchronous" if isinstance(company, YandexPayCompany) else "is_slow"
-    if not isinstance(company, Cryptomus):
-        setattr(company, name, True)
+    company.is_slow = True
 
 
 def word(scene: Scene, verb: str) -> str:
-    return WORDS[scene.kind.stand_in].get(verb, verb)
+    return entry_of(scene.company).writes[verb]
 
 
 def writes(scene: Scene, verb: str) -> int:
@@ -115,8 +104,7 @@ def test_what_the_company_does_not_end_is_told_as_pending_with_a_quarter_of_the_
 def test_what_arrives_after_its_connection_broke_is_told_as_done(scene: Scene, verb: str) -> None:
     ask = ready(scene, verb)
     scene.company.lose(word(scene, verb), arrives_at=3)
-    if isinstance(scene.company, Cryptomus):
-        scene.company.looks_until_refunded = 1
+    scene.company.is_slow = False
 
     answer = ask()
 
@@ -156,8 +144,7 @@ def test_looks_that_fail_in_between_end_nothing(scene: Scene) -> None:
 def test_a_refund_that_fails_a_moment_later_may_be_asked_for_again(scene: Scene) -> None:
     ask = ready(scene, "refund")
     be_slow(scene.company)
-    failure = "FAIL" if scene.kind is YANDEX else "failure"
-    scene.company.at_look(3, lambda: scene.company.finish(P, failure))
+    scene.company.at_look(3, lambda: scene.company.finish(P, well=False))
 
     first = ask()
 

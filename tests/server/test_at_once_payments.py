@@ -15,7 +15,8 @@ import pytest
 import requests
 
 from tests import postgres
-from tests.rig import Served, provider_of
+from tests.companies.registry import provider_of
+from tests.rig import Served
 from tests.server.scenes_payments import (
     CREATES,
     CRYPTOMUS,

@@ -14,7 +14,8 @@ import pytest
 import requests
 
 from connector.bulkhead import NOTIFICATIONS, share
-from tests.rig import Served, provider_of
+from tests.companies.registry import provider_of
+from tests.rig import Served
 from tests.server import (
     CRYPTOMUS_CANCELLED,
     RUSTORE_HELD,

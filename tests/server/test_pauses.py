@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from tests.companies.cryptomus import Cryptomus
 from tests.companies.yandex_pay import YandexPayCompany
 from tests.rig import Rig, Served
 from tests.server.killing import Killed, assert_ends_truly, killed, wait_until
@@ -43,7 +42,7 @@ def test_a_refund_that_yandex_finishes_after_two_seconds_is_done(rig: Rig) -> No
             assert 200 == server.create(P).status_code
             yandex.pay(P)
             assert 200 == server.settle(P).status_code
-            yandex.asynchronous = True
+            yandex.is_slow = True
             threading.Timer(2, yandex.finish, [P]).start()
             began = time.monotonic()
             answer = server.refund(P, 40)
@@ -71,12 +70,7 @@ def world(made: Killed) -> Iterator[Killed]:
 
 
 def be_slow(shops: Shops, act: Act, *, is_so: bool = True) -> None:
-    company = shops.company(act)
-    if isinstance(company, Cryptomus):
-        company.looks_until_refunded = None if is_so else 1
-    else:
-        name = "asynchronous" if isinstance(company, YandexPayCompany) else "is_slow"
-        setattr(company, name, is_so)
+    shops.company(act).is_slow = is_so
 
 
 def ready(world: Killed) -> list[tuple[Act, str]]:

@@ -50,7 +50,7 @@ class Side:
         self.company.expire(self.payment_id)
 
     def finish(self, *, well: bool = True) -> None:
-        self.company.finish(self.payment_id, "success" if well else "failure")
+        self.company.finish(self.payment_id, well=well)
 
     def mood(self, word: str) -> None:
         """Let operations end "at once", "later" (by `finish`) or "badly"."""
@@ -127,10 +127,10 @@ class YandexSide(Side):
         if self._status == "PENDING":
             self.pay() if well else self.decline()
             return
-        self.company.finish(self.payment_id, "SUCCESS" if well else "FAIL")
+        self.company.finish(self.payment_id, well=well)
 
     def mood(self, word: str) -> None:
-        self.company.asynchronous = word == "later"
+        self.company.is_slow = word == "later"
         for name in ("void", "capture", "refund"):
             setattr(self.company, f"{name}_ends_in", "failure" if word == "badly" else "success")
 

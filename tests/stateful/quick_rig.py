@@ -7,8 +7,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from connector.app import create_app
+from tests.companies.registry import provider_of
 from tests.operations.sink import Sink
-from tests.rig import Rig, headers, provider_of
+from tests.rig import Rig, headers
 
 
 class QuickRig(Rig):

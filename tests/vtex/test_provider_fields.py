@@ -16,9 +16,8 @@ from connector.vtex.auth import authenticate
 from connector.vtex.manifest import field_name
 from connector.vtex.provider_fields import MOST_WRITES, ProviderFields
 from tests.companies.cryptomus import Cryptomus
-from tests.companies.rustore import RuStore
+from tests.companies.registry import COMPANIES, CompanyEntry
 from tests.companies.tranzzo import TranzzoCompany
-from tests.companies.yandex_pay import YandexPayCompany
 from tests.rig import SECRET_KEY, Rig, headers
 
 NEW_SECRET = "a-new-secret-of-the-merchant"
@@ -264,10 +263,12 @@ def test_a_merchant_without_settings_gets_them_from_the_first_request(
     assert whole == merchant(rig).settings
 
 
-@pytest.mark.parametrize("kind", [TranzzoCompany, Cryptomus, RuStore, YandexPayCompany])
-def test_without_settings_nothing_is_created_and_nothing_kept(rig: Rig, kind: Any) -> None:
+@pytest.mark.parametrize("entry", COMPANIES, ids=str)
+def test_without_settings_nothing_is_created_and_nothing_kept(
+    rig: Rig, entry: CompanyEntry
+) -> None:
     """RuStore's purchases too: their notifications could not be proven."""
-    with kind() as company:
+    with entry.open() as company:
         rig.add(company, settings_from="vtex")
         rig.connector.merchants.update("shop", {})
         refused = rig.create("P1")

@@ -286,11 +286,11 @@ def test_all_was_taken_where_all_that_looks_like_a_hold_agrees(shop: Shop) -> No
 
 
 def test_a_settlement_that_is_still_running_is_seen_by_a_repeat(shop: Shop) -> None:
-    shop.company.asynchronous = True
+    shop.company.is_slow = True
     held = shop.paid()
     assert shop.settle("40", held).effect is Effect.ACCEPTED
     assert shop.look().standing is Standing.WORKING
-    shop.company.finish(ORDER, "FAIL")
+    shop.company.finish(ORDER, well=False)
     assert shop.look().standing is Standing.HELD
     assert shop.settle("40", held).effect is Effect.FAILED
     assert shop.settle("40", held, "settle-2").effect is Effect.ACCEPTED
@@ -306,7 +306,7 @@ def test_a_settlement_that_is_still_running_is_seen_by_a_repeat(shop: Shop) -> N
 
 @pytest.mark.parametrize("kind", ["reset_after", "status_before", "truncated", "answer"])
 def test_an_operation_that_cannot_be_asked_after_leaves_it_open(shop: Shop, kind: str) -> None:
-    shop.company.asynchronous = True
+    shop.company.is_slow = True
     look = shop.paid()
     shop.company.inject(kind, "operation", status=401, body=HTML)
     assert shop.settle(None, look).effect is Effect.ACCEPTED
@@ -405,7 +405,7 @@ def test_a_refund_in_part_whose_sum_is_not_shown_is_not_added_to(shop: Shop) -> 
 
 def test_a_refund_under_way_is_awaited_and_no_other_begins(shop: Shop) -> None:
     look = shop.taken()
-    shop.company.asynchronous = True
+    shop.company.is_slow = True
     assert shop.refund("40", look).effect is Effect.ACCEPTED
     running = shop.look("refund-1")
     assert (running.standing, running.write_effect) == (Standing.WORKING, Effect.ACCEPTED)
@@ -416,7 +416,7 @@ def test_a_refund_under_way_is_awaited_and_no_other_begins(shop: Shop) -> None:
     assert shop.look("refund-1").write_effect is Effect.DONE
     assert shop.refund("20", shop.look(), "refund-3").effect is Effect.ACCEPTED
     assert shop.look().standing is Standing.WORKING
-    shop.company.finish(ORDER, "FAIL")
+    shop.company.finish(ORDER, well=False)
     look = shop.look("refund-3")
     assert (look.standing, look.write_effect, look.failures) == (
         Standing.PARTLY_REFUNDED,

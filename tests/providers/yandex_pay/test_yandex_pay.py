@@ -262,7 +262,7 @@ class TestYandexPay(CancelContract):
         assert scene.cancel(scene.look()).effect is Effect.ACCEPTED
         company.still_shows = None if is_shown else "AUTHORIZED"
         assert scene.look(reference=REFERENCE).standing is Standing.WORKING
-        company.finish(ORDER, "FAIL")
+        company.finish(ORDER, well=False)
         look = scene.look(reference=REFERENCE)
         assert (look.standing, look.failures) == (Standing.HELD, 1)
         assert scene.effects == 0
