@@ -55,7 +55,7 @@ class TestYandexPay(CancelContract):
     def answer_with_word(self, key: PaymentKey, status: str) -> bytes:
         return answer(status, orderId=key.payment_id)
 
-    def look_at(self, scene: Scene, body: bytes, reference: str | None = None) -> Look:
+    def look_at(self, scene: Scene, body: bytes, reference: str = "") -> Look:
         scene.company.inject("answer", "look", body=body)
         return scene.look(reference=reference)
 
