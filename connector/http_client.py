@@ -250,7 +250,7 @@ class HttpClient:
             outcome, reason = type(error).__name__, error.why
             raise
         finally:
-            context.heard(status)
+            context.note_status(status)
             seconds = time.monotonic() - started
             self._measure(self._provider, operation, outcome, seconds)
             log.info(

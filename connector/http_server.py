@@ -95,7 +95,7 @@ def _read(most: int) -> bytes | InvalidRequest:
 def respond(reply: Reply) -> Response:
     response = Response(reply.body, reply.status, mimetype="application/json")
     if reply.after:
-        response.call_on_close(context.kept(partial(_afterwards, reply.after)))
+        response.call_on_close(context.bind(partial(_afterwards, reply.after)))
     return response
 
 

@@ -78,7 +78,7 @@ class Webhooks:
         http_server.log_answer(Operation.NOTIFICATION, payment_id, reply, provider, started)
         response = http_server.respond(reply)
         if kept:
-            response.call_on_close(context.kept(partial(self._act, merchant, kept)))
+            response.call_on_close(context.bind(partial(self._act, merchant, kept)))
         return response
 
     def _act(self, merchant: Merchant, kept: NotificationRequest) -> None:

@@ -21,15 +21,15 @@ def noted(
     No step is noted where nobody was called, because there was nothing to ask with. `redacted`
     takes the merchant's secrets out of a company's word. Raises what `call` raises.
     """
-    context.heard(None)
+    context.note_status(None)
     try:
         answer = call()
     except ConnectorError as error:
-        kind = Kind.UNANSWERED if context.last_heard() is None else Kind.ANSWERED
+        kind = Kind.UNANSWERED if context.last_status() is None else Kind.ANSWERED
         attempt.note(replace(_step(kind, action), reason=redacted(error.why)))
         raise
     word = redacted(answer.provider_status) or None
-    if word is None and context.last_heard() is None:
+    if word is None and context.last_status() is None:
         return answer
     attempt.note(
         replace(_step(Kind.ANSWERED, action), reported_status=word, message=_reading(answer))
@@ -38,7 +38,7 @@ def noted(
 
 
 def _step(kind: Kind, action: str) -> Step:
-    return Step(kind, action=action, http_status=context.last_heard())
+    return Step(kind, action=action, http_status=context.last_status())
 
 
 def _reading(answer: Look | WriteResult | CreateResult) -> str:

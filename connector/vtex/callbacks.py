@@ -118,7 +118,7 @@ class Callbacks:
         self, merchant_id: int, payment: Payment, tries: int
     ) -> tuple[Step | None, float | None]:
         """Send once; say what came of it, and in how many seconds it is due again."""
-        context.heard(None)
+        context.note_status(None)
         step = Step(Kind.CALLED_BACK, tries, reported_status=payment.status, state=State.FAILED)
         again = PAUSES[tries - 1] if tries <= len(PAUSES) else None
         if payment.callback is None or payment.status is PaymentStatus.PENDING:
@@ -137,9 +137,9 @@ class Callbacks:
             self._post(url, keys, dump_payment(payment, provider))
         except ConnectorError as error:
             _warn("callback not taken", error)
-            said = replace(step, http_status=context.last_heard(), reason=error.why)
+            said = replace(step, http_status=context.last_status(), reason=error.why)
             return (said if again is None else replace(said, state=State.WAITING)), again
-        return replace(step, http_status=context.last_heard(), state=State.DONE), None
+        return replace(step, http_status=context.last_status(), state=State.DONE), None
 
     def _keys_for(self, url: str, merchant: Merchant) -> Mapping[str, str]:
         """Anybody can be the test suite: it is never shown our keys. Nor are other paths."""
