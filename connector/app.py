@@ -1,6 +1,6 @@
 """The one place where the parts meet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,13 +13,15 @@ from connector.domain.operation import Operation
 from connector.enabled import Enabled, enable, http_client_of
 from connector.idempotency import IdempotentRunner
 from connector.merchants import Directory
-from connector.operations.cancel import Cancel
+from connector.operations.cancel import CancelJob
 from connector.operations.cancellation_value import SeeUnit
-from connector.operations.create import Create
-from connector.operations.notify import Notify
+from connector.operations.create import AnsweredCreateJob
+from connector.operations.job import Job
+from connector.operations.notify import NotificationJob, Notify
+from connector.operations.operations import Operations
 from connector.operations.reconcile import Reconciler
-from connector.operations.refund import Refund
-from connector.operations.settle import Settle
+from connector.operations.refund import RefundJob
+from connector.operations.settle import SettleJob
 from connector.peers import Refusals
 from connector.storage.database import Database
 from connector.storage.merchants import Merchants
@@ -38,17 +40,6 @@ _UNCOUNTED = "ok, but metrics are not counted; the log says why"
 
 
 @dataclass(frozen=True)
-class Operations:
-    """What VTEX and the companies can ask for."""
-
-    create: Create
-    cancel: Cancel
-    settle: Settle
-    refund: Refund
-    notify: Notify
-
-
-@dataclass(frozen=True)
 class Connector:
     """The parts, put together for one process."""
 
@@ -61,6 +52,7 @@ class Connector:
     directory: Directory
     providers: Enabled
     operations: Operations
+    notify: Notify
     callbacks: Callbacks
     reconciler: Reconciler
     requesting: bulkhead.Shares
@@ -93,6 +85,7 @@ def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
     )
     sealing = vault.seal_callback, merchants.see_unit
     operations = _operations(settings, requests, payments, enabled, callbacks, *sealing)
+    notify = Notify(enabled, payments, requests, operations.reconcile)
     return Connector(
         settings=settings,
         database=database,
@@ -103,16 +96,11 @@ def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
         directory=directory,
         providers=enabled,
         operations=operations,
+        notify=notify,
         callbacks=callbacks,
         reconciler=Reconciler(
             requests,
-            {
-                Operation.CREATE: operations.create.reconcile,
-                Operation.CANCEL: operations.cancel.reconcile,
-                Operation.SETTLE: operations.settle.reconcile,
-                Operation.REFUND: operations.refund.reconcile,
-                Operation.NOTIFICATION: operations.notify.reconcile,
-            },
+            operations.reconcile,
             directory.by_id,
             settings.answer_seconds,
             callbacks.deliver_due,
@@ -131,21 +119,28 @@ def _operations(
     seal: Callable[[str, int, str], str],
     see_unit: SeeUnit,
 ) -> Operations:
-    once = IdempotentRunner(requests, lease_seconds=settings.lease_seconds)
-    render_creation = answers.render_creation(enabled)
-    return Operations(
-        create=Create(once, enabled, payments, render_creation, seal, settings.public_url),
-        cancel=Cancel(
-            once,
-            enabled,
-            answers.render_cancellation(settings.manual_status),
-            settings.cancel_value_unit,
-            see_unit,
-        ),
-        settle=Settle(once, enabled, answers.render_settlement()),
-        refund=Refund(once, enabled, answers.render_refund(settings.manual_status)),
-        notify=Notify(once, enabled, payments, requests, callbacks.deliver),
+    manual_status = settings.manual_status
+    create = partial(
+        AnsweredCreateJob,
+        payments=payments,
+        render_payment=answers.render_creation(enabled),
+        seal=seal,
+        public_url=settings.public_url,
     )
+    cancel = partial(
+        CancelJob,
+        render=answers.render_cancellation(manual_status),
+        value_unit=settings.cancel_value_unit,
+        see_unit=see_unit,
+    )
+    jobs: Mapping[Operation, Callable[..., Job]] = {
+        Operation.CREATE: create,
+        Operation.CANCEL: cancel,
+        Operation.SETTLE: partial(SettleJob, render=answers.render_settlement()),
+        Operation.REFUND: partial(RefundJob, render=answers.render_refund(manual_status)),
+        Operation.NOTIFICATION: partial(NotificationJob, deliver=callbacks.deliver),
+    }
+    return Operations(IdempotentRunner(requests, settings.lease_seconds), enabled, jobs)
 
 
 def create_app(connector: Connector) -> Flask:
@@ -168,10 +163,7 @@ def create_app(connector: Connector) -> Flask:
                 ),
                 payments=connector.payments,
                 manifest=manifest(connector.providers.sold.values()),
-                create=operations.create,
-                cancel=operations.cancel,
-                settle=operations.settle,
-                refund=operations.refund,
+                operations=operations,
                 shares=connector.requesting,
                 answer_seconds=settings.answer_seconds,
             )
@@ -182,7 +174,7 @@ def create_app(connector: Connector) -> Flask:
             webhooks.Webhooks(
                 connector.directory.by_name,
                 connector.providers,
-                operations.notify,
+                connector.notify,
                 settings.answer_seconds,
                 receiving=connector.notifying,
                 acting=connector.requesting,

@@ -1,4 +1,4 @@
-"""Run a request once: claim it, act on it, keep its answer.
+"""Run a request once: claim it, run its job, store its reply.
 
 One request at a time has the turn of a payment, by a lease. An identical request waits and is
 given the same answer; another one waits and then acts on what was left. Only final answers are
@@ -7,13 +7,13 @@ kept; after any other the next request looks before it sends.
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Protocol
 
 from connector import context
-from connector.attempt import Attempt, Closed, Render, last_step, worth_keeping
+from connector.attempt import Attempt, Closed, last_step, worth_keeping
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     ConnectorError,
@@ -58,8 +58,8 @@ FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.25
 
 
-class Requests(Protocol):
-    """What the storage offers for it."""
+class ClaimStore(Protocol):
+    """Claims requests, leases their payments, and records the outcomes."""
 
     def stored_reply(self, request: Request) -> StoredReply | None: ...
 
@@ -92,66 +92,79 @@ class Requests(Protocol):
     ) -> None: ...
 
 
-Work = Callable[[Attempt], Outcome]
+class Job(Protocol):
+    """One request of one merchant: the work for it, and VTEX's answer."""
+
+    @property
+    def request(self) -> Request: ...
+
+    def run(self, attempt: Attempt) -> Outcome: ...
+
+    def reply(self, outcome: Outcome) -> Reply: ...
 
 
 @dataclass(frozen=True)
 class IdempotentRunner:
-    """Runs requests once. `lease` is in seconds."""
+    """Runs requests once."""
 
-    requests: Requests
+    requests: ClaimStore
     lease_seconds: float
 
-    def run(self, request: Request, deadline: Deadline, work: Work, render: Render) -> Reply:
-        """Answer a request: with what is kept for it, or by doing `work` in its turn.
+    def claim(self, job: Job, deadline: Deadline) -> Attempt | Reply:
+        """Claim a request, and lease its payment; return the reply where nothing is left to do.
 
         Raises RequestMismatch, RequestInProgress, PaymentBusy, OutOfTime when the request
         waited too long to be begun, and whatever the storage raises.
         """
-        if kept := self.requests.stored_reply(request):
-            return _same(kept, request)
+        if stored := self.requests.stored_reply(job.request):
+            return _checked(stored, job.request)
         if not deadline.left():
             raise OutOfTime
         while True:
             claimed = self.requests.claim(
-                request, lease_seconds=self.lease_seconds, first_look=SCHEDULE[0]
+                job.request, lease_seconds=self.lease_seconds, first_look=SCHEDULE[0]
             )
             if isinstance(claimed, Lease):
-                attempt = Attempt(self.requests, claimed, deadline)
-                return self._finish(request, attempt, work, render)
-            waited_for = claimed or self._wait(request, deadline)
-            if isinstance(waited_for, StoredReply):
-                return _same(waited_for, request)
-            if waited_for:
-                return render(waited_for)
+                return Attempt(self.requests, claimed, deadline)
+            ended = claimed or self._wait(job.request, deadline)
+            if isinstance(ended, StoredReply):
+                return _checked(ended, job.request)
+            if ended:
+                return job.reply(ended)
 
-    def reconcile(self, due: DueRequest, deadline: Deadline, work: Work, render: Render) -> bool:
-        """Look at a request nobody repeats any more; say whether it was this call's turn."""
+    def claim_due(self, due: DueRequest, deadline: Deadline) -> Attempt | None:
+        """Claim a request that VTEX no longer repeats, unless another request came first."""
         lease = self.requests.claim_due(due.request, lease_seconds=self.lease_seconds)
-        if lease is None:
-            return False
-        attempt = Attempt(self.requests, lease, deadline, due)
-        self._finish(due.request, attempt, work, render, due)
-        return True
+        return None if lease is None else Attempt(self.requests, lease, deadline, due)
 
-    def _finish(
-        self,
-        request: Request,
-        attempt: Attempt,
-        work: Work,
-        render: Render,
-        due: DueRequest | None = None,
-    ) -> Reply:
+    def run(self, job: Job, attempt: Attempt) -> Reply:
+        """Run a claimed request; record the outcome, and give the lease back.
+
+        A failure is an outcome, too. Raises LeaseLost when another request has the lease by now.
+        """
         context.add(attempt=attempt.lease.attempt)
-        outcome = _listed(request.operation, attempt, _attempted(request.operation, attempt, work))
-        reply = render(outcome) if outcome.is_final else None
-        looks = due.looks + 1 if due else 0
-        next_look = _next_look(request.operation, outcome, looks)
-        is_operators = _is_operators(attempt, request.operation, outcome, next_look)
-        is_manual = is_operators or outcome.is_listed
-        recorded = replace(outcome, state=State.MANUAL) if is_manual else outcome
-        _tell(recorded)
-        attempt.note(last_step(request, attempt, recorded, lambda: reply or render(outcome)))
+        try:
+            outcome = job.run(attempt)
+        except LeaseLost:
+            raise
+        except ConnectorError as error:
+            outcome = _failure(job.request.operation, attempt, error)
+        except Exception as error:
+            # Without an outcome a fault of ours would hold the payment until the lease ends.
+            log.exception("operation failed", extra={"code": attempt.payment.status.value})
+            outcome = _fault(error)
+        return self._record(job, attempt, outcome)
+
+    def _record(self, job: Job, attempt: Attempt, outcome: Outcome) -> Reply:
+        """Record an outcome; the reply to a final one is stored for every repeat."""
+        operation = job.request.operation
+        outcome = _listed_while_open(operation, attempt, outcome)
+        reply = job.reply(outcome) if outcome.is_final else None
+        looks = 0 if attempt.is_asked else attempt.looks + 1
+        next_look = _next_look(operation, outcome, looks)
+        recorded = _listed(operation, attempt, outcome, next_look)
+        _log(recorded)
+        attempt.note(last_step(job.request, attempt, recorded, lambda: reply or job.reply(outcome)))
         self.requests.record_outcome(
             attempt.lease,
             recorded,
@@ -160,16 +173,17 @@ class IdempotentRunner:
             closed=attempt.closed,
             looks=looks,
             next_look=next_look,
-            callback_change=_callback_change(request.operation, attempt),
+            callback_change=_callback_change(operation, attempt),
             steps=worth_keeping(attempt, recorded),
         )
-        # What is not kept is written of what was recorded.
-        return reply or render(outcome)
+        # A reply that is not stored shows the payment as it is recorded.
+        return reply or job.reply(outcome)
 
     def _wait(self, request: Request, deadline: Deadline) -> StoredReply | Outcome | None:
-        """Wait for the request that has the turn.
+        """Wait for the request that has the lease.
 
-        Returns its answer when it was the identical one, None when the payment is free.
+        Returns the answer to the identical request when that request ends, None when the payment
+        is free.
         """
         first = now = self.requests.progress(request)
         for pause in _pauses():
@@ -184,25 +198,11 @@ class IdempotentRunner:
         raise AssertionError
 
 
-def _attempted(operation: Operation, attempt: Attempt, work: Work) -> Outcome:
-    try:
-        return work(attempt)
-    except LeaseLost:
-        raise
-    except ConnectorError as error:
-        if isinstance(error, IllegalTransition):
-            log.warning("illegal transition", extra={"code": attempt.payment.status.value})
-        state = _state(operation, attempt, error)
-        return Outcome(state, error.code, str(error), reason=error.why)
-    except Exception as error:
-        # A fault of ours must not hold the payment until the lease ends.
-        log.exception("operation failed", extra={"code": attempt.payment.status.value})
-        reason, told = type(error).__name__, ConnectorError()
-        return Outcome(State.UNKNOWN, told.code, str(told), reason=reason)
+def _listed_while_open(operation: Operation, attempt: Attempt, outcome: Outcome) -> Outcome:
+    """List a request that VTEX is told failed, while its write may still take effect.
 
-
-def _listed(operation: Operation, attempt: Attempt, outcome: Outcome) -> Outcome:
-    """List what VTEX is told failed, and tells a person to do, while it may still be done."""
+    VTEX tells the merchant to do by hand what failed.
+    """
     is_open = RULES[operation].is_listed_while_open and attempt.has_open()
     if not is_open or outcome.is_listed or outcome.state in {State.DONE, State.MANUAL}:
         return outcome
@@ -210,11 +210,44 @@ def _listed(operation: Operation, attempt: Attempt, outcome: Outcome) -> Outcome
     return replace(outcome, message=message, is_listed=True)
 
 
-def _tell(outcome: Outcome) -> None:
-    """Log why a request is not done; its answer's line tells the reason too."""
+def _listed(
+    operation: Operation, attempt: Attempt, outcome: Outcome, next_look: float | None
+) -> Outcome:
+    """Enter an outcome in the operator's list, if a person must know of the request."""
+    is_listed = outcome.is_listed or _is_left_to_the_operator(
+        operation, attempt, outcome, next_look
+    )
+    return replace(outcome, state=State.MANUAL) if is_listed else outcome
+
+
+def _is_left_to_the_operator(
+    operation: Operation, attempt: Attempt, outcome: Outcome, next_look: float | None
+) -> bool:
+    """Whether a request stays listed, or reconcile looked for the last time."""
+    rules = RULES[operation]
+    if not rules.may_become_the_operators or outcome.state is State.DONE:
+        return False
+    is_looked_at = not attempt.is_asked and outcome.state in rules.looked_at_after
+    return attempt.lease.is_listed or (is_looked_at and next_look is None)
+
+
+def _log(outcome: Outcome) -> None:
+    """Log why a request is not done; the line of its answer shows the reason, too."""
     context.add(reason=outcome.reason)
     if outcome.state is not State.DONE:
         log.info("not done", extra={"outcome": outcome.state.value, "code": outcome.code})
+
+
+def _fault(error: Exception) -> Outcome:
+    shown = ConnectorError()
+    return Outcome(State.UNKNOWN, shown.code, str(shown), reason=type(error).__name__)
+
+
+def _failure(operation: Operation, attempt: Attempt, error: ConnectorError) -> Outcome:
+    if isinstance(error, IllegalTransition):
+        log.warning("illegal transition", extra={"code": attempt.payment.status.value})
+    state = _state_after(operation, attempt, error)
+    return Outcome(state, error.code, str(error), reason=error.why)
 
 
 _STATES = {
@@ -225,8 +258,8 @@ _STATES = {
 }
 
 
-def _state(operation: Operation, attempt: Attempt, error: ConnectorError) -> State:
-    """Say where a failure leaves a request. What cannot be looked at is as open as before."""
+def _state_after(operation: Operation, attempt: Attempt, error: ConnectorError) -> State:
+    """Return the state of a request after an error. A failed look may leave it unknown."""
     states = (state for family, state in _STATES.items() if isinstance(error, family))
     state = next(states, State.UNKNOWN)
     is_open = not attempt.is_asked or attempt.has_open()
@@ -250,10 +283,11 @@ _TOLD_BY_CALLBACK = {PaymentStatus.APPROVED, PaymentStatus.DENIED}
 _ASKED_BY_VTEX = {PaymentStatus.CANCELLED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
 
 
-def _same(kept: StoredReply, request: Request) -> Reply:
-    if kept.value != request.value:
+def _checked(stored: StoredReply, request: Request) -> Reply:
+    """Return a stored reply. Raises RequestMismatch when VTEX repeats with another value."""
+    if stored.value != request.value:
         raise RequestMismatch
-    return kept.reply
+    return stored.reply
 
 
 def _has_ended(first: Progress, now: Progress) -> bool:
@@ -282,14 +316,3 @@ def _next_look(operation: Operation, outcome: Outcome, looks: int) -> float | No
         return None
     scheduled = SCHEDULE[looks] if looks < len(SCHEDULE) else None
     return scheduled if scheduled is None or outcome.again is None else outcome.again
-
-
-def _is_operators(
-    attempt: Attempt, operation: Operation, outcome: Outcome, next_look: float | None
-) -> bool:
-    """Whether it is a person's until it is done: listed before, or looked at to the end."""
-    rules = RULES[operation]
-    if not rules.may_become_the_operators or outcome.state is State.DONE:
-        return False
-    is_looked_at = not attempt.is_asked and outcome.state in rules.looked_at_after
-    return attempt.lease.is_listed or (is_looked_at and next_look is None)

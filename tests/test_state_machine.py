@@ -27,15 +27,10 @@ from connector.domain.order import Order
 from connector.domain.payment import TRANSITIONS, Payment, PaymentKey, PaymentStatus
 from connector.domain.write import Write
 from connector.http_client import HttpClient
-from connector.idempotency import IdempotentRunner
-from connector.operations.cancel import Cancel
-from connector.operations.create import Create
-from connector.operations.refund import Refund
-from connector.operations.settle import Settle
 from connector.provider import Hosts
 from connector.providers.sandbox import Sandbox
-from connector.vtex import answers
 from tests.diagrams import diagram, drawn
+from tests.operations.assembly import operations_at
 from tests.storage.store import Store
 
 LEASE_SECONDS = 23.0
@@ -97,33 +92,28 @@ class Shop:
 
     def __init__(self, url: str) -> None:
         self.store = Store(url)
-        once = IdempotentRunner(self.store.requests, lease_seconds=LEASE_SECONDS)
         hosts = Hosts(Sandbox.url, Sandbox.url)
         providers = {"sandbox": Sandbox(HttpClient("sandbox"), hosts)}
         self.merchant = Merchant(1, "shop", "sandbox", {})
-        render = answers.render_creation(providers)
-        self._create = Create(once, providers, self.store.payments, render, str)
-        self._cancel = Cancel(once, providers, answers.render_cancellation(501))
-        self.settling = Settle(once, providers, answers.render_settlement())
-        self.refunding = Refund(once, providers, answers.render_refund(501))
+        self.operations = operations_at(self.store, providers, LEASE_SECONDS)
         self._numbers = count()
 
     def create(self, payment_id: str = "P1", card: str = CARDS[PaymentStatus.APPROVED]) -> Reply:
         order = Order(payment_id, Decimal("10.00"), "EUR", method="Visa", card_number=card)
         asked = CreateRequest(1, PaymentKey(payment_id), order=order)
-        return self._create.answer(self.merchant, asked, Deadline.after(10))
+        return self.operations.answer(self.merchant, asked, Deadline.after(10))
 
     def cancel(self, payment_id: str = "P1") -> Reply:
         asked = CancelRequest(1, PaymentKey(payment_id), self._fresh())
-        return self._cancel.answer(self.merchant, asked, Deadline.after(10))
+        return self.operations.answer(self.merchant, asked, Deadline.after(10))
 
     def settle(self, value: str = "10.00", payment_id: str = "P1") -> Reply:
         asked = SettleRequest(1, PaymentKey(payment_id), self._fresh(), Decimal(value))
-        return self.settling.answer(self.merchant, asked, Deadline.after(10))
+        return self.operations.answer(self.merchant, asked, Deadline.after(10))
 
     def refund(self, value: str = "10.00", payment_id: str = "P1") -> Reply:
         asked = RefundRequest(1, PaymentKey(payment_id), self._fresh(), Decimal(value))
-        return self.refunding.answer(self.merchant, asked, Deadline.after(10))
+        return self.operations.answer(self.merchant, asked, Deadline.after(10))
 
     def _fresh(self) -> str:
         return f"request-{next(self._numbers)}"
@@ -194,7 +184,7 @@ def test_what_the_status_does_not_allow_is_logged_answered_500_and_not_sent(
 def test_what_was_not_allowed_is_not_kept_and_not_looked_at_again(shop: Shop) -> None:
     shop.create()
     asked = RefundRequest(1, PaymentKey("P1"), "request", Decimal("10.00"))
-    answer = shop.refunding.answer
+    answer = shop.operations.answer
 
     early = answer(shop.merchant, asked, Deadline.after(10))
     shop.store.run("UPDATE requests SET next_look_at = 1 WHERE next_look_at IS NOT NULL")
@@ -250,17 +240,16 @@ def _all_after(status: PaymentStatus) -> set[PaymentStatus]:
 
 
 @pytest.mark.parametrize(
-    ("stands", "verb", "action", "request_kind", "state"),
+    ("stands", "action", "request_kind", "state"),
     [
-        (as_approved, "settling", "settle", SettleRequest, State.FAILED),
+        (as_approved, "settle", SettleRequest, State.FAILED),
         # Somebody may be told to refund by hand: it is listed, and looked for again.
-        (as_settled, "refunding", "asked-refund", RefundRequest, State.MANUAL),
+        (as_settled, "asked-refund", RefundRequest, State.MANUAL),
     ],
 )
 def test_reconcile_does_not_send_what_certainly_did_not_happen(
     shop: Shop,
     stands: Callable[[Shop], None],
-    verb: str,
     action: str,
     request_kind: type[SettleRequest | RefundRequest],
     state: State,
@@ -273,13 +262,13 @@ def test_reconcile_does_not_send_what_certainly_did_not_happen(
     known, sends = shop.store.known(), len(shop.store.contents()["sends"])
 
     (due,) = shop.store.requests.due(10)
-    taken = getattr(shop, verb).reconcile(shop.merchant, due, Deadline.after(10))
+    taken = shop.operations.reconcile(shop.merchant, due, Deadline.after(10))
 
     (row,) = [row for row in shop.store.requests.rows() if row.request_id == "killed"]
     assert (True, state) == (taken, row.state)
     assert (known, sends) == (shop.store.known(), len(shop.store.contents()["sends"]))
     assert [] == shop.store.requests.due(10)
-    assert 200 == getattr(shop, verb).answer(shop.merchant, asked, Deadline.after(10)).status
+    assert 200 == shop.operations.answer(shop.merchant, asked, Deadline.after(10)).status
 
 
 def started(claim_id: str, action: str) -> Write:

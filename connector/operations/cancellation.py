@@ -50,7 +50,7 @@ _REFUNDED = PaymentStatus.REFUNDED
 _SEEN = {PaymentStatus.APPROVED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CancellingJob(CancellationValueJob):
     """Ends a payment for a request."""
 
@@ -120,9 +120,7 @@ class CancellingJob(CancellationValueJob):
         return _done(told)
 
     def want_gone(self, attempt: Attempt) -> None:
-        """From now on the payment is not approved any more: VTEX cancels all of it."""
-        if self.request.operation is Operation.CANCEL:
-            attempt.payment = replace(attempt.payment, is_cancel_asked=True)
+        """Let VTEX's cancellation stop an approval; the other operations ask for no such thing."""
 
     @property
     def _passing(self) -> frozenset[Standing]:

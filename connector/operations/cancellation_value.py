@@ -14,7 +14,7 @@ from connector.operations.job import Job
 SeeUnit = Callable[[Merchant, ValueUnit, str], object]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CancellationValueJob(Job):
     """Acts for a request whose value may be in cents; `value_unit` is what is configured."""
 

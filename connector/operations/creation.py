@@ -4,10 +4,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import cast
 
 from connector.attempt import Attempt
 from connector.domain.errors import (
+    ConnectorError,
     LeaseLost,
     NotDone,
     OutcomeUnknown,
@@ -35,17 +35,23 @@ from connector.operations.job import CREATE, approve
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CreateJob(CancellingJob):
     """One payment to be created; it is ended where nobody could pay it any more."""
 
+    request: CreateRequest
     seal: Callable[[str, int, str], str] = lambda url, *_: url
-    notification_url: str | None = None
+    public_url: str = ""
 
     @property
     def _order(self) -> Order | None:
-        order = cast("CreateRequest", self.request).order
-        return order and replace(order, notification_url=self.notification_url)
+        order = self.request.order
+        return order and replace(order, notification_url=self._notification_url)
+
+    @property
+    def _notification_url(self) -> str | None:
+        path = f"/webhooks/{self.merchant.provider}/{self.merchant.name}"
+        return self.public_url + path if self.public_url else None
 
     def check(self) -> None:
         """Refuse what the provider cannot take, before anything is recorded of it.
@@ -63,19 +69,20 @@ class CreateJob(CancellingJob):
         if order and (order.amount, order.currency) != (payment.amount, payment.currency):
             raise RequestMismatch("This payment was created with another value or currency")
 
-    def work(self, attempt: Attempt) -> Outcome:
-        """Do what is still to be done, in a slot unless it is nothing."""
-        if attempt.payment.status is not PaymentStatus.PENDING:
-            return self._tombstone(attempt)
-        try:
-            with self.provider.slot():
-                return self.work_in_a_slot(attempt)
-        except (NotDone, OutcomeUnknown, ProviderRefused) as error:
-            if isinstance(error, LeaseLost) or not self._is_there(attempt):
-                raise
-            # The payment is there, only the company cannot be asked: it is as undecided as before.
-            log.warning("a payment could not be looked at", extra={"code": error.code})
-            return replace(_waiting(None), reason=error.why)
+    def outcome_without_a_call(self, attempt: Attempt) -> Outcome | None:
+        is_decided = attempt.payment.status is not PaymentStatus.PENDING
+        return self._tombstone(attempt) if is_decided else None
+
+    def outcome_after(self, error: ConnectorError, attempt: Attempt) -> Outcome:
+        """A payment that is there, but cannot be looked at, is as undecided as before."""
+        is_of_the_company = isinstance(error, NotDone | OutcomeUnknown | ProviderRefused)
+        is_lease_lost = isinstance(error, LeaseLost)
+        if not attempt.is_asked or not is_of_the_company or is_lease_lost:
+            raise error
+        if not self._is_there(attempt):
+            raise error
+        log.warning("a payment could not be looked at", extra={"code": error.code})
+        return replace(_waiting(None), reason=error.why)
 
     def _is_there(self, attempt: Attempt) -> bool:
         created = [write.state for write in attempt.writes if write.action == CREATE]
@@ -83,19 +90,14 @@ class CreateJob(CancellingJob):
             self.provider.is_adopting and attempt.payment.is_created
         )
 
-    def work_in_a_slot(self, attempt: Attempt) -> Outcome:
-        return self.redacted(self._work, attempt)
-
     def _tombstone(self, attempt: Attempt) -> Outcome:
         """A payment that was ended before it was created is recorded as it was asked for."""
         self._record(attempt)
         return status_outcome(attempt.payment)
 
     def _record(self, attempt: Attempt) -> None:
-        order, request = self._order, cast("CreateRequest", self.request)
-        if order is None:
-            return
-        if attempt.payment.is_created:
+        order = self._order
+        if order is None or attempt.payment.is_created:
             return
         memo = self.provider.memo(order) or attempt.payment.key.memo
         attempt.payment = replace(
@@ -104,16 +106,14 @@ class CreateJob(CancellingJob):
             amount=order.amount,
             currency=order.currency,
             sandbox=self.is_sandbox(attempt),
-            callback=self._sealed(request.callback_url),
+            callback=self._sealed(self.request.callback_url),
         )
 
     def _sealed(self, url: str | None) -> str | None:
         asked = self.request
         return self.seal(url, asked.merchant_id, asked.payment.payment_id) if url else None
 
-    def _work(self, attempt: Attempt) -> Outcome:
-        if attempt.payment.status is not PaymentStatus.PENDING:
-            return self._tombstone(attempt)
+    def work(self, attempt: Attempt) -> Outcome:
         self._record(attempt)
         if self.provider.is_adopting or _last(attempt):
             return self._look_again(attempt)
@@ -212,7 +212,7 @@ class CreateJob(CancellingJob):
         if look.standing is Standing.ABSENT or (is_another and is_unpaid):
             # Nobody is shown the page of another amount.
             attempt.payment = replace(attempt.payment, payment_url=None)
-            return self._denied(attempt, self.told(str(error)))
+            return self._denied(attempt, self.without_secrets(str(error)))
         if approve(attempt, look):
             return status_outcome(attempt.payment)
         if look.standing is Standing.UNPAID and not attempt.payment.payment_url:

@@ -1,10 +1,11 @@
 """One operation of one merchant at its provider: what all of them do alike."""
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from connector.attempt import Attempt
 from connector.domain.errors import (
@@ -16,7 +17,7 @@ from connector.domain.errors import (
     ProviderRefused,
 )
 from connector.domain.merchant import Account, Merchant
-from connector.domain.operation import Outcome, Request
+from connector.domain.operation import Outcome, Reply, Request
 from connector.domain.payment import (
     CreateResult,
     Effect,
@@ -28,7 +29,7 @@ from connector.domain.payment import (
     WriteResult,
 )
 from connector.domain.write import Write
-from connector.operations.noted import noted
+from connector.operations.call_steps import failed_call_noted, note_answer
 from connector.provider import UNSEEN, Call, Provider
 
 # The writes of a payment's life, as they are recorded. Each has its own reference: a company
@@ -55,37 +56,81 @@ PAUSES_GROW = 1.5
 # After these a write may still take effect.
 _OPEN_ENDED = {Effect.ACCEPTED, Effect.UNKNOWN}
 
-Made = TypeVar("Made", WriteResult, CreateResult)
+Result = TypeVar("Result", WriteResult, CreateResult)
 
 
-@dataclass(frozen=True)
-class Job:
-    """One request of one merchant. `lease` is in seconds."""
+@dataclass(frozen=True, kw_only=True)
+class Job(ABC):
+    """One request of one merchant. `render` makes VTEX's answer, where VTEX asked."""
 
     providers: Mapping[str, Provider]
     merchant: Merchant
     request: Request
     lease_seconds: float
+    render: Callable[[Any, Outcome], Reply] = lambda *_: Reply(200, b"")
 
     @property
     def provider(self) -> Provider:
         """Raises ProviderUnavailable when it is switched off: what is kept needs it not."""
         return self.providers[self.merchant.provider]
 
-    def told(self, text: str) -> str:
-        """Take what is secret out of a text."""
+    def reply_at_once(self) -> Reply | None:
+        """Return the reply to a request that needs no attempt, if that is known already."""
+        return None
+
+    def run(self, attempt: Attempt) -> Outcome:
+        """Do what is still to be done. The outcome, or the error, holds no secret.
+
+        The work takes a place in the company's bulkhead; what needs no call takes none.
+        """
+        if outcome := self.outcome_without_a_call(attempt):
+            return outcome
+        try:
+            with self._place(attempt), self._evidence_without_secrets():
+                return self._outcome_without_secrets(self.work(attempt))
+        except ConnectorError as error:
+            return self.outcome_after(error, attempt)
+
+    def outcome_without_a_call(self, attempt: Attempt) -> Outcome | None:
+        """Return the outcome, if the recorded payment decides it."""
+        return None
+
+    @abstractmethod
+    def work(self, attempt: Attempt) -> Outcome:
+        """Look, decide, write once and confirm."""
+
+    def outcome_after(self, error: ConnectorError, attempt: Attempt) -> Outcome:
+        """Return the outcome of work that failed. Raises the error where there is none."""
+        raise error
+
+    def reply(self, outcome: Outcome) -> Reply:
+        """Make VTEX's answer of an outcome."""
+        return self.render(self.request, outcome)
+
+    def after_reconcile(self) -> None:
+        """Do what follows when reconcile took this request up, or found it taken."""
+        return
+
+    def _place(self, attempt: Attempt) -> AbstractContextManager[None]:
+        """Hold a place at the company; reconcile took one before it claimed the request."""
+        return self.provider.slot() if attempt.is_asked else nullcontext()
+
+    def without_secrets(self, text: str) -> str:
+        """Take the merchant's secrets out of a text."""
         options = [option for one in self.provider.settings for option in one.options]
         return self.merchant.redacted(text, options)
 
-    def redacted(self, work: Callable[[Attempt], Outcome], attempt: Attempt) -> Outcome:
-        """Do the work; say what came of it without any secret."""
+    @contextmanager
+    def _evidence_without_secrets(self) -> Iterator[None]:
         try:
-            outcome = work(attempt)
+            yield
         except ConnectorError as error:
-            error.evidence = self.told(error.evidence)
+            error.evidence = self.without_secrets(error.evidence)
             raise
-        reason = outcome.reason and self.told(outcome.reason)
-        return replace(outcome, message=self.told(outcome.message), reason=reason)
+
+    def _outcome_without_secrets(self, outcome: Outcome) -> Outcome:
+        reason = outcome.reason and self.without_secrets(outcome.reason)
+        return replace(outcome, message=self.without_secrets(outcome.message), reason=reason)
 
     def is_sandbox(self, attempt: Attempt) -> bool:
         """A recorded payment stays where it was made."""
@@ -97,8 +142,8 @@ class Job:
         """Raises ProviderCredentials when the merchant's settings are not complete."""
         missing = self.provider.missing(self.merchant.settings)
         if missing:
-            told = f"missing: {', '.join(missing)}"
-            raise ProviderCredentials("The merchant's settings are not complete", evidence=told)
+            evidence = f"missing: {', '.join(missing)}"
+            raise ProviderCredentials("The merchant's settings are not complete", evidence=evidence)
 
     def account(self, attempt: Attempt) -> Account:
         """Raises ProviderCredentials when the merchant's settings are not complete."""
@@ -117,10 +162,10 @@ class Job:
         return Call(key, account, attempt.deadline, reference, look, amount)
 
     def look(self, attempt: Attempt, write: Write | None = None) -> Look:
-        """Ask the company how the payment stands; `send` is a write that is open."""
+        """Ask the company how the payment stands; `write` is an open one."""
         reference = write.reference if write else ""
         look = self.look_at(attempt.payment.key, attempt, reference)
-        learn(attempt, look)
+        keep_ids(attempt, look)
         return look
 
     def look_at(self, key: PaymentKey, attempt: Attempt, reference: str = "") -> Look:
@@ -129,7 +174,9 @@ class Job:
         Another connector may have given its payments order ids of its own.
         """
         call = replace(self.call(attempt, reference), payment=key)
-        look = noted(attempt, "look", partial(self.provider.look, call), self.told)
+        with failed_call_noted(attempt, "look", self.without_secrets):
+            look = self.provider.look(call)
+        note_answer(attempt, "look", look, self.without_secrets)
         if not (look.is_another and self.is_own_order(attempt)):
             return look
         return Look(
@@ -188,31 +235,44 @@ class Job:
         is_in_time = (again or FIRST_PAUSE * deadline.total) <= deadline.spare()
         return is_in_time and self.provider.has_room() and deadline.pause(wanted)
 
-    def write(self, attempt: Attempt, verb: Callable[[], Made]) -> Made:
-        """Send what `attempt.start_write` recorded. Raises what the provider's verb raises."""
-        try:
-            if not attempt.deadline.allows_a_write():
-                # The database was slow, or this process stood still.
-                raise OutOfTime
-            made = noted(attempt, attempt.action, verb, self.told)
-        except NotDone:
-            attempt.withdraw_write()
-            raise
-        learn(attempt, made)
-        return made
+    def write(self, attempt: Attempt, verb: Callable[[], Result]) -> Result:
+        """Write what `attempt.start_write` recorded. Raises what the provider's verb raises."""
+        with self._failed_write_noted(attempt):
+            result = verb()
+        return self._noted(attempt, result)
 
     def send(self, attempt: Attempt, verb: Callable[[], WriteResult]) -> WriteResult:
-        """Send a write; a refusal is an effect of it, and so is that nothing is known."""
+        """Write what was recorded; a refusal and a lost answer are results, too."""
         try:
-            return self.write(attempt, verb)
+            with self._failed_write_noted(attempt):
+                result = verb()
         except ProviderRefused as error:
             return WriteResult(Effect.REFUSED, provider_status=error.evidence)
         except OutcomeUnknown as error:
             return WriteResult(Effect.UNKNOWN, lost=error)
+        return self._noted(attempt, result)
+
+    @contextmanager
+    def _failed_write_noted(self, attempt: Attempt) -> Iterator[None]:
+        """Note a write that fails; withdraw a write that certainly did not happen."""
+        try:
+            if not attempt.deadline.allows_a_write():
+                # The database was slow, or this process stood still.
+                raise OutOfTime
+            with failed_call_noted(attempt, attempt.action, self.without_secrets):
+                yield
+        except NotDone:
+            attempt.withdraw_write()
+            raise
+
+    def _noted(self, attempt: Attempt, result: Result) -> Result:
+        note_answer(attempt, attempt.action, result, self.without_secrets)
+        keep_ids(attempt, result)
+        return result
 
 
-def learn(attempt: Attempt, seen: Look | CreateResult | WriteResult) -> None:
-    """Keep what the company tells of the payment."""
+def keep_ids(attempt: Attempt, seen: Look | CreateResult | WriteResult) -> None:
+    """Keep the ids, the memo and the page that the company shows of the payment."""
     payment = attempt.payment
     key = replace(payment.key, memo=seen.memo or payment.key.memo)
     if isinstance(seen, WriteResult):

@@ -4,19 +4,17 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol, cast
+from typing import Protocol
 
 from connector.attempt import Attempt
 from connector.domain.deadline import Deadline
 from connector.domain.errors import ConnectorError
 from connector.domain.merchant import Merchant
-from connector.domain.money import ValueUnit
 from connector.domain.operation import (
     CANCEL_MANUALLY,
     DueRequest,
     NotificationRequest,
     Outcome,
-    Reply,
     Request,
     State,
 )
@@ -28,7 +26,6 @@ from connector.domain.payment import (
     PaymentStatus,
     Standing,
 )
-from connector.idempotency import IdempotentRunner
 from connector.operations.cancellation import CancellingJob
 from connector.operations.job import approve, differs
 from connector.provider import Provider
@@ -45,28 +42,26 @@ _PAID = {Standing.HELD, Standing.CAPTURED, Standing.PARTLY_REFUNDED, Standing.ST
 _UNPAID = {Standing.UNDONE, Standing.UNPAID, Standing.ABSENT}
 
 
-class Payments(Protocol):
-    """What the storage offers for it."""
+class PaymentFinder(Protocol):
+    """Finds a payment as it is recorded."""
 
     def find(self, merchant_id: int, payment_id: str) -> Payment | None: ...
 
 
-class Requests(Protocol):
-    """What the storage offers for it."""
+class NotificationRecorder(Protocol):
+    """Records a notification once."""
 
     def record_notification(self, request: Request, provider_status: str = "") -> bool: ...
 
 
 @dataclass(frozen=True)
 class Notify:
-    """Takes up notifications. `deliver` calls VTEX back, if that is due."""
+    """Takes up notifications. `reconcile` finishes a recorded one, or says it is finished."""
 
-    once: IdempotentRunner
     providers: Mapping[str, Provider]
-    payments: Payments
-    requests: Requests
-    deliver: Callable[[int, str], object]
-    value_unit: ValueUnit = ValueUnit.AUTO
+    payments: PaymentFinder
+    requests: NotificationRecorder
+    reconcile: Callable[[Merchant, DueRequest, Deadline], bool]
 
     def keep(self, merchant: Merchant, news: Notification) -> NotificationRequest | None:
         """Keep the news, for `act` or for reconcile; return what is new of them.
@@ -86,7 +81,7 @@ class Notify:
         return request if self.requests.record_notification(request, word) else None
 
     def act(self, merchant: Merchant, request: NotificationRequest, deadline: Deadline) -> None:
-        """Act on news that were kept. Never raises: what cannot be done now is reconcile's."""
+        """Act on a recorded notification. Raises nothing: what fails is left to reconcile."""
         try:
             self.reconcile(merchant, DueRequest(request, 0, State.WAITING, 0.0), deadline)
         except ConnectorError as error:
@@ -94,17 +89,6 @@ class Notify:
             log.warning("a notification is left to reconcile", extra=named)
         except Exception:
             log.exception("a notification is left to reconcile")
-
-    def reconcile(self, merchant: Merchant, due: DueRequest, deadline: Deadline) -> bool:
-        """Act on news; say whether it was this call's turn. Raises ProviderBusy."""
-        request = cast("NotificationRequest", due.request)
-        job = _NotifyJob(
-            self.providers, merchant, request, self.once.lease_seconds, self.value_unit
-        )
-        with job.provider.slot():
-            is_taken = self.once.reconcile(due, deadline, job.work, lambda _: Reply(200, b""))
-        self.deliver(merchant.id, request.payment.payment_id)
-        return is_taken
 
     def _payment_id(self, merchant: Merchant, news: Notification) -> str | None:
         """Return what VTEX calls the payment, None for one that is no payment of ours.
@@ -128,14 +112,17 @@ class Notify:
         return PaymentKey(payment_id, news.authorization_id, news.provider_payment_id)
 
 
-@dataclass(frozen=True)
-class _NotifyJob(CancellingJob):
-    """One notification of one merchant."""
+@dataclass(frozen=True, kw_only=True)
+class NotificationJob(CancellingJob):
+    """One notification of one merchant. `deliver` calls VTEX back, if that is due."""
+
+    request: NotificationRequest
+    deliver: Callable[[int, str], object]
+
+    def after_reconcile(self) -> None:
+        self.deliver(self.merchant.id, self.request.payment.payment_id)
 
     def work(self, attempt: Attempt) -> Outcome:
-        return self.redacted(self._work, attempt)
-
-    def _work(self, attempt: Attempt) -> Outcome:
         second = self._bind(attempt)
         if second:
             return second
@@ -159,7 +146,7 @@ class _NotifyJob(CancellingJob):
 
     def _unbound(self, attempt: Attempt) -> Outcome:
         """Take back what these news bound: the company shows it under another order."""
-        purchase, key = cast("NotificationRequest", self.request).purchase, attempt.payment.key
+        purchase, key = self.request.purchase, attempt.payment.key
         if purchase and _ids(purchase) == _ids(key):
             key = replace(key, authorization_id=None, provider_payment_id=None)
             attempt.payment = replace(attempt.payment, key=key)
@@ -176,7 +163,7 @@ class _NotifyJob(CancellingJob):
 
     def _bind(self, attempt: Attempt) -> Outcome | None:
         """Bind a purchase that the buyer began without us; there may be a second one."""
-        purchase = cast("NotificationRequest", self.request).purchase
+        purchase = self.request.purchase
         key = attempt.payment.key
         if purchase is None or _ids(purchase) == _ids(key):
             return None

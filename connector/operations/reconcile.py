@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from connector import context
 from connector.domain.deadline import Deadline
 from connector.domain.errors import ConnectorError
 from connector.domain.merchant import Merchant
-from connector.domain.operation import DueRequest, Operation
+from connector.domain.operation import DueRequest
 
 log = logging.getLogger(__name__)
 
@@ -20,11 +20,12 @@ PAUSE_SECONDS = 5.0
 # Seconds one look may take; the other companies' requests do not wait for a hung one's.
 SLOW_SECONDS = 2.0
 
+# Finishes a request; says whether it was still to be claimed.
 Finish = Callable[[Merchant, DueRequest, Deadline], bool]
 
 
-class Requests(Protocol):
-    """What the storage offers for it."""
+class DueRequests(Protocol):
+    """Lists the requests that are due."""
 
     def due(self, most: int, after: DueRequest | None = None) -> list[DueRequest]: ...
 
@@ -33,12 +34,12 @@ class Requests(Protocol):
 class Reconciler:
     """Looks at requests that are due; any number may run at once, one takes each request.
 
-    `finish` says how, by operation. `merchant` finds a merchant by its id; `answer_seconds`
+    `finish` finishes a request. `merchant` finds a merchant by its id; `answer_seconds`
     bounds one request. `deliver_due` makes the callbacks that are due and counts them.
     """
 
-    requests: Requests
-    finish: Mapping[Operation, Finish]
+    requests: DueRequests
+    finish: Finish
     merchant: Callable[[int], Merchant]
     answer_seconds: float
     deliver_due: Callable[[], int]
@@ -82,7 +83,7 @@ class Reconciler:
             if merchant.provider in slow:
                 return False
             deadline = Deadline.after(self.answer_seconds)
-            taken = self.finish[due.request.operation](merchant, due, deadline)
+            taken = self.finish(merchant, due, deadline)
             if deadline.total - deadline.left() > SLOW_SECONDS:
                 slow.add(merchant.provider)
             return taken

@@ -1,14 +1,11 @@
 """Refund a settled payment, in whole or in part, each request once."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from itertools import islice
-from typing import cast
 
 from connector.attempt import Attempt
-from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     IllegalTransition,
     NotApproved,
@@ -19,72 +16,34 @@ from connector.domain.errors import (
     Rule,
     TooMuch,
 )
-from connector.domain.merchant import Merchant
 from connector.domain.operation import (
-    DueRequest,
     Outcome,
-    RefundRequest,
-    Reply,
     own_refund_id,
 )
 from connector.domain.payment import Effect, Look, PaymentStatus, Standing, WriteResult
 from connector.domain.write import Write, WriteState
-from connector.idempotency import IdempotentRunner
 from connector.operations import job
 from connector.operations import refund_outcomes as refunds
 from connector.operations.job import MOST_WRITES, REFUND, TAKEN, Job, fate
 from connector.operations.settle import settled_payment
-from connector.provider import Provider
 
 _OVER = {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
 # What is known of a refund that may still take effect: that it runs, or nothing.
 _NOT_YET = {None, Effect.ACCEPTED}
 
 
-@dataclass(frozen=True)
-class Refund:
-    """Answers refunds, and finds out what came of those VTEX no longer asks for."""
-
-    once: IdempotentRunner
-    providers: Mapping[str, Provider]
-    render: Callable[[RefundRequest, Outcome], Reply]
-
-    def answer(self, merchant: Merchant, request: RefundRequest, deadline: Deadline) -> Reply:
-        """Refund once and answer. Raises what `IdempotentRunner.run` raises."""
-        job = _RefundJob(self.providers, merchant, request, self.once.lease_seconds)
-        return self.once.run(request, deadline, job.work, lambda one: self.render(request, one))
-
-    def reconcile(self, merchant: Merchant, due: DueRequest, deadline: Deadline) -> bool:
-        """Look at a refund; say whether it was this call's turn. Raises ProviderBusy."""
-        request = cast("RefundRequest", due.request)
-        job = _RefundJob(self.providers, merchant, request, self.once.lease_seconds)
-        with job.provider.slot():
-            return self.once.reconcile(
-                due, deadline, job.work_in_a_slot, lambda one: self.render(request, one)
-            )
-
-
-@dataclass(frozen=True)
-class _RefundJob(Job):
+@dataclass(frozen=True, kw_only=True)
+class RefundJob(Job):
     """One refund of one merchant."""
 
     @property
     def value(self) -> Decimal:
         return self.request.value or Decimal()
 
+    def outcome_without_a_call(self, attempt: Attempt) -> Outcome | None:
+        return self._done(attempt) if refunds.own(attempt, WriteState.DONE) else None
+
     def work(self, attempt: Attempt) -> Outcome:
-        """Do what is still to be done, in a slot unless it is nothing."""
-        if refunds.own(attempt, WriteState.DONE):
-            return self._done(attempt)
-        with self.provider.slot():
-            return self.work_in_a_slot(attempt)
-
-    def work_in_a_slot(self, attempt: Attempt) -> Outcome:
-        return self.redacted(self._work, attempt)
-
-    def _work(self, attempt: Attempt) -> Outcome:
-        if refunds.own(attempt, WriteState.DONE):
-            return self._done(attempt)
         write, status = attempt.open_write(REFUND), attempt.payment.status
         if status in _OVER and not write:
             raise IllegalTransition(f"A payment that is {status} is not refunded")

@@ -1,13 +1,10 @@
 """Settle a payment: take what is held of it, once."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
-from typing import cast
 
 from connector.attempt import Attempt
-from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     IllegalTransition,
     NotApproved,
@@ -16,13 +13,9 @@ from connector.domain.errors import (
     ProviderRefused,
     TooMuch,
 )
-from connector.domain.merchant import Merchant
 from connector.domain.operation import (
-    DueRequest,
     Operation,
     Outcome,
-    Reply,
-    SettleRequest,
     State,
     own_settle_id,
 )
@@ -35,9 +28,7 @@ from connector.domain.payment import (
     WriteResult,
 )
 from connector.domain.write import WriteState
-from connector.idempotency import IdempotentRunner
 from connector.operations.job import SETTLE, TAKEN, Job, approve
-from connector.provider import Provider
 
 _OVER = {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
 # What a person is told.
@@ -46,47 +37,15 @@ _TWICE = "an equal part was settled for another requestId; if VTEX means two, on
 _NOT_YET = {Standing.HELD, Standing.WORKING}
 
 
-@dataclass(frozen=True)
-class Settle:
-    """Answers settlements, and finds out what came of those VTEX no longer asks for."""
-
-    once: IdempotentRunner
-    providers: Mapping[str, Provider]
-    render: Callable[[SettleRequest, Outcome], Reply]
-
-    def answer(self, merchant: Merchant, request: SettleRequest, deadline: Deadline) -> Reply:
-        """Settle once and answer. Raises what `IdempotentRunner.run` raises."""
-        job = _SettleJob(self.providers, merchant, request, self.once.lease_seconds)
-        return self.once.run(request, deadline, job.work, lambda one: self.render(request, one))
-
-    def reconcile(self, merchant: Merchant, due: DueRequest, deadline: Deadline) -> bool:
-        """Look at a settlement; say whether it was this call's turn. Raises ProviderBusy."""
-        request = cast("SettleRequest", due.request)
-        job = _SettleJob(self.providers, merchant, request, self.once.lease_seconds)
-        with job.provider.slot():
-            return self.once.reconcile(
-                due, deadline, job.work_in_a_slot, lambda one: self.render(request, one)
-            )
-
-
-@dataclass(frozen=True)
-class _SettleJob(Job):
+@dataclass(frozen=True, kw_only=True)
+class SettleJob(Job):
     """One settlement of one merchant."""
 
+    def outcome_without_a_call(self, attempt: Attempt) -> Outcome | None:
+        return None if attempt.payment.settled is None else self._again(attempt)
+
     def work(self, attempt: Attempt) -> Outcome:
-        """Do what is still to be done, in a slot unless it is nothing."""
-        if attempt.payment.settled is not None:
-            return self._again(attempt)
-        with self.provider.slot():
-            return self.work_in_a_slot(attempt)
-
-    def work_in_a_slot(self, attempt: Attempt) -> Outcome:
-        return self.redacted(self._work, attempt)
-
-    def _work(self, attempt: Attempt) -> Outcome:
         payment = attempt.payment
-        if payment.settled is not None:
-            return self._again(attempt)
         if payment.status in _OVER:
             raise IllegalTransition(f"A payment that is {payment.status} cannot be settled")
         look = self.look(attempt)

@@ -19,13 +19,9 @@ from connector.domain.deadline import Deadline
 from connector.domain.errors import ConfigurationError, ConnectorError, InvalidRequest, NotFound
 from connector.domain.merchant import Merchant
 from connector.domain.operation import (
-    CancelRequest,
-    CreateRequest,
     Operation,
-    RefundRequest,
     Reply,
     Request,
-    SettleRequest,
 )
 from connector.domain.payment import Payment
 from connector.http_server import (
@@ -55,20 +51,10 @@ MOST_ECHOED = 8 * 1024
 _PAYMENT_PATH = re.compile(rf"/payments/({PAYMENT_ID.pattern})(/.*)?")
 
 
-class Creates(Protocol):
-    def answer(self, merchant: Merchant, request: CreateRequest, deadline: Deadline) -> Reply: ...
+class Answers(Protocol):
+    """Does once what VTEX asks for, and answers."""
 
-
-class Cancels(Protocol):
-    def answer(self, merchant: Merchant, request: CancelRequest, deadline: Deadline) -> Reply: ...
-
-
-class Settles(Protocol):
-    def answer(self, merchant: Merchant, request: SettleRequest, deadline: Deadline) -> Reply: ...
-
-
-class Refunds(Protocol):
-    def answer(self, merchant: Merchant, request: RefundRequest, deadline: Deadline) -> Reply: ...
+    def answer(self, merchant: Merchant, request: Request, deadline: Deadline) -> Reply: ...
 
 
 class Known(Protocol):
@@ -92,10 +78,7 @@ class Endpoints:
 
     directory: Directory
     fields: ProviderFields
-    create: Creates
-    cancel: Cancels
-    settle: Settles
-    refund: Refunds
+    operations: Answers
     payments: Known
     shares: Shares
     manifest: bytes
@@ -104,22 +87,22 @@ class Endpoints:
 
     def create_payment(self) -> Response:
         """POST /payments."""
-        return self._answer(Endpoint("create", load_creation, self.create.answer), None)
+        return self._answer(Endpoint("create", load_creation, self.operations.answer), None)
 
     def cancel_payment(self, payment_id: str) -> Response:
         """POST /payments/{paymentId}/cancellations."""
         load = partial(schemas.load_cancellation, payment_id)
-        return self._answer(Endpoint("cancel", load, self.cancel.answer), payment_id)
+        return self._answer(Endpoint("cancel", load, self.operations.answer), payment_id)
 
     def settle_payment(self, payment_id: str) -> Response:
         """POST /payments/{paymentId}/settlements."""
         load = partial(schemas.load_settlement, payment_id)
-        return self._answer(Endpoint("settle", load, self.settle.answer), payment_id)
+        return self._answer(Endpoint("settle", load, self.operations.answer), payment_id)
 
     def refund_payment(self, payment_id: str) -> Response:
         """POST /payments/{paymentId}/refunds."""
         load = partial(schemas.load_refund, payment_id)
-        return self._answer(Endpoint("refund", load, self.refund.answer), payment_id)
+        return self._answer(Endpoint("refund", load, self.operations.answer), payment_id)
 
     def pass_inbound(self, payment_id: str, action: str) -> Response:
         """POST /payments/{paymentId}/inbound/{action}, in both of its spellings."""

@@ -21,11 +21,9 @@ from connector.domain.payment import (
     WriteResult,
 )
 from connector.http_client import HttpClient
-from connector.idempotency import IdempotentRunner
-from connector.operations.create import Create
 from connector.provider import Call, Hosts
 from connector.providers.sandbox import Sandbox
-from connector.vtex import answers
+from tests.operations.assembly import operations_at
 from tests.storage.store import Store
 
 
@@ -61,13 +59,11 @@ def store(sqlite_url: str) -> Iterator[Store]:
 
 def created(store: Store, company: Sandbox) -> Reply:
     providers = {"sandbox": company}
-    once = IdempotentRunner(store.requests, lease_seconds=23)
-    render = answers.render_creation(providers)
-    create = Create(once, providers, store.payments, render, lambda url, *_: url)
     request = CreateRequest(
         1, PaymentKey("P1"), order=Order("P1", Decimal(10), "EUR"), callback_url="https://any"
     )
-    return create.answer(Merchant(1, "shop", "sandbox", {}), request, Deadline.after(10))
+    operations = operations_at(store, providers)
+    return operations.answer(Merchant(1, "shop", "sandbox", {}), request, Deadline.after(10))
 
 
 def status(reply: Reply) -> str:

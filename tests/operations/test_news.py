@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import pytest
@@ -50,23 +50,34 @@ def becomes(status: PaymentStatus, outcome: Outcome = DONE) -> Callable[[Attempt
     return work
 
 
-def render(outcome: Outcome) -> Reply:
-    return Reply(200 if outcome.state is State.DONE else 500, outcome.message.encode())
+@dataclass(frozen=True)
+class Work:
+    """A job without a company: its `work` says what comes of it."""
+
+    request: Request
+    work: Callable[[Attempt], Outcome]
+
+    def run(self, attempt: Attempt) -> Outcome:
+        return self.work(attempt)
+
+    def reply(self, outcome: Outcome) -> Reply:
+        return Reply(200 if outcome.state is State.DONE else 500, outcome.message.encode())
 
 
 def answered(store: Store, request: Request, work: Callable[[Attempt], Outcome]) -> Reply:
-    return IdempotentRunner(store.requests, lease_seconds=60).run(
-        request, Deadline.after(10), work, render
-    )
+    runner, job = IdempotentRunner(store.requests, 60), Work(request, work)
+    claimed = runner.claim(job, Deadline.after(10))
+    return claimed if isinstance(claimed, Reply) else runner.run(job, claimed)
 
 
 def reconciled(store: Store, work: Callable[[Attempt], Outcome]) -> DueRequest:
     """Let reconcile look at the one request that is due after a while."""
     store.run("UPDATE requests SET next_look_at = 1 WHERE next_look_at IS NOT NULL")
     (due,) = store.requests.due(10)
-    assert IdempotentRunner(store.requests, lease_seconds=60).reconcile(
-        due, Deadline.after(10), work, render
-    )
+    runner, job = IdempotentRunner(store.requests, 60), Work(due.request, work)
+    attempt = runner.claim_due(due, Deadline.after(10))
+    assert attempt
+    runner.run(job, attempt)
     return due
 
 

@@ -221,7 +221,7 @@ def test_a_company_that_says_when_is_asked_then(
 ) -> None:
     company, skipped = Tells(again), jumping_clock.skipped
     rig.add()
-    rig.connector.operations.cancel.providers["sandbox"] = company  # type: ignore[index]
+    rig.connector.operations.providers["sandbox"] = company  # type: ignore[index]
 
     assert "cancel-pending" == rig.cancel(P).get_json()["code"]
     assert (looks, paused) == (company.looks, jumping_clock.skipped - skipped)

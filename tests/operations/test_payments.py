@@ -441,7 +441,7 @@ def test_a_refund_that_ended_is_told_whoever_looked_first(scene: Scene) -> None:
     scene.rig.cancel(P)
     assert "refund-pending" == scene.refund().get_json()["code"]
     scene.finish()
-    scene.rig.connector.operations.cancel.reconcile(
+    scene.rig.connector.operations.reconcile(
         scene.rig.connector.merchants.find("shop").merchant, scene.due("cancel"), Deadline.after(9)
     )
 

@@ -1,0 +1,80 @@
+"""Few frames stand between VTEX's request and the company's call: a reader follows all of them."""
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import connector
+from connector.http_client import Answer, HttpClient
+from tests.companies.tranzzo import TranzzoCompany
+from tests.companies.yandex_pay import YandexPayCompany
+from tests.operations.test_payments import P
+from tests.rig import Rig
+
+MOST_FRAMES = 15
+ROOT = str(Path(connector.__file__).parent)
+
+Frames = dict[str, list[str]]
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Frames:
+    """The connector's frames from the view to each call of a company, by the call's name."""
+    frames: Frames = {}
+    send = HttpClient.send
+
+    def recorded_send(self: HttpClient, *arguments: Any, operation: str, **named: Any) -> Answer:
+        frames[operation] = _frames_from_the_view()
+        return send(self, *arguments, operation=operation, **named)
+
+    monkeypatch.setattr(HttpClient, "send", recorded_send)
+    return frames
+
+
+def _frames_from_the_view() -> list[str]:
+    """Name the frames of `connector`; the stand-in of `HttpClient.send` is the last."""
+    stack = traceback.extract_stack()
+    ours = [frame for frame in stack if frame.filename.startswith(ROOT)]
+    return [f"{frame.filename.removeprefix(ROOT)} {frame.name}" for frame in ours] + ["send"]
+
+
+def life(rig: Rig, company: Any, calls: Frames, *verbs: str) -> None:
+    """Let VTEX ask for each of these; keep the calls of the last."""
+    asks: dict[str, Callable[[str], Any]] = {
+        "create": rig.create,
+        "cancel": rig.cancel,
+        "settle": rig.settle,
+        "refund": rig.refund,
+    }
+    for verb in verbs:
+        calls.clear()
+        answer = asks[verb](P)
+        assert 200 == answer.status_code, answer.data
+        if verb == "create":
+            company.pay(P)
+
+
+@pytest.mark.parametrize("stand_in", [TranzzoCompany, YandexPayCompany])
+@pytest.mark.parametrize(
+    "verbs",
+    [
+        ("create",),
+        ("create", "cancel"),
+        ("create", "settle"),
+        ("create", "settle", "refund"),
+    ],
+    ids=lambda verbs: verbs[-1],
+)
+def test_from_the_view_to_the_call_are_few_frames(
+    rig: Rig, calls: Frames, stand_in: Any, verbs: tuple[str, ...]
+) -> None:
+    with stand_in() as company:
+        rig.add(company)
+        life(rig, company, calls, *verbs)
+
+    assert set(calls) - {"look"}, "no write was seen"
+    longest = max(calls.values(), key=len)
+    assert MOST_FRAMES >= len(longest), "\n".join(longest)
