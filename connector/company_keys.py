@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from jwt import PyJWK, PyJWTError
 
+from connector.company_json import Fields
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     AnswerNotUnderstood,
@@ -18,7 +19,6 @@ from connector.domain.errors import (
     ProviderUnavailable,
 )
 from connector.http_client import Answer, HttpClient
-from connector.provider import Fields
 
 # Seconds for which a list of keys is used; seconds before an unknown key lets it be fetched again.
 _KEYS_SECONDS, _REFETCH_SECONDS = 3600.0, 60.0

@@ -1,15 +1,15 @@
-"""What every provider offers, and how it reads a company's answers."""
+"""What every provider offers: the contract between the operations and a company's module."""
 
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar
 
 from connector.domain.deadline import Deadline
-from connector.domain.errors import AnswerNotUnderstood, ConfigurationError, NotFound
+from connector.domain.errors import ConfigurationError, NotFound
 from connector.domain.merchant import Account
 from connector.domain.order import Delays, Order
 from connector.domain.payment import (
@@ -242,69 +242,3 @@ def _fault(setting: Setting, value: str) -> str | None:
     if setting.options and value not in setting.options:
         return f"give one of {', '.join(setting.options)}"
     return setting.check(value) if setting.check else None
-
-
-class Fields:
-    """A JSON object a company sent, read by type.
-
-    A missing, null or empty value is absent; a value of another type is AnswerNotUnderstood.
-    """
-
-    def __init__(self, value: object) -> None:
-        if not isinstance(value, dict):
-            raise AnswerNotUnderstood(evidence="not an object")
-        self._value = value
-
-    def text(self, name: str) -> str | None:
-        """Return a text; a number is given as its text."""
-        value = self._value.get(name)
-        if value is None or value == "":
-            return None
-        if isinstance(value, bool) or not isinstance(value, str | int):
-            raise AnswerNotUnderstood(evidence=f"{name} is no text")
-        return str(value)
-
-    def decimal(self, name: str) -> Decimal | None:
-        """Return a number, or a text that is one."""
-        value = self._value.get(name)
-        if value is None or value == "":
-            return None
-        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-            raise AnswerNotUnderstood(evidence=f"{name} is no number")
-        try:
-            number = Decimal(value)
-        except InvalidOperation as error:
-            raise AnswerNotUnderstood(evidence=f"{name} is no number") from error
-        if not number.is_finite():
-            raise AnswerNotUnderstood(evidence=f"{name} is no number")
-        return number
-
-    def flag(self, name: str) -> bool | None:
-        value = self._value.get(name)
-        if value is not None and not isinstance(value, bool):
-            raise AnswerNotUnderstood(evidence=f"{name} is neither true nor false")
-        return value
-
-    def object(self, name: str) -> "Fields":
-        """Return an object; an absent one is empty."""
-        value = self._value.get(name)
-        return Fields({} if value is None else value)
-
-    def objects(self, name: str) -> "list[Fields]":
-        """Return a list of objects; an absent one is empty."""
-        return objects(self._value.get(name) or [])
-
-
-def objects(value: object) -> list[Fields]:
-    """Read a JSON array of objects."""
-    if not isinstance(value, list):
-        raise AnswerNotUnderstood(evidence="not a list")
-    return [Fields(item) for item in value]
-
-
-def word(value: str | None) -> str:
-    """Return a company's status or error code, fit to be shown, or nothing.
-
-    Free text is left out: a company may repeat in it what it was sent, keys included.
-    """
-    return value if value and re.fullmatch(r"[A-Za-z0-9_-]{1,40}", value) else ""

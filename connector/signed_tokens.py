@@ -10,12 +10,12 @@ import time
 
 from jwt import PyJWK, PyJWS, PyJWTError
 
+from connector.company_json import Fields
 from connector.company_keys import CompanyKeys
 from connector.domain import exact
 from connector.domain.deadline import Deadline
 from connector.domain.errors import AnswerNotUnderstood, InvalidRequest, NotAuthenticated
 from connector.http_client import HttpClient
-from connector.provider import Fields
 
 _ALGORITHM = "ES256"
 _JWS = PyJWS(algorithms=[_ALGORITHM])

@@ -33,6 +33,7 @@ import uuid
 from collections.abc import Mapping
 from decimal import Decimal
 
+from connector.company_json import Fields, safe_code
 from connector.domain import errors, exact
 from connector.domain.deadline import Deadline
 from connector.domain.merchant import Account
@@ -47,7 +48,7 @@ from connector.domain.payment import (
     WriteResult,
 )
 from connector.http_client import Answer
-from connector.provider import Call, Fields, Provider, Setting, word
+from connector.provider import Call, Provider, Setting
 
 _PATHS = {"create": "/payment", "look": "/payment/info", "refund": "/payment/refund"}
 # `payment_status`, page "statuses".
@@ -86,8 +87,6 @@ _REFUSAL = re.compile(
 # what was paid in the last minute must be confirmed by the blockchain.
 _LIFETIME, _CONFIRMATION = 3600, 3600
 _PAYERS = ("merchant", "customer")
-# Where a buyer may be sent: https, or http on loopback.
-_PAGE = r"https://[^/?#\s]\S*|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/\S*)?"
 
 
 def _wallet(text: str) -> str | None:
@@ -237,7 +236,7 @@ def _created_from(result: Fields, order: Order) -> CreateResult:
     """Read {"uuid", "order_id", "amount", "currency", "url", ...}."""
     _check_order(result, order.payment_id)
     told = result.decimal("amount"), result.text("currency")
-    invoice_id, page = result.text("uuid"), _page(result)
+    invoice_id, page = result.text("uuid"), result.page_url("url")
     if None in told or not (invoice_id and page):
         raise errors.AnswerNotUnderstood(evidence="no invoice")
     if told != (order.amount, order.currency):
@@ -263,17 +262,12 @@ def _look_from(result: Fields, payment: PaymentKey) -> Look:
         amount=amount,
         currency=result.text("currency"),
         failures=int(status == "refund_fail"),
-        provider_status=word(status),
+        provider_status=safe_code(status),
         captured=amount if is_taken else None,
         refunded=returned if is_taken else None,
         provider_payment_id=result.text("uuid"),
-        payment_url=_page(result),
+        payment_url=result.page_url("url"),
     )
-
-
-def _page(result: Fields) -> str | None:
-    url = result.text("url") or ""
-    return url if re.fullmatch(_PAGE, url) else None
 
 
 def _check_order(result: Fields, payment_id: str) -> None:
@@ -312,7 +306,7 @@ def _notification_from(body: bytes, account: Account) -> Notification | None:
         hashlib.sha256(texts[0]).hexdigest(),
         (order_id,),
         provider_payment_id=fields.text("uuid"),
-        provider_status=word(fields.text("status")),
+        provider_status=safe_code(fields.text("status")),
     )
 
 

@@ -43,13 +43,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from connector.company_json import Fields, safe_code
 from connector.domain import errors, exact
 from connector.domain.deadline import Deadline
 from connector.domain.merchant import Account
 from connector.domain.order import Delays
 from connector.domain.payment import Effect, Look, Notification, PaymentKey, Standing, WriteResult
 from connector.http_client import Answer, HttpClient
-from connector.provider import Call, Fields, Hosts, Provider, Setting, word
+from connector.provider import Call, Hosts, Provider, Setting
 
 _CALLS = {
     "look": ("GET", "/v2/purchase/{invoice}"),
@@ -325,7 +326,7 @@ def _fields_from(answer: Answer) -> Fields:
     if not is_own or (code in _OK and answer.status >= 400):  # noqa: PLR2004 - refusals
         raise errors.AnswerNotUnderstood(evidence=f"HTTP {answer.status}")
     if code not in _OK:
-        evidence = message if message in _ERRORS else word(code)
+        evidence = message if message in _ERRORS else safe_code(code)
         raise _ERRORS.get(message, errors.ProviderRefused)(evidence=evidence)
     return fields
 
@@ -364,7 +365,7 @@ def _standing_from(status: str, purchase_id: str | None) -> Look:
         # Only the purchase can be cancelled, and nothing tells which one this invoice is of.
         return Look(Standing.STUCK, provider_status=status)
     ended_by = purchase_id if standing is Standing.UNDONE else None
-    return Look(standing, cancellation_id=ended_by, provider_status=word(status))
+    return Look(standing, cancellation_id=ended_by, provider_status=safe_code(status))
 
 
 class _Order:
@@ -408,5 +409,5 @@ def _notification_from(plain: bytes, account: Account) -> Notification | None:
         (order_id,),
         authorization_id=_usable(change.text("purchase_id")),
         provider_payment_id=_usable(change.text("invoice_id")),
-        provider_status=word((change.text("status_new") or "").upper()),
+        provider_status=safe_code((change.text("status_new") or "").upper()),
     )

@@ -21,6 +21,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 
+from connector.company_json import Fields
 from connector.domain import exact
 from connector.domain.deadline import Deadline
 from connector.domain.errors import AnswerNotUnderstood, ProviderRefused
@@ -35,7 +36,7 @@ from connector.domain.payment import (
     Standing,
     WriteResult,
 )
-from connector.provider import Call, Fields, Provider
+from connector.provider import Call, Provider
 
 # Seconds until a payment is decided that was not at once. VTEX's test suite waits 15 for the
 # callback.

@@ -38,6 +38,7 @@ from functools import partial
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
+from connector.company_json import Fields, objects, safe_code
 from connector.domain import exact
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
@@ -59,7 +60,7 @@ from connector.domain.payment import (
     WriteResult,
 )
 from connector.http_client import Answer
-from connector.provider import Call, Fields, Provider, Setting, objects, word
+from connector.provider import Call, Provider, Setting
 
 # `method`, pages "look" and "create". The first is the default: money is held until it is settled.
 _PRIMARY = ("auth", "purchase")
@@ -94,9 +95,8 @@ _MAX_ORDER_ID = 32
 # A notification has two fields. In base64url only the padding needs an escape.
 _read_form = partial(parse_qs, keep_blank_values=True, strict_parsing=True, max_num_fields=16)
 _MOST_ESCAPES = 1000
-# The parts of a UUID; and where a buyer may be sent: by https, or to this machine.
+# The parts of a UUID.
 _UUID = [f"([0-9A-Fa-f]{{{digits}}})" for digits in (8, 4, 4, 4, 12)]
-_PAGE = r"(https://[A-Za-z0-9.:-]+|http://(localhost|127\.0\.0\.1)(:\d+)?)([/?#][!-~]*)?"
 
 
 def _pos_id_fault(value: str) -> str | None:
@@ -146,7 +146,7 @@ class Tranzzo(Provider):
     def create(self, order: Order, call: Call) -> CreateResult:
         """Open a page on which the buyer pays. Without that, a look must tell what became of it."""
         (made, *_) = self._call("create", call, _order_body(order, call.account))
-        page = _page(made.text("redirect_url"))
+        page = made.page_url("redirect_url")
         if page is None:
             raise AnswerNotUnderstood(evidence="no payment page")
         return CreateResult(provider_payment_id=made.text("payment_id"), payment_url=page)
@@ -220,14 +220,14 @@ class _Operation:
         self.payment_id = fields.text("payment_id")
         self.id = self.payment_id if method in _PRIMARY else fields.text("operation_id")
         self.amount, self.currency = fields.decimal("amount"), fields.text("currency")
-        self.page = _page(fields.text("user_action_url")) if status == "init" else None
+        self.page = fields.page_url("user_action_url") if status == "init" else None
         # Only a hosted order is cancelled while unpaid, page "cancel".
         is_direct = status == "init" and fields.text("mode") not in {"hosted", None}
         self.standing = _STANDINGS.get("" if is_direct else status, Standing.WORKING)
         self.rank = _RANKS.get(status, 0) if method in _PRIMARY else len(_RANKS) + 1
         # Whether it may still take effect. Of a method nobody knows, only a failure is over.
         self.is_open = status not in (_EFFECTS if method in _SECONDARY else ("failure",))
-        self.words = " ".join(filter(None, map(word, (method, status, self.code))))
+        self.words = " ".join(filter(None, map(safe_code, (method, status, self.code))))
 
 
 def _headers(account: Account) -> dict[str, str]:
@@ -326,17 +326,13 @@ def _refuse(status: int, content: object) -> None:
     if status == HTTPStatus.BAD_REQUEST and isinstance(reasons, list):
         # Of wrong fields there may be a list; so a client of Tranzzo knows it, and no page.
         reasons, name = reasons[0], "field_name"
-    code = word(Fields(reasons).text(name)) if Fields(error).text("message") else ""
+    code = safe_code(Fields(reasons).text(name)) if Fields(error).text("message") else ""
     if code == _WRONG_CREDENTIALS:
         raise ProviderCredentials(evidence=code)
     if code and (status >= HTTPStatus.BAD_REQUEST or code == _ORDER_USED):
         raise (_NotFound if status == HTTPStatus.NOT_FOUND else ProviderRefused)(evidence=code)
     if status >= HTTPStatus.BAD_REQUEST:
         raise AnswerNotUnderstood(evidence=f"HTTP {status}, not Tranzzo's")
-
-
-def _page(url: str | None) -> str | None:
-    return url if url and re.fullmatch(_PAGE, url) else None
 
 
 def _look_from(listed: list[Fields], account: Account) -> Look:

@@ -26,7 +26,6 @@ The pages leave open:
 
 import hashlib
 import json
-import re
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
@@ -36,6 +35,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from connector.company_json import Fields, safe_code
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     AnswerNotUnderstood,
@@ -57,7 +57,7 @@ from connector.domain.payment import (
     WriteResult,
 )
 from connector.http_client import Answer, HttpClient
-from connector.provider import Call, Fields, Hosts, Provider, Setting, word
+from connector.provider import Call, Hosts, Provider, Setting
 from connector.signed_tokens import SignedTokens
 
 _CALLS = {
@@ -104,8 +104,6 @@ _CURRENCY, _LONGEST, _TTL = "RUB", 2048, 1800
 # Roubles: the least of an order, a refund, and what stays (page "refund"); and the smallest step.
 _LEAST, _STEP = Decimal(1), Decimal("0.01")
 _REASON = "Cancelled by the shop"
-# Where a buyer may be sent: https, or http on loopback.
-_PAYMENT_URL = r"https://[^/?#\s]\S*|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/\S*)?"
 # `event`, page "webhook": what it is about.
 _EVENTS = {"ORDER_STATUS_UPDATED": "order", "OPERATION_STATUS_UPDATED": "operation"}
 _Object = dict[str, Any]
@@ -166,7 +164,7 @@ class YandexPay(Provider):
             "ttl": _TTL,
         }
         content = self._call("create", call, fields)
-        payment_url = _payment_url_from(content)
+        payment_url = content.page_url("paymentUrl")
         if not payment_url:
             raise AnswerNotUnderstood(evidence="no paymentUrl")
         return CreateResult(payment_url=payment_url, memo=self.memo(order))
@@ -295,7 +293,7 @@ def _content_from(answer: Answer) -> Fields:
     """Read {"status": "success", "data"} or {"status": "fail", "reasonCode"}."""
     envelope = Fields(answer.json())
     status = envelope.text("status")
-    code = word(envelope.text("reasonCode")) if status == "fail" else ""
+    code = safe_code(envelope.text("reasonCode")) if status == "fail" else ""
     if code == _WRONG_CREDENTIALS:
         raise ProviderCredentials(evidence=code)
     if code and answer.status >= HTTPStatus.BAD_REQUEST:
@@ -329,11 +327,6 @@ def _operation_from(fields: Fields, order: str, reference: str) -> _Operation:
     )
 
 
-def _payment_url_from(fields: Fields) -> str | None:
-    url = fields.text("paymentUrl")
-    return url if url and re.fullmatch(_PAYMENT_URL, url) else None
-
-
 def _look_from(order: Fields, made: list[_Operation]) -> Look:
     status = order.text("paymentStatus")
     ending = _ENDING.get(status or "")
@@ -360,11 +353,11 @@ def _look_from(order: Fields, made: list[_Operation]) -> Look:
         refunded=refunded,
         cancellation_id=done[-1] if done and standing is Standing.UNDONE else None,
         failures=sum(one.status == "FAIL" for one in ends),
-        provider_status=word(status),
+        provider_status=safe_code(status),
         write_effect=_EFFECTS.get(own.status, Effect.ACCEPTED) if own else None,
         write_id=own.id if own else None,
         authorization_id=held[0] if held else None,
-        payment_url=_payment_url_from(order),
+        payment_url=order.page_url("paymentUrl"),
     )
 
 
@@ -441,7 +434,7 @@ def _standing(status: str | None, made: list[_Operation], left: Decimal | None) 
 def _sent_from(made: _Operation) -> WriteResult:
     """Read the operation that was made. One without a known end is for a look to explain."""
     effect = _EFFECTS.get(made.status, Effect.ACCEPTED)
-    return WriteResult(effect, made.id if effect is Effect.DONE else None, word(made.status))
+    return WriteResult(effect, made.id if effect is Effect.DONE else None, safe_code(made.status))
 
 
 def _text(amount: Decimal) -> str:
@@ -507,4 +500,4 @@ def _notification_from(payload: Fields, account: Account) -> Notification | None
         raise InvalidRequest("The notification names no order")
     told = [event, order, status, about.text("operationId"), payload.text("eventTime")]
     digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()
-    return Notification(digest, (order,), provider_status=word(status))
+    return Notification(digest, (order,), provider_status=safe_code(status))

@@ -1,0 +1,83 @@
+"""A company's JSON, read by type: what cannot be read is AnswerNotUnderstood."""
+
+import re
+from decimal import Decimal, InvalidOperation
+
+from connector.domain.errors import AnswerNotUnderstood
+
+# https, or plain http to this machine. No user name, no spaces: a browser must not read another
+# host in it.
+_PAGE_URL = re.compile(
+    r"(https://[A-Za-z0-9.:-]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)([/?#]\S*)?"
+)
+
+
+class Fields:
+    """A JSON object a company sent, read by type.
+
+    A missing, null or empty value is absent; a value of another type is AnswerNotUnderstood.
+    """
+
+    def __init__(self, value: object) -> None:
+        if not isinstance(value, dict):
+            raise AnswerNotUnderstood(evidence="not an object")
+        self._value = value
+
+    def text(self, name: str) -> str | None:
+        """Return a text; a number is given as its text."""
+        value = self._value.get(name)
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise AnswerNotUnderstood(evidence=f"{name} is no text")
+        return str(value)
+
+    def decimal(self, name: str) -> Decimal | None:
+        """Return a number, or a text that is one."""
+        value = self._value.get(name)
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+            raise AnswerNotUnderstood(evidence=f"{name} is no number")
+        try:
+            number = Decimal(value)
+        except InvalidOperation as error:
+            raise AnswerNotUnderstood(evidence=f"{name} is no number") from error
+        if not number.is_finite():
+            raise AnswerNotUnderstood(evidence=f"{name} is no number")
+        return number
+
+    def flag(self, name: str) -> bool | None:
+        value = self._value.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise AnswerNotUnderstood(evidence=f"{name} is neither true nor false")
+        return value
+
+    def page_url(self, name: str) -> str | None:
+        """Return the URL of a page if a buyer can safely be sent to it, else None."""
+        url = self.text(name)
+        return url if url and _PAGE_URL.fullmatch(url) else None
+
+    def object(self, name: str) -> "Fields":
+        """Return an object; an absent object is empty."""
+        value = self._value.get(name)
+        return Fields({} if value is None else value)
+
+    def objects(self, name: str) -> "list[Fields]":
+        """Return a list of objects; an absent list is empty."""
+        return objects(self._value.get(name) or [])
+
+
+def objects(value: object) -> list[Fields]:
+    """Read a JSON array of objects."""
+    if not isinstance(value, list):
+        raise AnswerNotUnderstood(evidence="not a list")
+    return [Fields(item) for item in value]
+
+
+def safe_code(value: str | None) -> str:
+    """Return a company's status or error code if it is safe to show, else nothing.
+
+    Free text is not shown: a company may repeat in it what it was sent, keys included.
+    """
+    return value if value and re.fullmatch(r"[A-Za-z0-9_-]{1,40}", value) else ""
