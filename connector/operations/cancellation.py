@@ -185,7 +185,8 @@ class CancellingJob(CancellationValueJob):
             raise OutOfTime
         attempt.payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
         reference = attempt.start_write(action, look.failures, is_new=has_failed)
-        sent = self._send(action, look, attempt, reference)
+        verb = self.provider.refund if action == CANCEL_BY_REFUND else self.provider.cancel
+        sent = self.send(attempt, partial(verb, self.call(attempt, reference, look)))
         return self._confirmed(action, look, attempt, sent)
 
     def _rule_out_a_refund(self, attempt: Attempt) -> None:
@@ -212,10 +213,6 @@ class CancellingJob(CancellationValueJob):
         has_ended = write.state is WriteState.OPEN and write.age >= self.lease_seconds
         if not self.provider.refund_is_idempotent and not has_ended:
             raise OutcomeUnknown(reason=Rule.REFUND_MAY_COME)
-
-    def _send(self, action: str, look: Look, attempt: Attempt, reference: str) -> WriteResult:
-        verb = self.provider.refund if action == CANCEL_BY_REFUND else self.provider.cancel
-        return self.send(attempt, partial(verb, self.call(attempt, reference, look)))
 
     def _is_all_refused(self, action: str, attempt: Attempt) -> bool:
         """Whether a refusal ends the write: of a repeated refund the first may still run."""
