@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import partial
 
 from connector.attempt import Attempt
 from connector.domain.errors import OutcomeUnknown, OutOfTime, ProviderRefused, Rule
@@ -186,7 +185,7 @@ class CancellingJob(CancellationValueJob):
         attempt.payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
         reference = attempt.start_write(action, look.failures, is_new=has_failed)
         verb = self.provider.refund if action == CANCEL_BY_REFUND else self.provider.cancel
-        sent = self.send(attempt, partial(verb, self.call(attempt, reference, look)))
+        sent = self.send(attempt, verb, self.call(attempt, reference, look))
         return self._confirmed(action, look, attempt, sent)
 
     def _rule_out_a_refund(self, attempt: Attempt) -> None:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 from connector.attempt import Attempt
 from connector.domain.errors import (
@@ -30,7 +29,7 @@ from connector.domain.payment import (
 from connector.domain.write import Write, WriteState
 from connector.operations.acceptance import check_order
 from connector.operations.cancellation import CancellingJob
-from connector.operations.job import CREATE, approve
+from connector.operations.job import CREATE, take_verdict
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +136,7 @@ class CreateJob(CancellingJob):
             return self._create(attempt, is_watched=False)
         if write:
             attempt.close(write, WriteState.DONE)
-        if approve(attempt, look):
+        if take_verdict(attempt, look):
             return status_outcome(attempt.payment)
         # Nobody can pay a payment whose page's address was lost with the company's answer.
         is_lost = is_pageless and not self.provider.is_adopting
@@ -176,7 +175,7 @@ class CreateJob(CancellingJob):
         call = self.call(attempt)
         call = replace(call, reference=attempt.start_write(CREATE, 0, is_new=is_new))
         try:
-            made = self.write(attempt, partial(self.provider.create, order, call))
+            made = self.create(attempt, order, call)
         except ProviderRefused as error:
             return self._refused(attempt, error)
         except OutcomeUnknown as lost:
@@ -213,7 +212,7 @@ class CreateJob(CancellingJob):
             # Nobody is shown the page of another amount.
             attempt.payment = replace(attempt.payment, payment_url=None)
             return self._denied(attempt, self.without_secrets(str(error)))
-        if approve(attempt, look):
+        if take_verdict(attempt, look):
             return status_outcome(attempt.payment)
         if look.standing is Standing.UNPAID and not attempt.payment.payment_url:
             return self._cancel_unpayable(attempt)

@@ -18,6 +18,7 @@ from connector.domain.errors import (
 )
 from connector.domain.merchant import Account, Merchant
 from connector.domain.operation import Outcome, Reply, Request
+from connector.domain.order import Order
 from connector.domain.payment import (
     CreateResult,
     Effect,
@@ -235,17 +236,19 @@ class Job(ABC):
         is_in_time = (again or FIRST_PAUSE * deadline.total) <= deadline.spare()
         return is_in_time and self.provider.has_room() and deadline.pause(wanted)
 
-    def write(self, attempt: Attempt, verb: Callable[[], Result]) -> Result:
-        """Write what `attempt.start_write` recorded. Raises what the provider's verb raises."""
+    def create(self, attempt: Attempt, order: Order, call: Call) -> CreateResult:
+        """Send the create that was recorded. Raises what `Provider.create` raises."""
         with self._failed_write_noted(attempt):
-            result = verb()
+            result = self.provider.create(order, call)
         return self._noted(attempt, result)
 
-    def send(self, attempt: Attempt, verb: Callable[[], WriteResult]) -> WriteResult:
-        """Write what was recorded; a refusal and a lost answer are results, too."""
+    def send(
+        self, attempt: Attempt, verb: Callable[[Call], WriteResult], call: Call
+    ) -> WriteResult:
+        """Send the write that was recorded; a refusal and a lost answer are results, too."""
         try:
             with self._failed_write_noted(attempt):
-                result = verb()
+                result = verb(call)
         except ProviderRefused as error:
             return WriteResult(Effect.REFUSED, provider_status=error.evidence)
         except OutcomeUnknown as error:
@@ -287,7 +290,7 @@ def keep_ids(attempt: Attempt, seen: Look | CreateResult | WriteResult) -> None:
     attempt.payment = replace(payment, key=key, payment_url=url)
 
 
-def approve(attempt: Attempt, look: Look) -> bool:
+def take_verdict(attempt: Attempt, look: Look) -> bool:
     """Take the company's verdict over for a payment that is PENDING; say whether there is one.
 
     A payment that VTEX has not asked for yet has no verdict. What VTEX wants gone is not approved
@@ -307,10 +310,10 @@ def approve(attempt: Attempt, look: Look) -> bool:
 
 
 def _may_approve(attempt: Attempt, look: Look) -> bool:
-    return not (attempt.payment.is_cancel_asked or differs(attempt.payment, look))
+    return not (attempt.payment.is_cancel_asked or has_another_amount(attempt.payment, look))
 
 
-def differs(payment: Payment, look: Look) -> bool:
+def has_another_amount(payment: Payment, look: Look) -> bool:
     """Whether the company shows another amount or currency than VTEX created the payment with."""
     is_same = look.amount in {None, payment.amount} and look.currency in {None, payment.currency}
     return payment.is_created and not is_same

@@ -27,7 +27,7 @@ from connector.domain.payment import (
     Standing,
 )
 from connector.operations.cancellation import CancellingJob
-from connector.operations.job import approve, differs
+from connector.operations.job import has_another_amount, take_verdict
 from connector.provider import Provider
 
 log = logging.getLogger(__name__)
@@ -136,9 +136,9 @@ class NotificationJob(CancellingJob):
 
     def _learned(self, look: Look, attempt: Attempt) -> Outcome:
         """Take over what the company shows of a payment that VTEX waits for."""
-        if approve(attempt, look):
+        if take_verdict(attempt, look):
             return _taken(f"The payment is {attempt.payment.status}")
-        if look.standing in _PAID and differs(attempt.payment, look):
+        if look.standing in _PAID and has_another_amount(attempt.payment, look):
             return _manual("The buyer paid another amount than VTEX asked for; nothing is approved")
         if look.standing in _PAID and not attempt.payment.is_created and attempt.looks < _LOOKS:
             return _later("VTEX has not asked for this payment yet")
@@ -196,8 +196,8 @@ class NotificationJob(CancellingJob):
         if not (is_open or is_unwanted):
             return False
         first = self.look_at(payment.key, attempt)
-        is_wrong = first.standing is Standing.HELD and differs(payment, first)
-        is_better = is_wrong and not is_unwanted and not differs(payment, second)
+        is_wrong = first.standing is Standing.HELD and has_another_amount(payment, first)
+        is_better = is_wrong and not is_unwanted and not has_another_amount(payment, second)
         return first.standing in _UNPAID or first.is_another or is_better
 
     def is_own_order(self, attempt: Attempt) -> bool:

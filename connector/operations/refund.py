@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import partial
 from itertools import islice
 
 from connector.attempt import Attempt
@@ -196,7 +195,7 @@ class RefundJob(Job):
             REFUND, look.failures, amount=self.value, refunded=refunds.returned(look, attempt)
         )
         call = self.call(attempt, reference, look, amount)
-        sent = self.send(attempt, partial(self.provider.refund, call))
+        sent = self.send(attempt, self.provider.refund, call)
         return self._confirmed(attempt, sent)
 
     def _confirmed(self, attempt: Attempt, sent: WriteResult) -> Outcome:

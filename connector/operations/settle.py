@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import partial
 
 from connector.attempt import Attempt
 from connector.domain.errors import (
@@ -28,7 +27,7 @@ from connector.domain.payment import (
     WriteResult,
 )
 from connector.domain.write import WriteState
-from connector.operations.job import SETTLE, TAKEN, Job, approve
+from connector.operations.job import SETTLE, TAKEN, Job, take_verdict
 
 _OVER = {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
 # What a person is told.
@@ -49,7 +48,7 @@ class SettleJob(Job):
         if payment.status in _OVER:
             raise IllegalTransition(f"A payment that is {payment.status} cannot be settled")
         look = self.look(attempt)
-        if payment.is_created and not approve(attempt, look):
+        if payment.is_created and not take_verdict(attempt, look):
             raise NotApproved(evidence=look.provider_status)
         return self._without_a_write(look, attempt) or self._write(look, attempt)
 
@@ -97,7 +96,7 @@ class SettleJob(Job):
         )
         reference = attempt.start_write(SETTLE, look.failures, is_new=is_new, amount=amount)
         call = self.call(attempt, reference, look, amount)
-        sent = self.send(attempt, partial(self.provider.settle, call))
+        sent = self.send(attempt, self.provider.settle, call)
         return self._confirmed(look, attempt, sent)
 
     def _part(self, look: Look, attempt: Attempt) -> Decimal | None:
