@@ -43,6 +43,4 @@ def serve(company: Any, certificate: Path) -> None:
     """Let a stand-in speak TLS; each of its threads does the handshake of its own connection."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    company._server.socket = context.wrap_socket(
-        company._server.socket, server_side=True, do_handshake_on_connect=False
-    )
+    company._server.tls = context
