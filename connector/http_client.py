@@ -1,28 +1,21 @@
 """Every outgoing call: its deadline, its bulkhead, its typed errors and its log line.
 
-Nothing is retried here and no redirect is followed. What a failure means is decided by one
-question: was the connection made? Before that nothing was sent; after it, anything may have
-happened.
+Nothing is retried here, and no redirect is followed. One question decides what a failure means:
+was there a connection? Without a connection nothing was sent; with it, anything may have happened.
 """
 
 import logging
-import re
-import ssl
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from socket import socket
-from typing import Any
 
 import requests
-from requests.adapters import DEFAULT_POOLBLOCK, HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 from connector import context, tls
 from connector.bulkhead import Bulkhead
+from connector.connections import CONNECT_SECONDS, Adapter, call
 from connector.domain import exact
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
@@ -39,140 +32,14 @@ from connector.resolver import Resolver
 
 log = logging.getLogger(__name__)
 
-# Bytes of one answer. The largest documented one, a Tranzzo order with all its operations, is
+# Bytes of one answer. The largest documented answer, a Tranzzo order with all its operations, has
 # a few kilobytes.
 MAX_ANSWER_BYTES = 1024 * 1024
-# Seconds to connect. A TCP handshake that takes longer than two retransmissions fails anyway.
-CONNECT_SECONDS = 3.0
-# What an HTTP status, or a class of them, says of the call (RFC 9110, section 15).
+# The meaning of an HTTP status, or of a class of them, for the call (RFC 9110, section 15).
 _REFUSALS = {401: ProviderCredentials, 403: ProviderCredentials, 429: ProviderUnavailable}
 _REFUSED_CLASSES = {3: AnswerNotUnderstood, 5: OutcomeUnknown}
-# An answer that is not compressed cannot grow when it is read.
+# A compressed answer could grow beyond the limit when it is read.
 HEADERS = {"User-Agent": "vtex-connector", "Accept-Encoding": "identity"}
-
-
-class _Call(threading.local):
-    """The call this thread is making: when it must end, and whether it is still connecting.
-
-    While it is, nothing was sent: a failure then is certainly not done. `target` is the path and
-    query as they were given.
-    """
-
-    deadline: Deadline
-    resolver: Resolver
-    connecting = False
-    target = "/"
-
-
-_call = _Call()
-
-
-def _time_left() -> float:
-    """Seconds. Raises TimeoutError when there are none."""
-    left = _call.deadline.left()
-    if not left:
-        raise TimeoutError
-    return left
-
-
-class _Bounded:
-    """A socket whose every read ends at the call's deadline.
-
-    The timeout of a socket starts anew with each read: a server that drips a byte at a time
-    would hold a thread for as long as it likes.
-    """
-
-    def recv_into(self, *args: Any) -> int:
-        self.settimeout(_time_left())  # type: ignore[attr-defined]
-        count: int = super().recv_into(*args)  # type: ignore[misc]
-        return count
-
-
-class _Socket(_Bounded, socket):
-    """A bounded TCP socket."""
-
-
-class _TLSSocket(_Bounded, ssl.SSLSocket):
-    """A bounded TLS socket."""
-
-
-class _Connection:
-    """A connection that is made by the call's deadline, whatever the resolver does.
-
-    It sends path and query byte for byte: urllib3 would write them anew.
-    """
-
-    def _new_conn(self: Any) -> socket:
-        found = _call.resolver.addresses(self._dns_host, self.port, _time_left())
-        failure: OSError = OSError("the host has no address")
-        for family, kind, protocol, _, address in found:
-            connection = socket(family, kind, protocol)
-            try:
-                return _connected(connection, address, self.socket_options)
-            except OSError as error:
-                connection.close()
-                failure = error
-        raise failure
-
-    def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
-        super().putrequest(method, _call.target, *args, **kwargs)  # type: ignore[misc]
-
-
-def _connected(connection: socket, address: Any, options: Any) -> socket:
-    """Connect; the addresses of one host draw on one deadline, and so does a handshake."""
-    for option in options or ():
-        connection.setsockopt(*option)
-    connection.settimeout(min(CONNECT_SECONDS, _time_left()))
-    connection.connect(address)
-    connection.settimeout(min(CONNECT_SECONDS, _time_left()))
-    return connection
-
-
-class _HTTPConnection(_Connection, HTTPConnection):
-    def connect(self) -> None:
-        _call.connecting = True
-        super().connect()
-        self.sock = _Socket(fileno=self.sock.detach())
-        self.sock.settimeout(_time_left())
-        _call.connecting = False
-
-
-class _HTTPSConnection(_Connection, HTTPSConnection):
-    def connect(self) -> None:
-        _call.connecting = True
-        super().connect()
-        _time_left()
-        _call.connecting = False
-
-
-class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
-
-
-class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
-
-
-class _Adapter(HTTPAdapter):
-    """Connections that keep the call's deadline; `max_retries` stays 0.
-
-    urllib3 would otherwise repeat PUT, which is RuStore's cancel.
-    """
-
-    def __init__(self, ca_file: str, slots: int) -> None:
-        self._ca_file = ca_file
-        super().__init__(pool_connections=8, pool_maxsize=slots)
-
-    def init_poolmanager(
-        self, connections: int, maxsize: int, block: bool = DEFAULT_POOLBLOCK, **kwargs: Any
-    ) -> None:
-        context = tls.context(self._ca_file, _TLSSocket)
-        super().init_poolmanager(connections, maxsize, block, ssl_context=context, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Leave it to the context: the library would trust a list of its own beside it."""
-        conn.cert_reqs = "CERT_REQUIRED"
 
 
 @dataclass(frozen=True)
@@ -181,6 +48,13 @@ class Answer:
 
     status: int
     body: bytes
+
+    def accept(self) -> "Answer":
+        """Return the answer, or raise the error that its status stands for."""
+        error = _REFUSALS.get(self.status) or _REFUSED_CLASSES.get(self.status // 100)
+        if error:
+            raise error(evidence=f"HTTP {self.status}")
+        return self
 
     def json(self) -> object:
         """Return the body as JSON, numbers exact. Raises AnswerNotUnderstood."""
@@ -193,7 +67,7 @@ class Answer:
 class HttpClient:
     """Calls to one company, safe to share between threads.
 
-    `seconds` bounds one call, `slots` how many run at once; `measure` is told the provider, the
+    `seconds` bounds one call, `slots` how many calls run at once. `measure` gets the provider, the
     operation, the outcome and the seconds of each call. `ca_file` replaces the system's trust.
     """
 
@@ -210,9 +84,9 @@ class HttpClient:
         self._seconds = seconds
         self._measure = measure
         self.bulkhead = Bulkhead(slots)
-        # Without a session, whose cookies of one merchant would stay for another, and whose
-        # look-up of proxies and netrc for each call costs as much as the call itself.
-        self._adapter = _Adapter(ca_file, slots)
+        # No session: it would send one merchant's cookies for another merchant, and its search
+        # for proxies and netrc costs as much as the call itself.
+        self._adapter = Adapter(ca_file, slots)
         self._resolver = Resolver()
 
     def close(self) -> None:
@@ -235,64 +109,61 @@ class HttpClient:
     ) -> Answer:
         """Make one call.
 
-        Raises a NotDone when it certainly had no effect, OutOfTime when there was no time to make
-        it, OutcomeUnknown when it may have had one, and AnswerNotUnderstood for an answer that is
-        no answer (a redirect, too large).
+        Raises a NotDone for no effect, OutOfTime among them, OutcomeUnknown for a possible one, and
+        AnswerNotUnderstood for a redirect or an answer that is too large.
         """
-        started = time.monotonic()
-        outcome, reason = "ok", None
-        status: int | None = None
+        request = requests.Request(method, url, {**HEADERS, **headers}, data=body)
+        with self._report(operation) as report:
+            answer = self._exchange(request, self.bounded(deadline))
+            report.http_status = answer.status
+            return answer.accept()
+
+    @contextmanager
+    def _report(self, operation: str) -> Iterator["_Report"]:
+        """Measure and log one call, whatever its end."""
+        report, started = _Report(), time.monotonic()
         try:
-            answer = self._exchange(method, url, deadline, headers, body)
-            _refuse_by_status(status := answer.status)
-            return answer
+            yield report
         except ConnectorError as error:
-            outcome, reason = type(error).__name__, error.why
+            report.outcome, report.reason = type(error).__name__, error.why
             raise
         finally:
-            context.note_status(status)
             seconds = time.monotonic() - started
-            self._measure(self._provider, operation, outcome, seconds)
-            log.info(
-                "provider call",
-                extra={
-                    "provider": self._provider,
-                    "call": operation,
-                    "http_status": status,
-                    "outcome": outcome,
-                    "reason": reason,
-                    "ms": round(seconds * 1000, 1),
-                },
-            )
+            context.note_status(report.http_status)
+            self._measure(self._provider, operation, report.outcome, seconds)
+            fields = {"provider": self._provider, "call": operation, **vars(report)}
+            log.info("provider call", extra={**fields, "ms": round(seconds * 1000, 1)})
 
-    def _exchange(
-        self,
-        method: str,
-        url: str,
-        deadline: Deadline,
-        headers: Mapping[str, str],
-        body: bytes | None,
-    ) -> Answer:
-        _call.deadline = self.bounded(deadline)
-        _call.resolver = self._resolver
-        _call.connecting = False
-        _call.target = "/" + re.sub(r"\A[^/?]*//[^/?]*/?", "", url)
-        left = _call.deadline.left()
+    def _exchange(self, request: requests.Request, deadline: Deadline) -> Answer:
+        call.begin(str(request.url), deadline, self._resolver)
+        left = deadline.left()
         if not left:
             raise OutOfTime
+        timeout = (min(CONNECT_SECONDS, left), left)
         try:
-            prepared = requests.Request(method, url, {**HEADERS, **headers}, data=body).prepare()
-            timeout = (min(CONNECT_SECONDS, left), left)
-            response = self._adapter.send(prepared, stream=True, timeout=timeout)
-            with response:
+            with self._adapter.send(request.prepare(), stream=True, timeout=timeout) as response:
                 return Answer(response.status_code, _read(response))
         except (requests.RequestException, HTTPError, OSError) as error:
-            reason = root_of(error)
-            if _call.connecting and (distrust := tls.distrust(error)):
-                raise ProviderCertificate(reason=f"{reason}: {distrust}") from error
-            if _call.connecting:
-                raise ProviderUnavailable(reason=reason) from error
-            raise OutcomeUnknown(reason=reason) from error
+            raise _failure(error) from error
+
+
+@dataclass
+class _Report:
+    """What the log says of a call."""
+
+    http_status: int | None = None
+    outcome: str = "ok"
+    reason: str | None = None
+
+
+def _failure(error: Exception) -> ConnectorError:
+    """Say what a failed call may have done: nothing, as long as it was not connected."""
+    reason = root_of(error)
+    if not call.connecting:
+        return OutcomeUnknown(reason=reason)
+    if distrust := tls.distrust(error):
+        return ProviderCertificate(reason=f"{reason}: {distrust}")
+    return ProviderUnavailable(reason=reason)
 
 
 def _read(response: requests.Response) -> bytes:
@@ -302,9 +173,3 @@ def _read(response: requests.Response) -> bytes:
         if len(body) > MAX_ANSWER_BYTES:
             raise AnswerNotUnderstood(evidence="answer too large")
     return bytes(body)
-
-
-def _refuse_by_status(status: int) -> None:
-    error = _REFUSALS.get(status) or _REFUSED_CLASSES.get(status // 100)
-    if error:
-        raise error(evidence=f"HTTP {status}")
