@@ -1,5 +1,6 @@
 import json
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copy
@@ -10,11 +11,16 @@ import pytest
 from connector import logs, peers
 from connector.storage.database import Database
 from connector.storage.migrate import migrate
-from tests import postgres
+from tests import in_memory, postgres
 from tests.clock import jumping_clock
 from tests.rig import Rig
 
 __all__ = ["jumping_clock"]
+
+
+def pytest_configure() -> None:
+    if folder := in_memory.folder():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
 
 
 @pytest.fixture(scope="session")
@@ -64,12 +70,18 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/connector.db"
 
 
+@pytest.fixture(scope="session")
+def reused_postgres(postgres_url: str, postgres_template: str) -> Iterator[postgres.ReusedDatabase]:
+    database = postgres.ReusedDatabase(postgres_url, postgres_template)
+    yield database
+    database.drop()
+
+
 @pytest.fixture
-def fresh_postgres_url(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[str]:
-    """A fresh, migrated PostgreSQL database."""
-    url = postgres.new_database(postgres_url, request.getfixturevalue("postgres_template"))
-    yield url
-    postgres.drop_database(postgres_url, url)
+def fresh_postgres_url(reused_postgres: postgres.ReusedDatabase) -> Iterator[str]:
+    """A migrated PostgreSQL database with no rows."""
+    yield reused_postgres.url
+    reused_postgres.empty()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

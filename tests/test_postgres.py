@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -57,6 +58,56 @@ def test_a_dropped_database_is_gone_even_if_somebody_was_connected(postgres_url:
     forgotten.close()
     with pytest.raises(psycopg.OperationalError, match="does not exist"):
         psycopg.connect(url)
+
+
+@pytest.fixture
+def reused(postgres_url: str) -> Iterator[postgres.ReusedDatabase]:
+    template = postgres.new_database(postgres_url)
+    with psycopg.connect(template) as connection:
+        connection.execute("CREATE TABLE parents (id SERIAL PRIMARY KEY)")
+        connection.execute("CREATE TABLE children (parent INTEGER REFERENCES parents)")
+        connection.execute("CREATE TABLE alembic_version AS SELECT 5 AS number")
+    database = postgres.ReusedDatabase(postgres_url, template)
+    yield database
+    database.drop()
+    postgres.drop_database(postgres_url, template)
+
+
+def test_a_reused_database_is_as_a_new_one(reused: postgres.ReusedDatabase) -> None:
+    url = reused.url
+    forgotten = psycopg.connect(url)
+    forgotten.execute("INSERT INTO parents DEFAULT VALUES")
+    forgotten.execute("INSERT INTO children VALUES (1)")
+    forgotten.commit()
+    forgotten.execute("LOCK TABLE parents")
+    reused.empty()
+    assert url == reused.url
+    with psycopg.connect(url) as connection:
+        assert [] == connection.execute("SELECT * FROM children").fetchall()
+        [(number,)] = connection.execute("INSERT INTO parents DEFAULT VALUES RETURNING id")
+        assert 1 == number
+        assert [(5,)] == connection.execute("SELECT * FROM alembic_version").fetchall()
+    with pytest.raises(psycopg.OperationalError):
+        forgotten.execute("SELECT 1")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE children RENAME TO gone",
+        "ALTER TABLE children ADD more TEXT",
+        "CREATE TABLE a()",
+    ],
+)
+def test_a_database_whose_tables_were_changed_is_not_reused(
+    reused: postgres.ReusedDatabase, change: str
+) -> None:
+    changed = reused.url
+    with psycopg.connect(changed) as connection:
+        connection.execute(change)
+    reused.empty()
+    assert changed != reused.url
+    assert ["alembic_version", "children", "parents"] == tables(reused.url)
 
 
 def test_the_given_server_is_used_when_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
