@@ -91,11 +91,6 @@ class Attempt:
         own = [write for write in self.writes if write.claim_id == self.lease.claim_id]
         return any(write.may_take_effect for write in own)
 
-    def ended(self, action: str, effect: Effect) -> int:
-        """Count the earlier writes of this payment that ended so."""
-        state = STATE_AFTER[effect]
-        return sum(write.action == action and write.state is state for write in self.lease.writes)
-
     @property
     def closed(self) -> Closed:
         """The states that are to be recorded, where they differ from those that are."""
@@ -105,21 +100,21 @@ class Attempt:
             if write.state is not self._recorded.get(write.key, WriteState.OPEN)
         }
 
-    def close(self, write: Write, state: WriteState) -> None:
-        """Say how a write ended. Until that is recorded, a look may still correct it.
+    def move(self, write: Write, state: WriteState) -> None:
+        """Say in which state a write is. Until that is recorded, a look may still correct it.
 
         Raises ValueError for a state that the recorded one never becomes.
         """
         recorded = self._recorded.get(write.key, WriteState.OPEN)
-        ended = replace(write, state=recorded).moved(state)
+        moved = replace(write, state=recorded).moved(state)
         self.writes = [
-            replace(one, state=ended.state) if one.key == write.key else one for one in self.writes
+            replace(one, state=moved.state) if one.key == write.key else one for one in self.writes
         ]
 
     def end_write(self, effect: Effect) -> None:
         """Say what is known of the write that was started."""
         if self._sent and effect in STATE_AFTER:
-            self.close(self._sent, STATE_AFTER[effect])
+            self.move(self._sent, STATE_AFTER[effect])
 
     def withdraw_write(self) -> None:
         """Say that the write was not sent after all: no trace of it can turn up there.
@@ -127,7 +122,7 @@ class Attempt:
         An earlier one under the same reference still may.
         """
         if self.is_new and self._sent:
-            self.close(self._sent, WriteState.WITHDRAWN)
+            self.move(self._sent, WriteState.WITHDRAWN)
 
     def references(self, action: str) -> Iterator[str]:
         """Give the references of this request's next writes of a kind.
@@ -162,7 +157,7 @@ class Attempt:
         write = None if reference else self.open_write(action)
         self.is_new = write is None or is_new
         if write and is_new:
-            self.close(write, WriteState.FAILED)
+            self.move(write, WriteState.FAILED)
         if write is None or is_new:
             number = 1 + sum(write.action == action for write in self.writes)
             write = Write(

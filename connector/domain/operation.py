@@ -171,14 +171,15 @@ class Reply:
 class Lease:
     """The right to act on one payment for one request, until the lease ends.
 
-    `token` fences it: after the lease passed to another, nothing can be sent or recorded with
-    this one. `attempt` counts the turns of this request, this one too, and `before` is how the
-    one before ended: code, message and reason. `is_listed` says that the request is on the
-    operator's list. The rest is what is known of the payment at that moment.
+    It lasts `seconds`. `token` fences it: after the lease passed to another request, nothing can
+    be sent or recorded with this one. `attempt` counts the turns of this request, this one too.
+    `before` is how the turn before ended: code, message and reason. `is_listed` says that the
+    request is on the operator's list. `payment` and `writes` are as they are recorded now.
     """
 
     claim_id: str
     token: str
+    seconds: float
     merchant_id: int
     payment: Payment
     writes: tuple[Write, ...] = ()

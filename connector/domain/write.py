@@ -7,6 +7,17 @@ from enum import StrEnum
 
 from connector.domain.payment import Effect
 
+# The kinds of writes, as they are stored. Each has its own reference: a company could take another
+# write under the same reference for a repeat. A refund that VTEX asked for is not the refund by
+# which a cancellation returns what was captured.
+CREATE = "create"
+SETTLE = "settle"
+CANCEL = "cancel"
+RELEASE = "release"
+CANCEL_BY_REFUND = "refund"
+REFUND = "asked-refund"
+CANCELLATION_WRITES = (CANCEL, RELEASE, CANCEL_BY_REFUND)
+
 
 class WriteState(StrEnum):
     """What is known of a write. The value is stored."""

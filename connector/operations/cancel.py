@@ -18,10 +18,10 @@ class CancelJob(CancellingJob):
 
     def work(self, attempt: Attempt) -> Outcome:
         if self._is_known_as_whole(attempt):
-            self.want_gone(attempt)
+            self.forbid_approval(attempt)
         return self.cancel(attempt)
 
-    def want_gone(self, attempt: Attempt) -> None:
+    def forbid_approval(self, attempt: Attempt) -> None:
         """From now on the payment is not approved any more: VTEX cancels all of it."""
         attempt.payment = replace(attempt.payment, is_cancel_asked=True)
 

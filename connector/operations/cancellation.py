@@ -1,4 +1,4 @@
-"""End what stands at a company: look, decide, send once, confirm."""
+"""Cancel a payment at the company, for whichever request: look, decide, send once, confirm."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,18 +23,25 @@ from connector.domain.payment import (
     Standing,
     WriteResult,
 )
-from connector.domain.write import Write, WriteState
-from connector.operations import job
-from connector.operations.cancellation_value import CancellationValueJob
-from connector.operations.job import CANCEL_BY_REFUND, MOST_WRITES
-from connector.operations.parts import gone
+from connector.domain.write import (
+    CANCEL,
+    CANCEL_BY_REFUND,
+    CANCELLATION_WRITES,
+    REFUND,
+    RELEASE,
+    STATE_AFTER,
+    WriteState,
+)
+from connector.operations import writes
+from connector.operations.cancellation_value import CancellationValueJob, gone
+from connector.operations.job import MOST_WRITES, TAKEN
 
-# The write that ends a payment in a standing, where the provider can.
+# The write that cancels a payment in a standing, where the provider can.
 _WRITES = {
-    Standing.UNPAID: job.CANCEL,
-    Standing.PAYING: job.CANCEL,
-    Standing.HELD: job.RELEASE,
-    Standing.UNSEEN: job.RELEASE,
+    Standing.UNPAID: CANCEL,
+    Standing.PAYING: CANCEL,
+    Standing.HELD: RELEASE,
+    Standing.UNSEEN: RELEASE,
 }
 
 # Standings in which VTEX's cancel asks for what only a person can do, and why.
@@ -44,51 +51,54 @@ _MANUAL: Mapping[Standing, str] = {
     Standing.UNPAID: "the provider cannot cancel an unpaid payment; it expires by itself",
 }
 _UNSUPPORTED = "the provider cannot cancel a payment in this state"
-_REFUNDED = PaymentStatus.REFUNDED
 # Statuses that a payment has only after the company showed it.
-_SEEN = {PaymentStatus.APPROVED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
+_SHOWN = {PaymentStatus.APPROVED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
 
 
 @dataclass(frozen=True, kw_only=True)
 class CancellingJob(CancellationValueJob):
-    """Ends a payment for a request."""
+    """A request that may have to cancel the payment at the company."""
 
     def cancel(self, attempt: Attempt) -> Outcome:
-        """Do what is still to be done, with at most one write."""
-        look = self.look(attempt, attempt.open_write(*job.CANCELLATION_WRITES))
+        """Cancel what still stands there, with one write at most."""
+        look = self.look(attempt, attempt.open_write(*CANCELLATION_WRITES))
         return self._without_a_write(look, attempt) or self._write(look, attempt)
 
     def cancelled(self, attempt: Attempt, cancellation_id: str | None = None) -> Outcome:
-        """Record that nothing of the payment is left; the first id told of it stays."""
-        payment = attempt.payment
-        own = own_cancellation_id(self.merchant.id, payment.key.payment_id)
-        told = payment.cancellation_id or cancellation_id or own
-        # Money that went back because VTEX asked for a refund was not cancelled.
-        is_refunded = any(write.action == job.REFUND for write in attempt.writes)
-        is_settled = payment.status is PaymentStatus.SETTLED
-        status = _REFUNDED if is_refunded and is_settled else PaymentStatus.CANCELLED
+        """Record that nothing of the payment is left. The first id of a cancellation stays."""
+        payment, status = attempt.payment, _final_status(attempt)
         if status in TRANSITIONS[payment.status]:
-            if payment.status in _SEEN and status is PaymentStatus.CANCELLED:
-                # What the company said of the authorization is no reason of a denial.
+            if payment.status in _SHOWN and status is PaymentStatus.CANCELLED:
+                # The company's words about the authorization are no reason of a denial.
                 payment = replace(payment, code=None, message=None)
-            payment = payment.moved(status)
-        attempt.payment = replace(payment, cancellation_id=told)
-        return _done(told)
+            attempt.payment = payment.moved(status)
+        return self._done(attempt, cancellation_id)
+
+    def _done(self, attempt: Attempt, cancellation_id: str | None = None) -> Outcome:
+        payment = attempt.payment
+        final_id = payment.cancellation_id or cancellation_id or self._own_id(attempt)
+        attempt.payment = replace(payment, cancellation_id=final_id)
+        return _done(final_id)
+
+    def _own_id(self, attempt: Attempt) -> str:
+        return own_cancellation_id(self.merchant.id, attempt.payment.key.payment_id)
 
     def _without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
-        """Decide what needs no write, or what no write could do."""
-        standing = look.standing
-        if standing is Standing.UNDONE:
+        """Decide what needs no write, and what no write can do."""
+        if look.standing is Standing.UNDONE:
             return self.cancelled(attempt, look.cancellation_id)
-        if standing is Standing.ABSENT:
+        if look.standing is Standing.ABSENT:
             return self._absent(attempt)
         self.learn_unit(look, attempt)
-        if not self.is_whole(self.request.value, look, attempt) and (
-            part := self._part(look, attempt)
-        ):
-            _unask(attempt)
+        if part := self._part(look, attempt):
+            _allow_approval(attempt)
             return part
-        self.want_gone(attempt)
+        self.forbid_approval(attempt)
+        return self._whole(look, attempt)
+
+    def _whole(self, look: Look, attempt: Attempt) -> Outcome | None:
+        """Answer a cancellation of all; None where one write cancels it."""
+        standing = look.standing
         if standing is Standing.STUCK:
             return _manual(f"the provider says {look.provider_status}")
         if standing is Standing.WORKING or standing in self._passing:
@@ -96,29 +106,24 @@ class CancellingJob(CancellationValueJob):
         return None if self._action(standing) else _left_to_a_person(standing, attempt)
 
     def _part(self, look: Look, attempt: Attempt) -> Outcome | None:
-        """Answer a cancellation of a part; None where the parts asked for make up the whole.
+        """Answer a cancellation of a part; None for a whole, and for parts that make it up.
 
         No company cancels a part. But what a settlement in part released is not held any more,
         and what a person returned is not taken.
         """
+        if self.is_whole(self.request.value, look, attempt):
+            return None
         values = attempt.values(Operation.CANCEL).values()
-        parts = (one for one in values if not self.is_whole(one, look, attempt))
+        parts = (value for value in values if not self.is_whole(value, look, attempt))
         total = sum(parts, Decimal())
         if self.is_whole(total, look, attempt):
             return None
         left = gone(look, attempt)
         if left and is_within(total, left, self.unit):
-            return self._released(attempt)
+            return self._done(attempt)
         return _manual("only the whole payment can be cancelled")
 
-    def _released(self, attempt: Attempt) -> Outcome:
-        payment = attempt.payment
-        own = own_cancellation_id(self.merchant.id, payment.key.payment_id)
-        told = payment.cancellation_id or own
-        attempt.payment = replace(payment, cancellation_id=told)
-        return _done(told)
-
-    def want_gone(self, attempt: Attempt) -> None:
+    def forbid_approval(self, attempt: Attempt) -> None:
         """Let VTEX's cancellation stop an approval; the other operations ask for no such thing."""
 
     @property
@@ -126,14 +131,15 @@ class CancellingJob(CancellationValueJob):
         return self.provider.passing - self.provider.cancellable
 
     def _action(self, standing: Standing) -> str | None:
-        """Name the write that ends a payment in this standing, if there is one."""
+        """Name the write that cancels a payment in this standing, if there is one."""
         if standing in self.provider.cancellable:
             return _WRITES[standing]
         may_refund = self.merchant.captured is CapturedPolicy.REFUND and self.provider.can_refund
         return CANCEL_BY_REFUND if standing is Standing.CAPTURED and may_refund else None
 
     def _absent(self, attempt: Attempt) -> Outcome:
-        if self._was_there(attempt):
+        """Answer for a payment that the company says it does not have."""
+        if attempt.payment.status in _SHOWN or writes.show_the_payment(attempt):
             # The company contradicts itself, or has not answered our create yet.
             raise OutcomeUnknown(reason=Rule.WAS_THERE)
         if attempt.payment.key.is_proof:
@@ -141,90 +147,63 @@ class CancellingJob(CancellationValueJob):
         if not self.provider.absent_is_proof:
             return _manual("the provider cannot look this payment up")
         if self.request.sandbox and not self.merchant.sandbox and not attempt.payment.is_created:
-            # That it is not in the sandbox, where this request alone looked, says nothing of
-            # the real one.
-            _unask(attempt)
-            return _done(own_cancellation_id(self.merchant.id, attempt.payment.key.payment_id))
+            # Only this request looked into the sandbox. The payment may be in the real place.
+            _allow_approval(attempt)
+            return _done(self._own_id(attempt))
         return self.cancelled(attempt)
-
-    def _was_there(self, attempt: Attempt) -> bool:
-        """Whether the company must know the payment, or may yet.
-
-        What was written for a payment, but for its creation, a look had shown before. A create
-        whose answer was lost has surely ended after a lease; nobody has the page to pay on.
-        """
-        return attempt.payment.status in _SEEN or any(
-            write.action != job.CREATE
-            or write.state is WriteState.DONE
-            or (write.state is WriteState.OPEN and write.age < self.lease_seconds)
-            for write in attempt.writes
-        )
 
     def _write(self, look: Look, attempt: Attempt) -> Outcome:
         action = self._action(look.standing) or ""
-        write = attempt.open_write(action)
-        has_failed = write is not None and look.failures > write.failures_before
-        if has_failed + attempt.ended(action, Effect.FAILED) >= MOST_WRITES:
+        is_new = writes.has_failed(attempt.open_write(action), look)
+        failures = is_new + writes.earlier_ends(attempt, action, WriteState.FAILED)
+        if failures >= MOST_WRITES:
             return _manual(f"the provider failed to {action} it {MOST_WRITES} times")
-        if action == CANCEL_BY_REFUND:
-            self._rule_out_a_refund(attempt)
-        is_persons = attempt.payment.is_manual or (attempt.lease.is_listed and not attempt.is_asked)
-        if action == CANCEL_BY_REFUND and is_persons:
-            # A person was told to return the money; only a hold is released beside them.
-            return _left_to_a_person(Standing.CAPTURED, attempt)
-        if (
-            action == CANCEL_BY_REFUND
-            and not attempt.is_asked
-            and attempt.payment.settled is not None
-        ):
-            return _manual("VTEX settled the payment since")
-        if write and action == CANCEL_BY_REFUND and not has_failed:
-            self._refuse_an_early_repeat(write)
+        if action == CANCEL_BY_REFUND and (manual := self._without_a_refund(look, attempt)):
+            return manual
         if not attempt.deadline.allows_a_write():
             raise OutOfTime
         attempt.payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
-        reference = attempt.start_write(action, look.failures, is_new=has_failed)
+        reference = attempt.start_write(action, look.failures, is_new=is_new)
         verb = self.provider.refund if action == CANCEL_BY_REFUND else self.provider.cancel
         sent = self.send(attempt, verb, self.call(attempt, reference, look))
         return self._confirmed(action, look, attempt, sent)
 
+    def _without_a_refund(self, look: Look, attempt: Attempt) -> Outcome | None:
+        """Leave it to a person where a refund could return the money twice, None where it cannot.
+
+        Raises OutcomeUnknown while an earlier refund may still return it.
+        """
+        self._rule_out_a_refund(attempt)
+        if attempt.payment.is_manual or (attempt.lease.is_listed and not attempt.is_asked):
+            # A person was told to return the money; only a hold is released beside them.
+            return _left_to_a_person(Standing.CAPTURED, attempt)
+        if not attempt.is_asked and attempt.payment.settled is not None:
+            return _manual("VTEX settled the payment since")
+        self._refuse_an_early_repeat(look, attempt)
+        return None
+
     def _rule_out_a_refund(self, attempt: Attempt) -> None:
         """Make sure that no refund VTEX asked for is still to return the money."""
-        write = attempt.open_write(job.REFUND)
-        if write is None:
+        if write := attempt.open_write(REFUND):
+            writes.rule_out_a_refund(write, self.look(attempt, write), attempt)
+
+    def _refuse_an_early_repeat(self, look: Look, attempt: Attempt) -> None:
+        """Raises OutcomeUnknown while a repeat of an open refund could be a second refund."""
+        write = attempt.open_write(CANCEL_BY_REFUND)
+        if write is None or writes.has_failed(write, look):
             return
-        its_fate = job.fate(write, self.look(attempt, write))
-        if its_fate is Effect.FAILED:
-            attempt.close(write, WriteState.FAILED)
-        elif (
-            its_fate is None and write.state is WriteState.OPEN and write.age >= self.lease_seconds
-        ):
-            attempt.close(write, WriteState.LOST)
-        else:
+        is_idempotent = self.provider.refund_is_idempotent
+        if not writes.may_be_repeated(write, attempt, is_idempotent=is_idempotent):
             raise OutcomeUnknown(reason=Rule.REFUND_MAY_COME)
-
-    def _refuse_an_early_repeat(self, write: Write) -> None:
-        """Wait until an unanswered refund has surely ended, where a repeat is a second refund.
-
-        As long as a lease: the connection it was sent on is closed by then. What the company
-        accepted is only looked at.
-        """
-        has_ended = write.state is WriteState.OPEN and write.age >= self.lease_seconds
-        if not self.provider.refund_is_idempotent and not has_ended:
-            raise OutcomeUnknown(reason=Rule.REFUND_MAY_COME)
-
-    def _is_all_refused(self, action: str, attempt: Attempt) -> bool:
-        """Whether a refusal ends the write: of a repeated refund the first may still run."""
-        return attempt.is_new or action != CANCEL_BY_REFUND or self.provider.refund_is_idempotent
 
     def _confirmed(self, action: str, before: Look, attempt: Attempt, sent: WriteResult) -> Outcome:
         """Say what came of a write; look again unless the company called it done."""
-        open_write = attempt.open_write(action)
-        if sent.effect is not Effect.REFUSED or self._is_all_refused(action, attempt):
+        write = attempt.open_write(action)
+        if sent.effect is not Effect.REFUSED or self._is_ended_by_a_refusal(action, attempt):
             attempt.end_write(sent.effect)
         if sent.effect is Effect.DONE:
             return self.cancelled(attempt, sent.id)
-        after = self.watch(attempt, sent, lambda look: self._may_end(look, before), open_write)
+        after = self.watch(attempt, sent, lambda look: self._may_end(look, before), write)
         if after.standing is Standing.UNDONE:
             attempt.end_write(Effect.DONE)
             return self.cancelled(attempt, after.cancellation_id)
@@ -232,29 +211,45 @@ class CancellingJob(CancellationValueJob):
             return self._unknown(after, attempt, sent)
         if sent.effect is Effect.ACCEPTED or after.standing is not before.standing:
             return self._without_a_write(after, attempt) or _pending(after)
-        times = 1 + attempt.ended(action, sent.effect)
-        if after.standing is Standing.UNSEEN or times >= MOST_WRITES:
-            return _manual("the provider refused it")
-        raise ProviderRefused(evidence=sent.provider_status)
+        return _not_cancelled(action, after, attempt, sent)
+
+    def _is_ended_by_a_refusal(self, action: str, attempt: Attempt) -> bool:
+        """Whether a refusal ends the write: of a repeated refund the first may still run."""
+        return attempt.is_new or action != CANCEL_BY_REFUND or self.provider.refund_is_idempotent
 
     def _may_end(self, look: Look, before: Look) -> bool:
-        """Whether what stood before may still be seen to end by the write that was sent."""
+        """Whether a look shows the payment as before, and a later look may show its end."""
         waiting = {before.standing, Standing.WORKING, Standing.PAYING, *self.provider.cancellable}
         is_seen = look.standing is not Standing.UNSEEN
         return is_seen and look.standing in waiting and look.failures == before.failures
 
     def _unknown(self, after: Look, attempt: Attempt, sent: WriteResult) -> Outcome:
-        """Say what the next request would: only that it may send again."""
+        """Give the answer of the next request, unless that would send again."""
         outcome = self._without_a_write(after, attempt)
         if outcome is None:
             raise sent.lost or OutcomeUnknown
         return outcome
 
 
-def _unask(attempt: Attempt) -> None:
-    """The payment as a whole is not to go: it may still be approved."""
+def _final_status(attempt: Attempt) -> PaymentStatus:
+    """Money that went back because VTEX asked for a refund was not cancelled."""
+    is_settled = attempt.payment.status is PaymentStatus.SETTLED
+    is_refunded = is_settled and writes.of_kind(attempt, REFUND)
+    return PaymentStatus.REFUNDED if is_refunded else PaymentStatus.CANCELLED
+
+
+def _allow_approval(attempt: Attempt) -> None:
+    """The payment may still be approved, unless an earlier request cancelled all of it."""
     was_asked = attempt.lease.payment.is_cancel_asked
     attempt.payment = replace(attempt.payment, is_cancel_asked=was_asked)
+
+
+def _not_cancelled(action: str, after: Look, attempt: Attempt, sent: WriteResult) -> Outcome:
+    """Say that the company would not, or failed; after several times a person must act."""
+    times = 1 + writes.earlier_ends(attempt, action, STATE_AFTER[sent.effect])
+    if after.standing is Standing.UNSEEN or times >= MOST_WRITES:
+        return _manual("the provider refused it")
+    raise ProviderRefused(evidence=sent.provider_status)
 
 
 def _done(cancellation_id: str) -> Outcome:
@@ -262,7 +257,7 @@ def _done(cancellation_id: str) -> Outcome:
 
 
 def _left_to_a_person(standing: Standing, attempt: Attempt) -> Outcome:
-    if standing in job.TAKEN:
+    if standing in TAKEN:
         attempt.payment = replace(attempt.payment, is_manual=True)
     return _manual(_MANUAL.get(standing, _UNSUPPORTED))
 

@@ -8,7 +8,8 @@ from connector.attempt import Attempt
 from connector.domain.merchant import Merchant
 from connector.domain.money import ValueUnit, is_all, narrowed, only_unit
 from connector.domain.payment import Look
-from connector.operations.job import Job
+from connector.operations import writes
+from connector.operations.job import TAKEN, Job
 
 # Remembers a unit in which VTEX wrote the value of a payment's cancellation.
 SeeUnit = Callable[[Merchant, ValueUnit, str], object]
@@ -51,3 +52,15 @@ class CancellationValueJob(Job):
             return
         for unit in self._units(max(amounts)) - self.merchant.units_seen:
             self.see_unit(self.merchant, unit, self.request.payment.payment_id)
+
+
+def gone(look: Look, attempt: Attempt) -> Decimal:
+    """Return what of a taken payment is neither held nor taken any more.
+
+    A settlement in part released it, or a person returned it.
+    """
+    amounts = [one for one in (attempt.payment.amount, look.amount) if one is not None]
+    taken = attempt.payment.settled if look.captured is None else look.captured
+    if look.standing not in TAKEN or taken is None or not amounts:
+        return Decimal()
+    return max(amounts) - taken + writes.refunded_by_a_person(look, attempt)

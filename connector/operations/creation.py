@@ -26,10 +26,11 @@ from connector.domain.payment import (
     Standing,
     WriteResult,
 )
-from connector.domain.write import Write, WriteState
+from connector.domain.write import CREATE, WriteState
+from connector.operations import writes
 from connector.operations.acceptance import check_order
 from connector.operations.cancellation import CancellingJob
-from connector.operations.job import CREATE, take_verdict
+from connector.operations.job import take_verdict
 
 log = logging.getLogger(__name__)
 
@@ -84,10 +85,8 @@ class CreateJob(CancellingJob):
         return replace(_waiting(None), reason=error.why)
 
     def _is_there(self, attempt: Attempt) -> bool:
-        created = [write.state for write in attempt.writes if write.action == CREATE]
-        return WriteState.DONE in created or (
-            self.provider.is_adopting and attempt.payment.is_created
-        )
+        is_adopted = self.provider.is_adopting and attempt.payment.is_created
+        return is_adopted or writes.has_created(attempt)
 
     def _tombstone(self, attempt: Attempt) -> Outcome:
         """A payment that was ended before it was created is recorded as it was asked for."""
@@ -114,11 +113,14 @@ class CreateJob(CancellingJob):
 
     def work(self, attempt: Attempt) -> Outcome:
         self._record(attempt)
-        if self.provider.is_adopting or _last(attempt):
+        if self.provider.is_adopting or writes.latest_create(attempt):
             return self._look_again(attempt)
+        return self._create_unless_cancelled(attempt)
+
+    def _create_unless_cancelled(self, attempt: Attempt, *, is_new: bool = False) -> Outcome:
         if attempt.payment.is_cancel_asked:
             return self._denied(attempt, "VTEX cancelled the payment before it was created")
-        return self._create(attempt)
+        return self._create(attempt, is_new=is_new)
 
     def _look_again(self, attempt: Attempt) -> Outcome:
         """Ask the company, which has the payment or may have it."""
@@ -135,7 +137,7 @@ class CreateJob(CancellingJob):
             # The create stays open, so that its repeat has the same reference.
             return self._create(attempt, is_watched=False)
         if write:
-            attempt.close(write, WriteState.DONE)
+            attempt.move(write, WriteState.DONE)
         if take_verdict(attempt, look):
             return status_outcome(attempt.payment)
         # Nobody can pay a payment whose page's address was lost with the company's answer.
@@ -148,15 +150,12 @@ class CreateJob(CancellingJob):
 
     def _absent_again(self, attempt: Attempt) -> Outcome:
         """Create it after all, unless a create of ours may still arrive there."""
-        write = _last(attempt)
-        if write is None or write.state is WriteState.DONE:
+        write, is_idempotent = writes.latest_create(attempt), self.provider.create_is_idempotent
+        if write is None or not write.is_open:
             return _waiting(None)
-        is_over = write.age >= self.lease_seconds or self.provider.create_is_idempotent
-        if write.state is WriteState.OPEN and not is_over:
+        if not writes.may_be_repeated(write, attempt, is_idempotent=is_idempotent):
             raise OutcomeUnknown(reason=Rule.CREATE_MAY_ARRIVE)
-        if attempt.payment.is_cancel_asked:
-            return self._denied(attempt, "VTEX cancelled the payment before it was created")
-        return self._create(attempt, is_new=not self.provider.create_is_idempotent)
+        return self._create_unless_cancelled(attempt, is_new=not is_idempotent)
 
     def _cancel_unpayable(self, attempt: Attempt) -> Outcome:
         """End a payment that nobody can pay; where that cannot be done it stays undecided."""
@@ -222,13 +221,6 @@ class CreateJob(CancellingJob):
         payment = attempt.payment.moved(PaymentStatus.DENIED)
         attempt.payment = replace(payment, code=ProviderRefused.code, message=message)
         return status_outcome(attempt.payment)
-
-
-def _last(attempt: Attempt) -> Write | None:
-    """Return the latest create that may have reached the company."""
-    reached = [write for write in attempt.writes if write.action == CREATE]
-    maybe = [write for write in reached if write.state in {WriteState.OPEN, WriteState.DONE}]
-    return maybe[-1] if maybe else None
 
 
 def status_outcome(payment: Payment) -> Outcome:

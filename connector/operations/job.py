@@ -33,17 +33,6 @@ from connector.domain.write import Write
 from connector.operations.call_steps import failed_call_noted, note_answer
 from connector.provider import UNSEEN, Call, Provider
 
-# The writes of a payment's life, as they are recorded. Each has its own reference: a company
-# could take another write under the same one for a repeat. A refund VTEX asked for is not the
-# one by which a cancellation returns what was captured.
-CREATE = "create"
-SETTLE = "settle"
-CANCEL = "cancel"
-RELEASE = "release"
-CANCEL_BY_REFUND = "refund"
-REFUND = "asked-refund"
-CANCELLATION_WRITES = (CANCEL, RELEASE, CANCEL_BY_REFUND)
-
 # How often an operation that ends in failure is sent for one payment; then a person must act.
 # What the company refuses outright is sent again by every repeat, but from then on as a manual
 # answer, so that the merchant is told.
@@ -67,7 +56,6 @@ class Job(ABC):
     providers: Mapping[str, Provider]
     merchant: Merchant
     request: Request
-    lease_seconds: float
     render: Callable[[Any, Outcome], Reply] = lambda *_: Reply(200, b"")
 
     @property
@@ -321,18 +309,3 @@ def has_another_amount(payment: Payment, look: Look) -> bool:
 
 # Standings in which money was taken.
 TAKEN = frozenset({Standing.CAPTURED, Standing.PARTLY_REFUNDED})
-
-
-def fate(write: Write, look: Look) -> Effect | None:
-    """Say what became of a refund by what a later look shows, None when there is no trace."""
-    if look.write_effect is not None:
-        return look.write_effect
-    if look.refunded is not None:
-        due = (write.refunded_before or Decimal()) + (write.amount or Decimal())
-        if look.refunded >= due:
-            return Effect.DONE
-    elif look.standing is Standing.UNDONE:
-        return Effect.DONE
-    if look.standing is Standing.WORKING:
-        return Effect.ACCEPTED
-    return Effect.FAILED if look.failures > write.failures_before else None

@@ -45,5 +45,4 @@ class Operations:
             providers=self.providers,
             merchant=merchant,
             request=request,
-            lease_seconds=self.runner.lease_seconds,
         )

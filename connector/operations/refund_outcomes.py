@@ -1,41 +1,10 @@
-"""What is known of a payment's refunds, and what VTEX, or a person, is told of one."""
-
-from decimal import Decimal
+"""What VTEX, or a person, is told of a refund."""
 
 from connector.attempt import Attempt
 from connector.domain.operation import REFUND_MANUALLY, REFUNDED_LATE, Outcome, State
-from connector.domain.payment import Effect, Look
-from connector.domain.write import Write, WriteState
-from connector.operations.job import REFUND, fate
-
-
-def fate_of(write: Write | None, look: Look) -> Effect | None:
-    return fate(write, look) if write else None
-
-
-def is_own(write: Write, attempt: Attempt) -> bool:
-    return write.claim_id == attempt.lease.claim_id
-
-
-def own(attempt: Attempt, state: WriteState) -> list[Write]:
-    """Return this request's own refunds that ended so."""
-    refunds = [write for write in attempt.writes if write.action == REFUND]
-    return [write for write in refunds if write.state is state and is_own(write, attempt)]
-
-
-def failures(attempt: Attempt) -> int:
-    return len(own(attempt, WriteState.FAILED)) + len(own(attempt, WriteState.REFUSED))
-
-
-def ours(attempt: Attempt) -> Decimal:
-    """Add up what VTEX's requests returned."""
-    done = [one for one in attempt.writes if one.action == REFUND and one.state is WriteState.DONE]
-    return sum((one.amount or Decimal() for one in done), Decimal())
-
-
-def returned(look: Look, attempt: Attempt) -> Decimal:
-    """Return what was given back by now, by us or by a person at the company."""
-    return max(ours(attempt), look.refunded or Decimal())
+from connector.domain.payment import Look
+from connector.domain.write import REFUND, WriteState
+from connector.operations import writes
 
 
 def manual(reason: str) -> Outcome:
@@ -57,7 +26,7 @@ def done(attempt: Attempt, refund_id: str, task: str) -> Outcome:
     VTEX that does not wait was told that it failed, or nothing: a person must know. Where a
     person has a task the answer is kept for VTEX's repeat, which then leaves the row alone.
     """
-    value, is_asked = own(attempt, WriteState.DONE)[-1].amount, attempt.is_asked
+    value, is_asked = writes.own_refunds(attempt, WriteState.DONE)[-1].amount, attempt.is_asked
     said = "Refunded" if is_asked else "VTEX was told that this refund failed; it is done"
     return Outcome(
         State.DONE,
@@ -77,8 +46,8 @@ def not_done(attempt: Attempt) -> Outcome:
     again.
     """
     if write := attempt.open_write(REFUND):
-        attempt.close(write, WriteState.LOST)
-    if own(attempt, WriteState.LOST):
+        attempt.move(write, WriteState.LOST)
+    if writes.own_refunds(attempt, WriteState.LOST):
         message = "The provider shows no trace of this refund. Look there before it is made by hand"
         return Outcome(State.UNKNOWN, "not-refunded", message, is_listed=True)
     message = (

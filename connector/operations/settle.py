@@ -26,8 +26,9 @@ from connector.domain.payment import (
     Standing,
     WriteResult,
 )
-from connector.domain.write import WriteState
-from connector.operations.job import SETTLE, TAKEN, Job, take_verdict
+from connector.domain.write import SETTLE, WriteState
+from connector.operations import writes
+from connector.operations.job import TAKEN, Job, take_verdict
 
 _OVER = {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
 # What a person is told.
@@ -90,10 +91,9 @@ class SettleJob(Job):
             raise OutOfTime
         attempt.payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
         write = attempt.open_write(SETTLE)
-        # What was asked for before with another amount certainly did not happen: it is held.
-        is_new = write is not None and (
-            look.failures > write.failures_before or write.amount != amount
-        )
+        # A settlement of another amount that was sent before certainly did not happen: all is held.
+        is_another = write is not None and write.amount != amount
+        is_new = is_another or writes.has_failed(write, look)
         reference = attempt.start_write(SETTLE, look.failures, is_new=is_new, amount=amount)
         call = self.call(attempt, reference, look, amount)
         sent = self.send(attempt, self.provider.settle, call)
@@ -131,7 +131,7 @@ class SettleJob(Job):
         """Record what the company shows as taken, else what was asked of it."""
         write = attempt.open_write(SETTLE)
         if write:
-            attempt.close(write, WriteState.DONE)
+            attempt.move(write, WriteState.DONE)
         asked = write.amount if write else None
         return self._settled(attempt, look.captured, asked, look.amount)
 

@@ -289,6 +289,7 @@ def _lease(connection: Connection, request: Request, seconds: float) -> Lease:
     return Lease(
         claim_id=request.claim_id,
         token=token,
+        seconds=seconds,
         merchant_id=request.merchant_id,
         payment=payment_from(request.payment.payment_id, row[:-1]),
         writes=tuple(map(send_from, sends)),

@@ -194,17 +194,6 @@ def test_the_refunds_of_two_requests_have_different_references(store: Store) -> 
     assert [attempt.lease.claim_id for attempt in attempts] == [send.claim_id for send in found]
 
 
-def test_only_the_earlier_ends_of_a_kind_are_counted(store: Store) -> None:
-    for effect in (Effect.FAILED, Effect.REFUSED, Effect.FAILED):
-        attempt = begin(store, CANCEL)
-        attempt.start_write("release", 0)
-        attempt.end_write(effect)
-        end(store, attempt)
-    attempt = begin(store, CANCEL)
-    counted = [attempt.ended("release", effect) for effect in (Effect.FAILED, Effect.REFUSED)]
-    assert ([2, 1], 0) == (counted, attempt.ended("cancel", Effect.FAILED))
-
-
 def test_the_latest_open_write_of_the_kinds_is_found(store: Store) -> None:
     attempt = begin(store, CANCEL)
     for action in ("cancel", "release", "refund"):

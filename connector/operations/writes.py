@@ -1,0 +1,224 @@
+"""What became of the writes that were sent for a payment.
+
+Create, cancel, settle and refund ask here. None of them decides about an earlier write itself.
+"""
+
+from decimal import Decimal
+
+from connector.attempt import Attempt
+from connector.domain.errors import OutcomeUnknown, PaymentBusy, Rule
+from connector.domain.payment import Effect, Look, Standing
+from connector.domain.write import (
+    CANCEL_BY_REFUND,
+    CANCELLATION_WRITES,
+    CREATE,
+    REFUND,
+    STATE_AFTER,
+    Write,
+    WriteState,
+)
+
+# Nothing more is known of these writes than before a look.
+_STILL_OPEN = {WriteState.OPEN, WriteState.ACCEPTED}
+_ENDED_WITHOUT_EFFECT = (WriteState.FAILED, WriteState.REFUSED)
+
+
+# What a look shows of one write.
+
+
+def effect_of(write: Write | None, look: Look) -> Effect | None:
+    """Return what a later look shows of a refund, None when it shows no trace of it."""
+    if write is None or look.write_effect is not None:
+        return look.write_effect if write else None
+    if _has_returned(write, look):
+        return Effect.DONE
+    if look.standing is Standing.WORKING:
+        return Effect.ACCEPTED
+    return Effect.FAILED if has_failed(write, look) else None
+
+
+def _has_returned(write: Write, look: Look) -> bool:
+    """Whether the total that is refunded grew by the amount of the write."""
+    if look.refunded is None:
+        return look.standing is Standing.UNDONE
+    return look.refunded >= (write.refunded_before or Decimal()) + (write.amount or Decimal())
+
+
+def has_failed(write: Write | None, look: Look) -> bool:
+    """Whether the company shows a failed end that it did not show before the write was sent."""
+    return write is not None and look.failures > write.failures_before
+
+
+# What time tells of a write.
+
+
+def has_surely_ended(write: Write, attempt: Attempt) -> bool:
+    """Whether a write that was never answered cannot take effect any more.
+
+    After a lease the connection that it was sent on is closed. A write that the company accepted
+    has no such limit.
+    """
+    return write.state is WriteState.OPEN and write.age >= attempt.lease.seconds
+
+
+def may_be_repeated(write: Write, attempt: Attempt, *, is_idempotent: bool) -> bool:
+    """Whether a repeat under the same reference cannot be a second effect."""
+    return is_idempotent or has_surely_ended(write, attempt)
+
+
+def give_up(write: Write, attempt: Attempt, rule: Rule = Rule.REFUND_MAY_COME) -> None:
+    """Take a write for lost. Raises OutcomeUnknown while it may still take effect."""
+    if not has_surely_ended(write, attempt):
+        raise OutcomeUnknown(reason=rule)
+    attempt.move(write, WriteState.LOST)
+
+
+# Which writes there are.
+
+
+def is_own(write: Write, attempt: Attempt) -> bool:
+    """Whether the write was for this request."""
+    return write.claim_id == attempt.lease.claim_id
+
+
+def of_kind(attempt: Attempt, action: str, *states: WriteState) -> list[Write]:
+    """Return the payment's writes of a kind that are in one of these states, or in any."""
+    kept = states or tuple(WriteState)
+    return [write for write in attempt.writes if write.action == action and write.state in kept]
+
+
+def own_refunds(attempt: Attempt, *states: WriteState) -> list[Write]:
+    """Return the refunds of this request that are in one of these states."""
+    return [write for write in of_kind(attempt, REFUND, *states) if is_own(write, attempt)]
+
+
+def is_refunded(attempt: Attempt) -> bool:
+    """Whether the refund that this request asks for is done."""
+    return bool(own_refunds(attempt, WriteState.DONE))
+
+
+def refund_failures(attempt: Attempt) -> int:
+    """Count the refunds of this request that ended without effect."""
+    return len(own_refunds(attempt, *_ENDED_WITHOUT_EFFECT))
+
+
+def earlier_ends(attempt: Attempt, action: str, state: WriteState) -> int:
+    """Count the writes of a kind that ended so before this turn."""
+    return sum(write.action == action and write.state is state for write in attempt.lease.writes)
+
+
+def latest_create(attempt: Attempt) -> Write | None:
+    """Return the latest create that reached the company, or may have."""
+    creates = of_kind(attempt, CREATE, WriteState.OPEN, WriteState.DONE)
+    return creates[-1] if creates else None
+
+
+def has_created(attempt: Attempt) -> bool:
+    """Whether the company has created the payment for us."""
+    return bool(of_kind(attempt, CREATE, WriteState.DONE))
+
+
+def show_the_payment(attempt: Attempt) -> bool:
+    """Whether our writes say that the company has the payment, or may have it soon.
+
+    A look came before each write but a create, and showed the payment. Of a create that has
+    surely ended without an answer nobody has the page to pay on.
+    """
+    return any(
+        write.action != CREATE
+        or write.state is WriteState.DONE
+        or (write.state is WriteState.OPEN and not has_surely_ended(write, attempt))
+        for write in attempt.writes
+    )
+
+
+# The amounts that went back to the buyer.
+
+
+def refunded_by_vtex(attempt: Attempt) -> Decimal:
+    """Add up the refunds that VTEX asked for and that are done."""
+    done = of_kind(attempt, REFUND, WriteState.DONE)
+    return sum((write.amount or Decimal() for write in done), Decimal())
+
+
+def refunded(look: Look, attempt: Attempt) -> Decimal:
+    """Return what went back by now, by us or by a person at the company."""
+    return max(refunded_by_vtex(attempt), look.refunded or Decimal())
+
+
+def refunded_beyond_vtex(look: Look, attempt: Attempt) -> Decimal:
+    """Return what the company shows as returned beyond the refunds that are done."""
+    is_all = look.refunded is None and look.standing is Standing.UNDONE
+    shown = attempt.payment.settled if is_all else look.refunded
+    return (shown or Decimal()) - refunded_by_vtex(attempt)
+
+
+def refunded_by_a_person(look: Look, attempt: Attempt) -> Decimal:
+    """Return what a person gave back. While a refund of ours may be it, that is nothing."""
+    may_be_ours = any(write.may_take_effect for write in of_kind(attempt, REFUND))
+    if look.refunded is None or may_be_ours:
+        return Decimal()
+    return max(refunded_beyond_vtex(look, attempt), Decimal())
+
+
+# What another write of the payment waits for.
+
+
+def find_out(write: Write, look: Look, attempt: Attempt, *, is_idempotent: bool) -> None:
+    """Record what a look shows of an open refund; no other refund begins before that is known.
+
+    An own refund that may be repeated stays open, so that its repeat has the same reference.
+    Raises OutcomeUnknown while nothing is known; for another request's refund, PaymentBusy.
+    """
+    own, state = is_own(write, attempt), _state_after(write, look, attempt)
+    may_repeat = own and may_be_repeated(write, attempt, is_idempotent=is_idempotent)
+    if state in _STILL_OPEN and not may_repeat:
+        held_back = OutcomeUnknown if own else PaymentBusy
+        raise held_back(reason=Rule.REFUND_MAY_COME)
+    if not own or state in {WriteState.DONE, WriteState.FAILED}:
+        attempt.move(write, state)
+
+
+def rule_out_a_refund(write: Write, look: Look, attempt: Attempt) -> None:
+    """Make sure that a refund which VTEX asked for is not still to return the money.
+
+    Raises OutcomeUnknown when it has, or may.
+    """
+    state = _state_after(write, look, attempt)
+    if state not in {WriteState.FAILED, WriteState.LOST}:
+        raise OutcomeUnknown(reason=Rule.REFUND_MAY_COME)
+    attempt.move(write, state)
+
+
+def rule_out_a_cancellation(attempt: Attempt) -> None:
+    """Make sure that no cancellation is still to return the money: it was taken since.
+
+    A cancellation that returns what was taken is a refund like any other, and may come late.
+    """
+    while write := attempt.open_write(*CANCELLATION_WRITES):
+        if write.action == CANCEL_BY_REFUND:
+            give_up(write, attempt, Rule.CANCELLATION_MAY_COME)
+        else:
+            attempt.move(write, WriteState.LOST)
+
+
+def find_a_lost_refund(look: Look, attempt: Attempt, amount: Decimal) -> None:
+    """Recognise a refund of ours that took effect later than anybody waited for it.
+
+    Where less than its amount was returned beyond what is recorded, a person may have returned
+    it: then nothing is sent, and OutcomeUnknown is raised.
+    """
+    lost = own_refunds(attempt, WriteState.LOST)
+    beyond = refunded_beyond_vtex(look, attempt)
+    if lost and beyond >= amount:
+        attempt.move(lost[-1], WriteState.DONE)
+    elif lost and beyond > 0:
+        raise OutcomeUnknown(reason=Rule.PART_RETURNED)
+
+
+def _state_after(write: Write, look: Look, attempt: Attempt) -> WriteState:
+    """Return the state in which a look leaves an open refund."""
+    effect = effect_of(write, look)
+    if effect is not None:
+        return STATE_AFTER[effect]
+    return WriteState.LOST if has_surely_ended(write, attempt) else write.state
