@@ -5,15 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from connector.storage.columns import Row
 from connector.storage.database import Connection
 
 _RECORD = """
     INSERT INTO admin_events (merchant_id, at, actor, command, changed, settings)
     VALUES (:merchant_id, NOW, :actor, :command, :changed, :settings)"""
 _OF = """
-    SELECT id, at, actor, command, changed, settings IS NOT NULL FROM admin_events
+    SELECT id, at, actor, command, changed, settings IS NOT NULL AS is_undoable
+    FROM admin_events
     WHERE merchant_id = :merchant_id ORDER BY id DESC"""
-# The newest where none is named.
+# The event that is named, else the newest.
 _REPLACED = """
     SELECT id, settings FROM admin_events
     WHERE merchant_id = :merchant_id AND settings IS NOT NULL AND id = coalesce(:event_id, id)
@@ -94,13 +96,18 @@ def replaced_by(
 ) -> tuple[int, str] | None:
     """Return the encrypted settings that an event replaced, or the last one that replaced any."""
     row = connection.one(_REPLACED, merchant_id=merchant_id, event_id=event_id)
-    return None if row is None else (row[0], row[1])
+    return None if row is None else (row["id"], row["settings"])
 
 
-def _event(row: tuple[Any, ...]) -> AdminEvent:
-    event_id, at, actor, command, changed, is_undoable = row
-    read = json.loads(changed)
-    settings = {key: (before, after) for key, (before, after) in read["settings"].items()}
+def _event(row: Row) -> AdminEvent:
+    changed = json.loads(row["changed"])
+    settings = {key: (before, after) for key, (before, after) in changed["settings"].items()}
     return AdminEvent(
-        event_id, float(at), actor, command, settings, read["options"], bool(is_undoable)
+        id=row["id"],
+        at=float(row["at"]),
+        actor=row["actor"],
+        command=row["command"],
+        settings=settings,
+        options=changed["options"],
+        is_undoable=bool(row["is_undoable"]),
     )

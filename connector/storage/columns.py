@@ -1,7 +1,27 @@
-"""What a column holds, and what it means."""
+"""How values are written into columns, and read from columns. None stays None."""
 
 import json
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from typing import Any
+
+# A row of a table, by the names of its columns.
+Row = Mapping[str, Any]
+
+
+def listed(names: Iterable[str], table: str = "") -> str:
+    """Write columns as a list: `a, b`, or `table.a, table.b`."""
+    return ", ".join(f"{table}.{name}" if table else name for name in names)
+
+
+def parameters(names: Iterable[str]) -> str:
+    """Write the parameters of columns as a list: `:a, :b`."""
+    return ", ".join(f":{name}" for name in names)
+
+
+def assignments(names: Iterable[str]) -> str:
+    """Write what an UPDATE sets: `a = :a, b = :b`."""
+    return ", ".join(f"{name} = :{name}" for name in names)
 
 
 def decimal(value: str | None) -> Decimal | None:
@@ -12,14 +32,24 @@ def text(value: Decimal | None) -> str | None:
     return None if value is None else str(value)
 
 
+def flag(value: Any) -> bool | None:
+    """Read a truth value. SQLite has none: it returns 0 or 1."""
+    return None if value is None else bool(value)
+
+
 def escaped(value: str | None) -> str | None:
-    """Write any characters, NUL and lone surrogates too, as ones every database takes."""
+    """Write any characters, NUL and lone surrogates too, as characters every database takes."""
     return None if value is None else json.dumps(value)[1:-1]
 
 
-def plain(value: str | None) -> str | None:
-    """Read what `escaped` wrote; the first version wrote cancellationIds as they came."""
+def unescaped(value: str | None) -> str | None:
+    """Read what `escaped` wrote.
+
+    The first version wrote cancellationIds without escapes. They are read as they are.
+    """
+    if value is None or "\\" not in value:
+        return value
     try:
-        return None if value is None else str(json.loads(f'"{value}"'))
+        return str(json.loads(f'"{value}"'))
     except ValueError:
         return value

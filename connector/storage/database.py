@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connector.domain.errors import ConfigurationError, StorageUnavailable
 from connector.storage import postgres, private_files
+from connector.storage.columns import Row
 from connector.storage.tables import REVISION
 
 # Seconds a statement or a lock may take; an answer to VTEX has 18.
@@ -45,7 +47,8 @@ _LIMITS = {
     "keepalives_count": 2,
 }
 
-Row = tuple[Any, ...]
+# A cursor describes each column of its rows; the first thing it says is the name.
+_COLUMN_NAME = itemgetter(0)
 
 
 class Connection:
@@ -67,14 +70,18 @@ class Connection:
             self._cursor.executemany(self._translated(sql), rows)
 
     def one(self, sql: str, **values: Any) -> Row | None:
-        self._execute(sql, values)
-        rows: list[Row] = self._cursor.fetchall()
+        """Return the first row, by the names of its columns."""
+        rows = self.all(sql, **values)
         return rows[0] if rows else None
 
     def all(self, sql: str, **values: Any) -> list[Row]:
+        """Return every row, by the names of its columns."""
         self._execute(sql, values)
-        rows: list[Row] = self._cursor.fetchall()
-        return rows
+        rows = self._cursor.fetchall()
+        if not rows:
+            return []
+        names = tuple(map(_COLUMN_NAME, self._cursor.description))
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def _execute(self, sql: str, values: dict[str, Any]) -> None:
         self._cursor.execute(self._translated(sql), values)
@@ -178,7 +185,7 @@ class Database:
         except StorageUnavailable:
             return False
         # A newer one may be there while the replicas are replaced one by one.
-        return row is not None and row[0] >= REVISION
+        return row is not None and row["version_num"] >= REVISION
 
     def close(self) -> None:
         self.engine.dispose()

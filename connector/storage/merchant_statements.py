@@ -25,7 +25,8 @@ TOUCH = f"""
     WHERE name = :name
     RETURNING {_COLUMNS}"""  # noqa: S608 - likewise
 # The sum, because two changes at once may get the same revision.
-REVISION = "SELECT coalesce(sum(revision), -1), count(*) FROM merchants"
+REVISION = """
+    SELECT coalesce(sum(revision), -1) AS revision, count(*) AS merchants FROM merchants"""
 
 INSERT_DIGEST = """
     INSERT INTO merchant_tokens (merchant_id, digest, created_at) VALUES (:id, :digest, NOW)"""

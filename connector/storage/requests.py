@@ -11,40 +11,52 @@ from connector.domain.operation import (
     CallbackChange,
     DueRequest,
     Lease,
-    NotificationRequest,
     Operation,
     Outcome,
     Progress,
     Reply,
     Request,
-    Row,
     State,
     StoredReply,
 )
+from connector.domain.operation import Row as ListedRequest
 from connector.domain.operation_rules import RULES
-from connector.domain.payment import Payment, PaymentKey
+from connector.domain.payment import Payment
 from connector.domain.story import MOST_ATTEMPTS, Kind, Step
 from connector.domain.write import Write, WriteState
 from connector.storage import statements as sql
-from connector.storage.columns import decimal, escaped, text
+from connector.storage.columns import Row, decimal
 from connector.storage.database import Connection, Database
-from connector.storage.payments import payment_from, payment_values
-from connector.storage.rows import due_from, row_from, send_from
+from connector.storage.mapping import (
+    company_ids,
+    due_from,
+    listed_from,
+    payment_from,
+    payment_values,
+    progress_from,
+    reply_from,
+    request_values,
+    write_from,
+    write_values,
+)
 from connector.storage.stories import write_steps
 
-# What an event says of a row that a person closed.
+# The message of the step by which a person closes a request.
 CLOSED = "An operator closed it"
 
+# How writes ended, by action and number.
+Closed = Mapping[tuple[str, int], WriteState]
 
-class _Undone(Exception):
-    """Another request holds the lease, or there is nothing to do: nothing is recorded."""
+
+class _NotTaken(Exception):
+    """Another request holds the lease, or there is nothing to do. Nothing is recorded."""
 
 
 class Requests:
     """What is stored of requests and payments. Every method is one transaction at most.
 
-    A transaction locks the payment first and the request after it: in one order everywhere, so
-    that no two wait for each other.
+    A transaction locks the payment first and the request after it. The order is the same
+    everywhere, so that no two transactions wait for each other.
     """
 
     def __init__(self, database: Database) -> None:
@@ -53,106 +65,80 @@ class Requests:
     def stored_reply(self, request: Request) -> StoredReply | None:
         """Return the final reply of a request, if there is one."""
         with self._database.read() as connection:
-            return _kept(connection, request)
+            row = connection.one(sql.FINAL_REPLY, id=request.claim_id)
+        return None if row is None else reply_from(row)
 
     def claim(
         self, request: Request, *, lease_seconds: float, first_look: float
     ) -> Lease | StoredReply | None:
         """Record a request and take the lease on its payment, both or neither.
 
-        Returns the turn, or the final reply when there is one by now, or None when another
-        request holds the lease. `lease` and `first_look` are in seconds.
+        Returns the lease, or the final reply when there is one by now, or None when another
+        request holds the lease. `first_look`, in seconds, is when reconcile may look at it.
         """
-        values = _columns(request)
         try:
             with self._database.write() as connection:
                 lease = _lease(connection, request, lease_seconds)
-                attempt, is_listed, *before = _record(connection, values, first_look)
-                if attempt <= MOST_ATTEMPTS:
-                    asked = Step(Kind.ASKED, attempt, amount=request.value)
+                lease = _begun(lease, _record(connection, request, first_look))
+                if lease.attempt <= MOST_ATTEMPTS:
+                    asked = Step(Kind.ASKED, lease.attempt, amount=request.value)
                     write_steps(connection, lease.claim_id, [asked])
-                return replace(lease, attempt=attempt, is_listed=is_listed, before=tuple(before))
-        except _Undone:
+                return lease
+        except _NotTaken:
             return self.stored_reply(request)
 
+    def claim_due(self, request: Request, *, lease_seconds: float) -> Lease | None:
+        """Take a request that reconcile is to look at, unless another process took it."""
+        try:
+            with self._database.write() as connection:
+                lease = _lease(connection, request, lease_seconds)
+                return _begun(lease, connection.one(sql.TAKE_UP_DUE, id=request.claim_id))
+        except _NotTaken:
+            return None
+
     def record_notification(self, request: Request, provider_status: str = "") -> bool:
-        """Keep a request for reconcile to look at; say whether it is new.
+        """Record a notification for reconcile to look at. Returns whether it is new.
 
         `provider_status` is the status word in the company's message.
         """
         with self._database.write() as connection:
-            is_new = connection.one(sql.REMEMBER, **_columns(request)) is not None
-            if is_new:
-                step = Step(
-                    Kind.NOTIFIED, reported_status=provider_status or None, state=State.WAITING
-                )
+            row = connection.one(sql.INSERT_NOTIFICATION, **request_values(request))
+            if row is not None:
+                status = provider_status or None
+                step = Step(Kind.NOTIFIED, reported_status=status, state=State.WAITING)
                 write_steps(connection, request.claim_id, [step])
-            return is_new
-
-    def claim_due(self, request: Request, *, lease_seconds: float) -> Lease | None:
-        """Take up a request that reconcile is to look at, unless another did meanwhile."""
-        try:
-            with self._database.write() as connection:
-                lease = _lease(connection, request, lease_seconds)
-                attempt, is_listed, *before = _take_up_due(connection, request)
-                return replace(lease, attempt=attempt, is_listed=is_listed, before=tuple(before))
-        except _Undone:
-            return None
+            return row is not None
 
     def progress(self, request: Request) -> Progress:
-        """Say what is going on with a payment and a request of it."""
+        """Say how far a request is, and whether its payment's lease is held."""
         with self._database.read() as connection:
             row = connection.one(sql.PROGRESS, id=request.claim_id, **_payment(request))
-        if row is None:
-            return Progress(is_held=False, is_same=False)
-        state, attempts, code, message, is_held, is_same = row
-        return Progress(
-            is_held=bool(is_held),
-            is_same=bool(is_same),
-            state=state and State(state),
-            attempts=attempts or 0,
-            code=code,
-            message=message or "",
-        )
+        return Progress(is_held=False, is_same=False) if row is None else progress_from(row)
 
     def start_write(
         self,
         lease: Lease,
         write: Write,
         payment: Payment,
-        closed: Mapping[tuple[str, int], WriteState],
+        closed: Closed,
         steps: Sequence[Step] = (),
     ) -> None:
         """Record that a write is about to be sent, and the `steps` up to that.
 
-        Raises LeaseLost when it must not be.
+        Raises LeaseLost when the lease is another request's by now: the write must not be sent.
         """
-        of_payment = _payment_of(lease)
         with self._database.write() as connection:
-            if not connection.run(
-                sql.MARK_SENDING, token=lease.token, **payment_values(payment), **of_payment
-            ):
-                raise LeaseLost(reason=Rule.TURN_LOST)
+            _record_payment(connection, sql.BEGIN_WRITE, lease, payment)
             _close(connection, lease, closed)
-            connection.run(
-                sql.SEND,
-                action=write.action,
-                number=write.number,
-                reference=write.reference,
-                failures_before=write.failures_before,
-                claim_id=write.claim_id,
-                amount=text(write.amount),
-                refunded_before=text(write.refunded_before),
-                **of_payment,
-            )
-            connection.run(sql.REFERENCE, id=lease.claim_id, reference=write.reference)
+            connection.run(sql.INSERT_WRITE, **write_values(write), **_payment_of(lease))
+            connection.run(sql.SET_REFERENCE, id=lease.claim_id, reference=write.reference)
             write_steps(connection, lease.claim_id, steps)
 
     def values(self, lease: Lease, operation: Operation) -> dict[str, Decimal]:
-        """Return what requests of this kind asked for of the payment, by claim."""
+        """Return the amounts that requests of this operation name for the payment, by claim."""
         with self._database.read() as connection:
             rows = connection.all(sql.VALUES, operation=operation.value, **_payment_of(lease))
-        return {claim_id: Decimal(value) for claim_id, value in rows}
+        return {row["id"]: Decimal(row["value"]) for row in rows}
 
     def record_outcome(
         self,
@@ -161,154 +147,138 @@ class Requests:
         reply: Reply | None,
         *,
         payment: Payment,
-        closed: Mapping[tuple[str, int], WriteState],
+        closed: Closed,
         looks: int,
         next_look: float | None,
         callback_change: CallbackChange,
         steps: Sequence[Step] = (),
     ) -> None:
-        """Record what came of a turn and give the lease back, in one transaction.
+        """Record the end of an attempt and give the lease back, in one transaction.
 
-        `payment` is as it is known now. `reply` is kept when it is the first final one.
-        `closed` says how writes ended. `steps` are those since the last ones that were recorded.
-        Raises LeaseLost when the payment is leased to another request by now.
+        `payment` is how the payment stands now. `reply` is stored when it is the first final one.
+        `closed` says how writes ended. `steps` are those since the last that were recorded. Raises
+        LeaseLost when the lease is another request's by now.
         """
         with self._database.write() as connection:
-            if not connection.run(
-                sql.END_TURN,
-                token=lease.token,
-                callback_change=callback_change.value,
-                **payment_values(payment),
-                **_payment_of(lease),
-            ):
-                raise LeaseLost(reason=Rule.TURN_LOST)
+            change = callback_change.value
+            _record_payment(connection, sql.END_LEASE, lease, payment, callback_change=change)
             _close(connection, lease, closed)
-            connection.run(
-                sql.END_ATTEMPT,
-                id=lease.claim_id,
-                reply=reply and reply.status,
-                body=reply and reply.body,
-                looks=looks,
-                next_look=next_look,
-                state=outcome.state.value,
-                code=outcome.code,
-                message=outcome.message,
-                reason=outcome.reason,
-            )
+            looked = {"looks": looks, "next_look": next_look}
+            connection.run(sql.END_ATTEMPT, id=lease.claim_id, **looked, **_ended(outcome, reply))
             write_steps(connection, lease.claim_id, steps)
 
     def due(self, most: int, after: DueRequest | None = None) -> list[DueRequest]:
         """Return the requests reconcile is to look at now, the longest due first.
 
-        `after` is the last one of those returned before.
+        `after` is the last request that an earlier call returned.
         """
         at, claim_id = (after.at, after.request.claim_id) if after else (0.0, "")
         with self._database.read() as connection:
-            return [due_from(row) for row in connection.all(sql.DUE, most=most, at=at, id=claim_id)]
+            rows = connection.all(sql.DUE_REQUESTS, most=most, at=at, id=claim_id)
+        return [due_from(row) for row in rows]
 
     def close(self, request: Request, who: str = "") -> None:
-        """Say that a person did it, for a request on the operator's list.
+        """Record that a person did what a request on the operator's list asked for.
 
-        `who` said so.
-        Raises PaymentBusy while another has the turn, or when it is not on the list any more.
+        `who` says so. Raises PaymentBusy while another request holds the lease, or when the
+        request is not on the list any more.
         """
         with self._database.write() as connection:
-            is_free = connection.run(sql.FREE, **_payment(request))
-            if not (is_free and connection.run(sql.CLOSE, id=request.claim_id)):
+            is_free = connection.run(sql.REMOVE_OLD_LEASE, **_payment(request))
+            if not (is_free and connection.run(sql.CLOSE_REQUEST, id=request.claim_id)):
                 raise PaymentBusy("The payment is being worked on; try again in a minute")
             step = Step(Kind.CLOSED, state=State.DONE, message=CLOSED, who=who or None)
             write_steps(connection, request.claim_id, [step])
 
-    def rows(self, *, state: str = "", merchant: str = "", payment_id: str = "") -> list[Row]:
+    def rows(
+        self, *, state: str = "", merchant: str = "", payment_id: str = ""
+    ) -> list[ListedRequest]:
         """Return what `connector operations list` shows, oldest first."""
-        named = {"state": state, "merchant": merchant, "payment_id": payment_id}
+        chosen = {"state": state, "merchant": merchant, "payment_id": payment_id}
         with self._database.read() as connection:
-            return [row_from(row) for row in connection.all(sql.LIST, **named)]
+            return [listed_from(row) for row in connection.all(sql.LISTED_REQUESTS, **chosen)]
 
 
-def _kept(connection: Connection, request: Request) -> StoredReply | None:
-    row = connection.one(sql.KEPT, id=request.claim_id)
-    if row is None:
-        return None
-    status, body, code, value = row
-    return StoredReply(Reply(status, bytes(body), code), None if value is None else Decimal(value))
-
-
-def _close(
-    connection: Connection, lease: Lease, closed: Mapping[tuple[str, int], WriteState]
+def _record_payment(
+    connection: Connection, statement: str, lease: Lease, payment: Payment, **values: str
 ) -> None:
+    """Record how a payment stands, by a statement that does so for the lease's holder alone."""
+    values |= {"token": lease.token, **_payment_of(lease)}
+    if not connection.run(statement, **payment_values(payment), **values):
+        raise LeaseLost(reason=Rule.TURN_LOST)
+
+
+def _close(connection: Connection, lease: Lease, closed: Closed) -> None:
     for (action, number), state in closed.items():
-        named = {"action": action, "number": number, "state": state.value}
-        connection.run(sql.CLOSE_SEND, **named, **_payment_of(lease))
+        ended = {"action": action, "number": number, "state": state.value}
+        connection.run(sql.END_WRITE, **ended, **_payment_of(lease))
 
 
-def _record(connection: Connection, values: dict[str, Any], first_look: float) -> tuple[Any, ...]:
-    """Record a request, or take it up unless its reply is final; see `sql.TAKE_UP`."""
-    if made := connection.one(sql.INSERT, **values, first_look=first_look):
-        return made
-    rules = RULES[Operation(values["operation"])]
+def _ended(outcome: Outcome, reply: Reply | None) -> dict[str, Any]:
+    return {
+        "state": outcome.state.value,
+        "code": outcome.code,
+        "message": outcome.message,
+        "reason": outcome.reason,
+        "reply": reply and reply.status,
+        "body": reply and reply.body,
+    }
+
+
+def _record(connection: Connection, request: Request, first_look: float) -> Row | None:
+    """Begin an attempt of a new or a repeated request, unless its reply is final."""
+    values = request_values(request)
+    if row := connection.one(sql.INSERT_REQUEST, **values, first_look=first_look):
+        return row
+    rules = RULES[request.operation]
     if rules.keeps_its_value:
-        _refuse_another_value(connection, values)
-    again = {"id": values["id"], "value": values["value"], "stays_listed": rules.stays_listed}
-    taken = connection.one(sql.TAKE_UP, first_look=first_look, **again)
-    if taken is None:
-        raise _Undone
-    return taken
+        _refuse_another_value(connection, request)
+    return connection.one(
+        sql.REPEAT_REQUEST,
+        id=request.claim_id,
+        value=values["value"],
+        stays_listed=rules.stays_listed,
+        first_look=first_look,
+    )
 
 
-def _refuse_another_value(connection: Connection, values: dict[str, Any]) -> None:
-    """A refund that may be under way is of one amount. Raises RequestMismatch."""
-    started = connection.one(sql.STARTED, id=values["id"])
-    if started is not None and decimal(started[0]) != decimal(values["value"]):
+def _refuse_another_value(connection: Connection, request: Request) -> None:
+    """Raises RequestMismatch when a write was begun for another value."""
+    row = connection.one(sql.VALUE_OF_BEGUN, id=request.claim_id)
+    if row is not None and decimal(row["value"]) != request.value:
         raise RequestMismatch
 
 
-def _take_up_due(connection: Connection, request: Request) -> tuple[Any, ...]:
-    taken = connection.one(sql.TAKE_UP_DUE, id=request.claim_id)
-    if taken is None:
-        raise _Undone
-    return taken
-
-
 def _lease(connection: Connection, request: Request, seconds: float) -> Lease:
-    of_payment = _payment(request)
     token = uuid.uuid4().hex
     row = connection.one(
-        sql.LEASE,
+        sql.TAKE_LEASE,
         id=request.claim_id,
         token=token,
         seconds=seconds,
-        authorization_id=escaped(request.payment.authorization_id),
-        provider_payment_id=escaped(request.payment.provider_payment_id),
         uses_payment_id=request.payment.uses_payment_id,
-        **of_payment,
+        **company_ids(request.payment),
+        **_payment(request),
     )
     if row is None:
-        raise _Undone
-    sends = connection.all(sql.SENDS, **of_payment) if row[-1] else []
+        raise _NotTaken
+    writes = connection.all(sql.WRITES, **_payment(request)) if row["sends"] else []
     return Lease(
         claim_id=request.claim_id,
         token=token,
         seconds=seconds,
         merchant_id=request.merchant_id,
-        payment=payment_from(request.payment.payment_id, row[:-1]),
-        writes=tuple(map(send_from, sends)),
+        payment=payment_from(request.payment.payment_id, row),
+        writes=tuple(map(write_from, writes)),
     )
 
 
-def _columns(request: Request) -> dict[str, Any]:
-    told = request.purchase if isinstance(request, NotificationRequest) else None
-    purchase = told or PaymentKey(request.payment.payment_id)
-    return {
-        "id": request.claim_id,
-        "operation": request.operation.value,
-        "request_id": escaped(request.request_id),
-        "sandbox": request.sandbox,
-        "value": text(request.value),
-        "authorization_id": escaped(purchase.authorization_id),
-        "provider_payment_id": escaped(purchase.provider_payment_id),
-        **_payment(request),
-    }
+def _begun(lease: Lease, row: Row | None) -> Lease:
+    """Return a lease with the attempt that was begun in it."""
+    if row is None:
+        raise _NotTaken
+    before = (row["code"], row["message"], row["reason"])
+    return replace(lease, attempt=row["attempts"], is_listed=bool(row["is_listed"]), before=before)
 
 
 def _payment(request: Request) -> dict[str, Any]:

@@ -1,14 +1,22 @@
-"""What a merchant is as stored, and as VTEX's Admin needs it."""
+"""A merchant as it is stored, and the credentials that VTEX's Admin needs of it."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 
-from connector.domain.merchant import Merchant
+from connector.domain.errors import ConfigurationError
+from connector.domain.merchant import SUITE_NAME, CapturedPolicy, Merchant, SettingsFrom
+from connector.domain.money import ValueUnit
+from connector.storage.columns import Row
+from connector.storage.vault import Vault
+
+# The column that names the first payment whose value VTEX certainly wrote in a unit.
+_UNIT_COLUMNS = {ValueUnit.CENTS: "cents_seen", ValueUnit.UNITS: "units_seen"}
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What VTEX's Admin needs. The AppToken is known only here and now."""
+    """The values for VTEX's Admin. The AppToken is stored nowhere: it is shown once."""
 
     merchant: str
     provider: str
@@ -18,10 +26,10 @@ class Credentials:
 
 @dataclass(frozen=True)
 class StoredMerchant:
-    """A merchant as stored, with how it is recognised: `digests` are SHA-256 in hex.
+    """A merchant as it is stored. `digests` are those of its AppTokens.
 
-    One whose settings none of our keys decrypts is not readable, and has none. `fields_differ`
-    names the settings for which VTEX last sent other values than are stored.
+    A merchant is not readable, and has no settings here, when none of our keys decrypts them.
+    `fields_differ` names the settings for which VTEX last sent other values than are stored.
     """
 
     merchant: Merchant
@@ -33,5 +41,46 @@ class StoredMerchant:
 
 
 def digest(token: str) -> str:
-    """Hash an AppToken. It has 256 random bits, so that one plain round is enough."""
+    """Hash an AppToken: SHA-256, in hex. Its 256 random bits make one plain round enough."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def stored_from(row: Row, vault: Vault, digests: tuple[str, ...] = ()) -> StoredMerchant:
+    settings = decrypted(row, vault)
+    # The test suite's merchant has no settings that a lost key could hide.
+    is_readable = settings is not None or row["name"] == SUITE_NAME
+    units = frozenset(unit for unit, column in _UNIT_COLUMNS.items() if row[column])
+    merchant = Merchant(
+        id=row["id"],
+        name=row["name"],
+        provider=row["provider"],
+        settings=settings or {},
+        sandbox=bool(row["sandbox"]),
+        captured=CapturedPolicy(row["captured"]),
+        settings_from=SettingsFrom(row["settings_from"]),
+        units_seen=units,
+    )
+    differ = _differing(merchant, row["fields_seen"], vault) if is_readable else ()
+    return StoredMerchant(
+        merchant, row["app_key"], bool(row["disabled"]), digests, is_readable, differ
+    )
+
+
+def decrypted(row: Row, vault: Vault) -> dict[str, str] | None:
+    """Return the settings in a row, or None when no key decrypts them."""
+    try:
+        return vault.decrypt(row["settings"], row["name"])
+    except ConfigurationError:
+        return None
+
+
+def _differing(merchant: Merchant, seen: str | None, vault: Vault) -> tuple[str, ...]:
+    if seen is None or merchant.settings_from is SettingsFrom.VTEX:
+        return ()
+    prints: dict[str, str] = json.loads(seen)
+    stored = merchant.settings
+    return tuple(
+        key
+        for key, fingerprint in prints.items()
+        if not vault.fits(fingerprint, key, stored.get(key, ""))
+    )

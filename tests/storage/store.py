@@ -126,7 +126,7 @@ class Store:
 
     def all(self, sql: str, **values: Any) -> list[Any]:
         with self.database.read() as connection:
-            return connection.all(sql, **values)
+            return [tuple(row.values()) for row in connection.all(sql, **values)]
 
     def ends(self) -> list[tuple[str, str | None, str | None]]:
         """How attempts ended, and what a person closed."""

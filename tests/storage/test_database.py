@@ -23,7 +23,7 @@ def database(migrated_url: str) -> Iterator[Database]:
 
 def names(database: Database) -> list[str]:
     with database.read() as connection:
-        return [name for (name,) in connection.all("SELECT name FROM things ORDER BY name")]
+        return [row["name"] for row in connection.all("SELECT name FROM things ORDER BY name")]
 
 
 def insert(database: Database, name: str, number: int = 0) -> None:
@@ -82,13 +82,13 @@ def test_a_colon_or_a_percent_in_a_value_is_only_text(database: Database) -> Non
 
 def test_the_clock_is_the_databases_and_moves_within_a_transaction(database: Database) -> None:
     with database.write() as connection:
-        first = connection.one("SELECT NOW")
+        first = connection.one("SELECT NOW AS now")
         time.sleep(0.02)
-        second = connection.one("SELECT NOW")
+        second = connection.one("SELECT NOW AS now")
     assert first
     assert second
-    assert abs(first[0] - time.time()) < 5
-    assert 0.01 < second[0] - first[0] < 5
+    assert abs(first["now"] - time.time()) < 5
+    assert 0.01 < second["now"] - first["now"] < 5
 
 
 def test_fifty_threads_lose_no_update(database: Database) -> None:
@@ -108,7 +108,7 @@ def test_fifty_threads_lose_no_update(database: Database) -> None:
     for thread in threads:
         thread.join()
     with database.read() as connection:
-        assert (50,) == connection.one("SELECT number FROM things")
+        assert {"number": 50} == connection.one("SELECT number FROM things")
     assert [] == failures
 
 
@@ -131,16 +131,16 @@ def test_a_second_process_waits_for_its_turn_to_write(tmp_path: Path) -> None:
 def test_sqlite_survives_a_power_cut_and_lets_readers_pass(sqlite_url: str) -> None:
     database = Database(sqlite_url)
     with database.read() as connection:
-        assert ("wal",) == connection.one("PRAGMA journal_mode")
-        assert (2,) == connection.one("PRAGMA synchronous")
-        assert (1,) == connection.one("PRAGMA foreign_keys")
+        assert {"journal_mode": "wal"} == connection.one("PRAGMA journal_mode")
+        assert {"synchronous": 2} == connection.one("PRAGMA synchronous")
+        assert {"foreign_keys": 1} == connection.one("PRAGMA foreign_keys")
     database.close()
 
 
 def test_a_missing_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/new/connector.db")
     with database.read() as connection:
-        assert (1,) == connection.one("SELECT 1")
+        assert {"alive": 1} == connection.one("SELECT 1 AS alive")
     assert 0o700 == (tmp_path / "new").stat().st_mode & 0o777
     database.close()
 
@@ -237,7 +237,7 @@ def test_a_connection_killed_within_a_transaction_leaves_nothing(
         kill_connections(fresh_postgres_url)
         connection.run("INSERT INTO things VALUES ('one')")
     with database.read() as connection:
-        assert (None,) == connection.one("SELECT to_regclass('things')")
+        assert {"found": None} == connection.one("SELECT to_regclass('things') AS found")
     database.close()
 
 

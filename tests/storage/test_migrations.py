@@ -98,7 +98,7 @@ def test_migrating_again_changes_nothing(database: Database) -> None:
         )
     migrate(database)
     with database.read() as connection:
-        assert [("shop",)] == connection.all("SELECT name FROM merchants")
+        assert [{"name": "shop"}] == connection.all("SELECT name FROM merchants")
     assert differences(database) == []
 
 
