@@ -58,14 +58,24 @@ OPERATIONS = (
 
 
 def new_key() -> str:
-    """Make a private key and return it as the console shows it."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    """Make a private key and return it as the console shows it.
+
+    Half as long as RuStore's: to read one of 2048 bits takes 36 ms, to read this takes 5 ms.
+    """
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505
     der = key.private_bytes(
         serialization.Encoding.DER,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
     return base64.b64encode(der).decode()
+
+
+@functools.cache
+def public_key(private_key: str) -> rsa.RSAPublicKey:
+    key = serialization.load_der_private_key(base64.b64decode(private_key), password=None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return key.public_key()
 
 
 @functools.cache
@@ -370,12 +380,11 @@ class RuStore(Company):
         return self._ok({"jwe": jwe, "ttl": ttl})
 
     def _is_signed(self, request: dict[str, str]) -> bool:
-        key = serialization.load_der_private_key(base64.b64decode(self.private_key), password=None)
-        assert isinstance(key, rsa.RSAPrivateKey)
         signature = base64.b64decode(request["signature"], validate=True)
         text = (self.key_id + request["timestamp"]).encode()
         try:
-            key.public_key().verify(signature, text, padding.PKCS1v15(), hashes.SHA512())
+            key = public_key(self.private_key)
+            key.verify(signature, text, padding.PKCS1v15(), hashes.SHA512())
         except InvalidSignature:
             return False
         return request["keyId"] == self.key_id
