@@ -30,7 +30,7 @@ from connector.domain.write import CREATE, WriteState
 from connector.operations import writes
 from connector.operations.acceptance import check_order
 from connector.operations.cancellation import CancellingJob
-from connector.operations.job import take_verdict
+from connector.operations.verdict import take_verdict
 
 log = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from connector.domain.payment import (
     Standing,
 )
 from connector.operations.cancellation import CancellingJob
-from connector.operations.job import has_another_amount, take_verdict
+from connector.operations.verdict import has_another_amount, take_verdict
 from connector.provider import Provider
 
 log = logging.getLogger(__name__)

@@ -28,7 +28,8 @@ from connector.domain.payment import (
 )
 from connector.domain.write import SETTLE, WriteState
 from connector.operations import writes
-from connector.operations.job import TAKEN, Job, take_verdict
+from connector.operations.job import TAKEN, Job
+from connector.operations.verdict import take_verdict
 
 _OVER = {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
 # What a person is told.

@@ -11,7 +11,12 @@ from connector.domain.operation import CallbackChange, Operation, State
 from connector.domain.operation_rules import RULES
 
 ROOT = Path(connector.__file__).parent
-RUNNERS = [ROOT / "idempotency.py", ROOT / "attempt.py", *sorted(ROOT.glob("storage/*.py"))]
+RUNNERS = [
+    ROOT / "idempotency.py",
+    ROOT / "outcomes.py",
+    ROOT / "attempt.py",
+    *sorted(ROOT.glob("storage/*.py")),
+]
 
 
 def branches(text: str) -> Iterator[int]:

@@ -19,7 +19,8 @@ from connector.domain.operation import (
     State,
 )
 from connector.domain.payment import PaymentKey, PaymentStatus
-from connector.idempotency import SCHEDULE, IdempotentRunner
+from connector.idempotency import IdempotentRunner
+from connector.outcomes import SCHEDULE
 from tests.storage.store import Store
 
 DONE = Outcome(State.DONE, None, "Done", is_final=True)

@@ -9,7 +9,7 @@ import pytest
 
 from connector.domain.deadline import Deadline, now
 from connector.domain.operation import CancelRequest, Lease
-from connector.idempotency import SCHEDULE
+from connector.outcomes import SCHEDULE
 from connector.vtex.routes import ARRIVED
 from connector.vtex.schemas import load_cancellation
 from tests.companies.tranzzo import TranzzoCompany

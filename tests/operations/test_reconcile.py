@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from connector.idempotency import SCHEDULE
+from connector.outcomes import SCHEDULE
 from tests.companies.cryptomus import Cryptomus
 from tests.companies.rustore import RuStore
 from tests.companies.tranzzo import TranzzoCompany

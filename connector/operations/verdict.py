@@ -1,0 +1,51 @@
+"""Take over what the company shows of a payment: its ids and page, and its verdict."""
+
+from dataclasses import replace
+
+from connector.attempt import Attempt
+from connector.domain.payment import CreateResult, Look, Payment, PaymentStatus, WriteResult
+
+
+def keep_ids(attempt: Attempt, seen: Look | CreateResult | WriteResult) -> None:
+    """Keep the ids, the memo and the page that the company shows of the payment."""
+    payment = attempt.payment
+    key = replace(payment.key, memo=seen.memo or payment.key.memo)
+    if isinstance(seen, WriteResult):
+        attempt.payment = replace(payment, key=key)
+        return
+    key = replace(
+        key,
+        authorization_id=seen.authorization_id or key.authorization_id,
+        provider_payment_id=seen.provider_payment_id or key.provider_payment_id,
+    )
+    url = seen.payment_url or payment.payment_url
+    attempt.payment = replace(payment, key=key, payment_url=url)
+
+
+def take_verdict(attempt: Attempt, look: Look) -> bool:
+    """Take the company's verdict over for a payment that is PENDING; say whether there is one.
+
+    A payment that VTEX has not asked for yet has no verdict. What VTEX wants gone is not approved
+    any more, nor what was paid with another amount than VTEX asked for.
+    """
+    payment = attempt.payment
+    if payment.status is not PaymentStatus.PENDING:
+        return True
+    if look.verdict is PaymentStatus.PENDING or not payment.is_created:
+        return False
+    if look.verdict is PaymentStatus.APPROVED and not _may_approve(attempt, look):
+        return False
+    attempt.payment = replace(
+        payment.moved(look.verdict), code=look.provider_status or payment.code
+    )
+    return True
+
+
+def _may_approve(attempt: Attempt, look: Look) -> bool:
+    return not (attempt.payment.is_cancel_asked or has_another_amount(attempt.payment, look))
+
+
+def has_another_amount(payment: Payment, look: Look) -> bool:
+    """Whether the company shows another amount or currency than VTEX created the payment with."""
+    is_same = look.amount in {None, payment.amount} and look.currency in {None, payment.currency}
+    return payment.is_created and not is_same

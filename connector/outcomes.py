@@ -1,0 +1,106 @@
+"""Decide what is recorded of an attempt: its outcome, reconcile's next look, the callback."""
+
+from dataclasses import replace
+
+from connector.attempt import Attempt
+from connector.domain.errors import (
+    ConnectorError,
+    IllegalTransition,
+    NotDone,
+    OutcomeUnknown,
+    ProviderRefused,
+)
+from connector.domain.operation import CallbackChange, Operation, Outcome, State
+from connector.domain.operation_rules import RULES
+from connector.domain.payment import PaymentStatus
+
+# Seconds until reconcile looks at a request that VTEX left: 1, 5 and 15 minutes, 1 and 4 hours,
+# then daily for a week. After that the request is the operator's.
+SCHEDULE = (60.0, 300.0, 900.0, 3600.0, 14400.0) + (86400.0,) * 7
+
+
+def fault_outcome(error: Exception) -> Outcome:
+    shown = ConnectorError()
+    return Outcome(State.UNKNOWN, shown.code, str(shown), reason=type(error).__name__)
+
+
+def error_outcome(operation: Operation, attempt: Attempt, error: ConnectorError) -> Outcome:
+    state = _state_after(operation, attempt, error)
+    return Outcome(state, error.code, str(error), reason=error.why)
+
+
+_STATES = {
+    IllegalTransition: State.FAILED,
+    NotDone: State.FAILED,
+    ProviderRefused: State.FAILED,
+    OutcomeUnknown: State.UNKNOWN,
+}
+
+
+def _state_after(operation: Operation, attempt: Attempt, error: ConnectorError) -> State:
+    """Return the state of a request after an error. A failed look may leave it unknown."""
+    states = (state for family, state in _STATES.items() if isinstance(error, family))
+    state = next(states, State.UNKNOWN)
+    is_open = not attempt.is_asked or attempt.has_open()
+    is_of_a_look = is_open and not isinstance(error, IllegalTransition)
+    stays_unknown = RULES[operation].is_unknown_after_a_failed_look
+    return State.UNKNOWN if is_of_a_look and stays_unknown else state
+
+
+def callback_change(operation: Operation, attempt: Attempt) -> CallbackChange:
+    """Decide whether VTEX is to be called back about the payment's status."""
+    before, after = attempt.lease.payment.status, attempt.payment.status
+    if after in _ASKED_BY_VTEX:
+        return CallbackChange.DROPPED
+    if before is not PaymentStatus.PENDING or after not in _TOLD_BY_CALLBACK:
+        return CallbackChange.UNCHANGED
+    return RULES[operation].callback_change if attempt.is_asked else CallbackChange.DUE
+
+
+_TOLD_BY_CALLBACK = {PaymentStatus.APPROVED, PaymentStatus.DENIED}
+# A payment gets these statuses only by a request of VTEX's, so VTEX knows the payment's verdict.
+_ASKED_BY_VTEX = {PaymentStatus.CANCELLED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
+
+
+def with_a_warning(operation: Operation, attempt: Attempt, outcome: Outcome) -> Outcome:
+    """Warn a person when VTEX is told that a write failed which may still take effect.
+
+    VTEX tells the merchant to do by hand what failed.
+    """
+    is_open = RULES[operation].is_listed_while_open and attempt.has_open()
+    if not is_open or outcome.is_listed or outcome.state in {State.DONE, State.MANUAL}:
+        return outcome
+    message = f"Do not refund this by hand: {outcome.message}"
+    return replace(outcome, message=message, is_listed=True)
+
+
+def recorded_state(
+    operation: Operation, attempt: Attempt, outcome: Outcome, next_look: float | None
+) -> State:
+    """Return MANUAL for a request on the operator's list, whatever VTEX is told."""
+    is_left = _is_left_to_the_operator(operation, attempt, outcome, next_look)
+    return State.MANUAL if outcome.is_listed or is_left else outcome.state
+
+
+def _is_left_to_the_operator(
+    operation: Operation, attempt: Attempt, outcome: Outcome, next_look: float | None
+) -> bool:
+    """Whether a request stays on the list, or reconcile looked for the last time."""
+    rules = RULES[operation]
+    if not rules.may_become_the_operators or outcome.state is State.DONE:
+        return False
+    is_looked_at = not attempt.is_asked and outcome.state in rules.looked_at_after
+    return attempt.lease.is_listed or (is_looked_at and next_look is None)
+
+
+def count_looks(attempt: Attempt) -> int:
+    """Count reconcile's looks, the one of this attempt too. VTEX's repeat begins anew."""
+    return 0 if attempt.is_asked else attempt.looks + 1
+
+
+def next_look(operation: Operation, outcome: Outcome, looks: int) -> float | None:
+    """Return the seconds until reconcile's next look, None when there is none."""
+    if outcome.state not in RULES[operation].looked_at_after:
+        return None
+    scheduled = SCHEDULE[looks] if looks < len(SCHEDULE) else None
+    return scheduled if scheduled is None or outcome.again is None else outcome.again
