@@ -116,5 +116,5 @@ def demo(bind: str) -> None:
     )
 
 
-for one in (merchants, operations, rehearse):
-    main.add_command(one)
+for command in (merchants, operations, rehearse):
+    main.add_command(command)

@@ -11,39 +11,44 @@ from connector.domain.merchant import SUITE_PROVIDER, CapturedPolicy
 from connector.storage import private_files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from connector.app import Connector
+    from connector.storage.stored_merchant import Credentials, StoredMerchant
 
 NAME = "demo"
 FILE = "demo.json"
 
 
 def demo_credentials(connector: "Connector") -> dict[str, str]:
-    """Return the kept credentials, or make the merchant or a new token of it."""
+    """Return the stored credentials, or make the merchant or a new token of it."""
     if SUITE_PROVIDER not in connector.providers.sold:
         raise ConfigurationError(f"The demo needs {SUITE_PROVIDER} in CONNECTOR_PROVIDERS")
     path = connector.settings.data_dir / FILE
-    known = {entry.app_key: entry for entry in connector.merchants.all()}
-    kept = _kept(path)
-    if kept and kept["appKey"] in known:
-        return kept
-    named = [entry for entry in known.values() if entry.merchant.name == NAME]
-    if named and named[0].merchant.provider != SUITE_PROVIDER:
-        raise ConfigurationError(f"The merchant {NAME} is a real one; there can be no demo")
-    if named:
-        made = connector.merchants.rotate_token(NAME, by=os_user())
-    else:
+    stored, entries = _stored(path), connector.merchants.all()
+    if stored and stored["appKey"] in {entry.app_key for entry in entries}:
+        return stored
+    new = credentials(_new_credentials(connector, entries))
+    private_files.make_folder(path.parent, "CONNECTOR_DATA_DIR")
+    private_files.write(path, json.dumps(new).encode())
+    return new
+
+
+def _new_credentials(connector: "Connector", entries: "Iterable[StoredMerchant]") -> "Credentials":
+    demo = next((entry.merchant for entry in entries if entry.merchant.name == NAME), None)
+    if demo is None:
         policy = CapturedPolicy.MANUAL
-        made = connector.merchants.add(
+        return connector.merchants.add(
             NAME, SUITE_PROVIDER, {}, sandbox=True, captured=policy, by=os_user()
         )
-    private_files.make_folder(path.parent, "CONNECTOR_DATA_DIR")
-    private_files.write(path, json.dumps(credentials(made)).encode())
-    return credentials(made)
+    if demo.provider != SUITE_PROVIDER:
+        raise ConfigurationError(f"The merchant {NAME} is a real one; there can be no demo")
+    return connector.merchants.rotate_token(NAME, by=os_user())
 
 
-def _kept(path: Path) -> dict[str, str] | None:
+def _stored(path: Path) -> dict[str, str] | None:
     try:
-        kept = json.loads(private_files.read(path))
-        return {name: str(kept[name]) for name in ("appKey", "appToken")}
+        stored = json.loads(private_files.read(path))
+        return {name: str(stored[name]) for name in ("appKey", "appToken")}
     except (OSError, ValueError, LookupError, TypeError):
         return None

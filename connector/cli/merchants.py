@@ -17,6 +17,7 @@ from connector.provider import Provider
 
 if TYPE_CHECKING:
     from connector.app import Connector
+    from connector.storage.stored_merchant import StoredMerchant
 
 # A merchant's name stands in URLs and on the command line.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -31,13 +32,25 @@ settings_file = click.option(
 )
 
 
-def _known_name(_: click.Context, __: click.Parameter, name: str) -> str:
+# The options of a merchant, as `merchants update` names them when they change.
+OPTIONS = ("captured", "sandbox", "settings_from")
+
+
+def _name(_: click.Context, __: click.Parameter, name: str) -> str:
     if not NAME.fullmatch(name):
         raise UnknownMerchant(f"There is no merchant named {name!a}")
     return name
 
 
-merchant_name = click.argument("name", callback=_known_name)
+def _policy(_: click.Context, __: click.Parameter, value: str | None) -> CapturedPolicy | None:
+    return CapturedPolicy(value) if value else None
+
+
+def _origin(_: click.Context, __: click.Parameter, value: str | None) -> SettingsFrom | None:
+    return SettingsFrom(value) if value else None
+
+
+merchant_name = click.argument("name", callback=_name)
 
 
 @click.group()
@@ -53,6 +66,7 @@ def merchants() -> None:
 @click.option(
     "--captured",
     type=POLICIES,
+    callback=_policy,
     default=CapturedPolicy.MANUAL.value,
     show_default=True,
     help="What a cancellation does once the money is captured.",
@@ -60,21 +74,13 @@ def merchants() -> None:
 @click.option(
     "--settings-from",
     type=SOURCES,
+    callback=_origin,
     default=SettingsFrom.CONNECTOR.value,
     show_default=True,
     help="Whose word counts: what is stored here, or the Provider Fields in VTEX's requests.",
 )
 @as_json
-def add(
-    name: str,
-    provider: str,
-    source: Any,
-    captured: str,
-    settings_from: str,
-    *,
-    sandbox: bool,
-    is_json: bool,
-) -> None:
+def add(name: str, provider: str, source: Any, *, is_json: bool, **options: Any) -> None:
     """Add a merchant and print its AppKey and AppToken; the token is shown this once.
 
     One whose settings come from VTEX needs none yet; where its refunds go is only said here.
@@ -82,21 +88,11 @@ def add(
     connector = open_connector()
     if not NAME.fullmatch(name):
         raise ConfigurationError("NAME: use 1 to 64 letters, digits, - and _")
-    origin = SettingsFrom(settings_from)
-    is_whole = origin is SettingsFrom.CONNECTOR
-    settings = _checked(connector, provider, _read(source), is_whole=is_whole)
-    # With another key than the others' this one would be the only one that can be read.
+    settings = _checked(connector, provider, _read(source), options["settings_from"])
+    # A merchant encrypted with a wrong key would be the only one that this key can read.
     connector.merchants.check_keys()
-    made = connector.merchants.add(
-        name,
-        provider,
-        settings,
-        sandbox=sandbox,
-        captured=CapturedPolicy(captured),
-        settings_from=origin,
-        by=os_user(),
-    )
-    print_credentials(made, is_json=is_json)
+    credentials = connector.merchants.add(name, provider, settings, **options, by=os_user())
+    print_credentials(credentials, is_json=is_json)
 
 
 @merchants.command("list")
@@ -124,6 +120,7 @@ def list_merchants(*, is_json: bool) -> None:
 @click.option(
     "--captured",
     type=POLICIES,
+    callback=_policy,
     default=None,
     help="What a cancellation does from now on once the money is captured.",
 )
@@ -135,19 +132,12 @@ def list_merchants(*, is_json: bool) -> None:
 @click.option(
     "--settings-from",
     type=SOURCES,
+    callback=_origin,
     default=None,
     help="Whose word counts from now on: what is stored here, or VTEX's Provider Fields.",
 )
 @as_json
-def update(
-    name: str,
-    source: Any,
-    captured: str | None,
-    settings_from: str | None,
-    *,
-    sandbox: bool | None,
-    is_json: bool,
-) -> None:
+def update(name: str, source: Any, *, is_json: bool, **options: Any) -> None:
     """Change what is given; everything else stays as it is.
 
     Settings that are not in the file stay too. They are encrypted anew with the newest key, also
@@ -155,33 +145,36 @@ def update(
     """
     connector = open_connector()
     entry = connector.merchants.find(name)
-    merchant = entry.merchant
-    options = {"captured": captured, "sandbox": sandbox, "settings-from": settings_from}
-    changed = [option for option, value in options.items() if value is not None]
+    changed = [option.replace("_", "-") for option in OPTIONS if options[option] is not None]
     if source is None and not changed:
         raise ConfigurationError(
             "--settings FILE: give the settings that are to change, "
             "or --captured, --sandbox, --no-sandbox or --settings-from"
         )
-    given = _read(source)
-    origin = SettingsFrom(settings_from or merchant.settings_from)
-    is_whole = origin is SettingsFrom.CONNECTOR
-    if not is_whole and not entry.is_readable:
-        # What VTEX is to complete would take the place of what cannot be read now.
-        connector.merchants.check_keys()
-    merged = {**merchant.settings, **given}
-    if source is not None or settings_from is not None:
-        merged = _checked(connector, merchant.provider, merged, is_whole=is_whole)
-    connector.merchants.update(
-        name,
-        None if source is None else merged,
-        sandbox=sandbox,
-        captured=None if captured is None else CapturedPolicy(captured),
-        settings_from=None if settings_from is None else origin,
-        by=os_user(),
-    )
-    names = ", ".join([*sorted(given), *changed])
+    given = None if source is None else _read(source)
+    settings = _merged(connector, entry, given, options["settings_from"])
+    connector.merchants.update(name, settings, **options, by=os_user())
+    names = ", ".join([*sorted(given or ()), *changed])
     print_rows([{"merchant": name, "updated": names}], is_json=is_json)
+
+
+def _merged(
+    connector: "Connector",
+    entry: "StoredMerchant",
+    given: Mapping[str, Any] | None,
+    settings_from: SettingsFrom | None,
+) -> dict[str, str] | None:
+    """Return a merchant's settings with those that are given, None where none is given."""
+    merchant = entry.merchant
+    origin = settings_from or merchant.settings_from
+    if origin is not SettingsFrom.CONNECTOR and not entry.is_readable:
+        # The settings that VTEX completes would replace those that cannot be read now.
+        connector.merchants.check_keys()
+    if given is None and settings_from is None:
+        return None
+    merged = {**merchant.settings, **(given or {})}
+    checked = _checked(connector, merchant.provider, merged, origin)
+    return None if given is None else checked
 
 
 @merchants.command("show")
@@ -206,23 +199,23 @@ def restore(name: str, event: int | None, *, is_json: bool) -> None:
     undone. `merchants show` lists the events.
     """
     connector = open_connector()
-    merchant = connector.merchants.find(name).merchant
-    undone, settings = connector.merchants.replaced(name, event)
-    kind = providers.discover()[merchant.provider]
-    if missing := kind.missing(settings):
+    provider = connector.merchants.find(name).merchant.provider
+    event_id, settings = connector.merchants.replaced(name, event)
+    _check_whole(provider, settings, event_id)
+    origin = SettingsFrom.CONNECTOR
+    connector.merchants.update(
+        name, settings, settings_from=origin, by=os_user(), command="restore"
+    )
+    row = {"merchant": name, "undone": event_id, "settingsFrom": origin.value}
+    print_rows([row], is_json=is_json)
+
+
+def _check_whole(provider: str, settings: Mapping[str, str], event_id: int) -> None:
+    if missing := providers.discover()[provider].missing(settings):
         raise ConfigurationError(
-            f"--event: before event {undone} there was no {', '.join(missing)}; "
+            f"--event: before event {event_id} there was no {', '.join(missing)}; "
             "give the settings with `connector merchants update`"
         )
-    connector.merchants.update(
-        name,
-        settings,
-        settings_from=SettingsFrom.CONNECTOR,
-        by=os_user(),
-        command="restore",
-    )
-    row = {"merchant": name, "undone": undone, "settingsFrom": SettingsFrom.CONNECTOR.value}
-    print_rows([row], is_json=is_json)
 
 
 @merchants.command("rotate-token")
@@ -272,7 +265,7 @@ def _read(source: Any) -> Mapping[str, Any]:
 
 
 def _checked(
-    connector: "Connector", name: str, values: Mapping[str, Any], *, is_whole: bool
+    connector: "Connector", name: str, values: Mapping[str, Any], origin: SettingsFrom
 ) -> dict[str, str]:
     sold = connector.providers.sold
     provider: Provider | None = sold.get(name)
@@ -282,6 +275,6 @@ def _checked(
             f"--provider {name}: not in CONNECTOR_PROVIDERS, which has {known}"
         )
     try:
-        return provider.check_settings(values, is_whole=is_whole)
+        return provider.check_settings(values, is_whole=origin is SettingsFrom.CONNECTOR)
     except ConfigurationError as error:
         raise ConfigurationError(f"--settings FILE: {error.message}") from error

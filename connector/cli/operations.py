@@ -90,24 +90,37 @@ def close(merchant: str, payment_id: str, request_id: str | None, *, is_json: bo
     """
     connector = open_connector()
     merchant_id = _merchant_id(connector, merchant)
-    rows = connector.requests.rows(merchant=merchant, payment_id=payment_id)
-    if not rows:
-        listed = connector.requests.rows(merchant=merchant, state=State.MANUAL.value)
-        raise ConfigurationError(
-            f"PAYMENT_ID: {merchant} has no operation of {payment_id}; "
-            f"on the operator's list there is {_named(listed)}"
-        )
-    chosen = [_request(merchant_id, row) for row in _chosen(rows, request_id)]
-    for request in chosen:
-        connector.requests.close(request, os_user())
-        options = {"operation": request.operation, "request": request.request_id}
-        connector.merchants.record(
-            merchant, os_user(), "operations close", payment=payment_id, **options
-        )
-    ids = {request.claim_id for request in chosen}
+    rows = _rows(connector, merchant, payment_id)
+    requests = [_request(merchant_id, row) for row in _manual(rows, request_id)]
+    for request in requests:
+        _close(connector, merchant, request)
+    ids = {request.claim_id for request in requests}
     rows = connector.requests.rows(merchant=merchant, payment_id=payment_id)
     closed = [row for row in rows if _request(merchant_id, row).claim_id in ids]
     print_operations(closed, is_json=is_json)
+
+
+def _rows(connector: "Connector", merchant: str, payment_id: str) -> Sequence[Row]:
+    """Find a payment's rows. Raises ConfigurationError, which says what the list has instead."""
+    if rows := connector.requests.rows(merchant=merchant, payment_id=payment_id):
+        return rows
+    listed = connector.requests.rows(merchant=merchant, state=State.MANUAL.value)
+    raise ConfigurationError(
+        f"PAYMENT_ID: {merchant} has no operation of {payment_id}; "
+        f"on the operator's list there is {_named(listed)}"
+    )
+
+
+def _close(connector: "Connector", merchant: str, request: Request) -> None:
+    connector.requests.close(request, os_user())
+    connector.merchants.record(
+        merchant,
+        os_user(),
+        "operations close",
+        payment=request.payment.payment_id,
+        operation=request.operation,
+        request=request.request_id,
+    )
 
 
 def _merchant_id(connector: "Connector", name: str) -> int:
@@ -122,14 +135,14 @@ def _request(merchant_id: int, row: Row) -> Request:
     return REQUESTS[row.operation](merchant_id, PaymentKey(row.payment_id), row.request_id)
 
 
-def _chosen(rows: Sequence[Row], request_id: str | None) -> list[Row]:
-    """Choose the rows to close. Several only of one request that was named: each is work."""
-    asked = [row for row in rows if request_id in {None, row.request_id}]
-    if not asked:
+def _manual(rows: Sequence[Row], request_id: str | None) -> list[Row]:
+    """Choose the rows to close: several only where their request is named, as each is work."""
+    candidates = [row for row in rows if request_id in {None, row.request_id}]
+    if not candidates:
         raise ConfigurationError(f"--request: there is {_named(rows)}")
-    manual = [row for row in asked if row.state is State.MANUAL]
+    manual = [row for row in candidates if row.state is State.MANUAL]
     if not manual:
-        raise ConfigurationError(f"Nothing to close: there is {_named(asked)}")
+        raise ConfigurationError(f"Nothing to close: there is {_named(candidates)}")
     if len(manual) > 1 and request_id is None:
         raise ConfigurationError(f"--request: say which; there is {_named(manual)}")
     return manual

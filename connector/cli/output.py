@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 
 
-def credentials(made: "Credentials") -> dict[str, str]:
+def credentials(given: "Credentials") -> dict[str, str]:
     return {
-        "merchant": made.merchant,
-        "provider": made.provider,
-        "appKey": made.app_key,
-        "appToken": made.app_token,
+        "merchant": given.merchant,
+        "provider": given.provider,
+        "appKey": given.app_key,
+        "appToken": given.app_token,
     }
 
 
-def print_credentials(made: "Credentials", *, is_json: bool) -> None:
+def print_credentials(given: "Credentials", *, is_json: bool) -> None:
     if is_json:
-        click.echo(json.dumps(credentials(made)))
+        click.echo(json.dumps(credentials(given)))
         return
-    print_rows([credentials(made)], is_json=False)
+    print_rows([credentials(given)], is_json=False)
     click.echo("\nKeep the AppToken now: it is not shown again.")
 
 

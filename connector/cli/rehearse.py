@@ -1,8 +1,8 @@
 """`connector rehearse`: VTEX's test suite, played here first."""
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +12,7 @@ from connector.providers import discover
 
 if TYPE_CHECKING:
     from connector.rehearsal.client import Keys
+    from connector.rehearsal.player import Stage
     from connector.rehearsal.run import Result
 
 
@@ -34,39 +35,38 @@ if TYPE_CHECKING:
 @click.option(
     "--at-once", default=8, show_default=True, type=click.IntRange(1), help="Cases at once."
 )
-def rehearse(
-    url: str | None,
-    app_key: str,
-    app_token_file: Any,
-    methods: tuple[str, ...],
-    cases: tuple[str, ...],
-    callback_bind: str,
-    callback_url: str,
-    at_once: int,
-    *,
-    serve: bool,
-    is_json: bool,
-) -> None:
+def rehearse(url: str | None, *, serve: bool, is_json: bool, **options: Any) -> None:
     """Play VTEX's homologation test suite against the connector at URL.
 
     The connector must have CONNECTOR_TEST_SUITE=on and take callbacks to this machine. Exit
     status 1 when a case fails.
     """
     from connector.rehearsal.client import Keys  # noqa: PLC0415 - no other command needs it
-    from connector.rehearsal.player import Stage  # noqa: PLC0415 - likewise
-    from connector.rehearsal.run import rehearse as play  # noqa: PLC0415 - likewise
+
+    callback_url, token_file = options["callback_url"], options["app_token_file"]
+    _check_options(url, options["cases"], callback_url, serve=serve)
+    keys = Keys(options["app_key"], token_file.read().strip() if token_file else "")
+    with _stage(url, options["callback_bind"], callback_url, keys) as stage:
+        is_success = _print(_results(stage, options), keys, is_json=is_json)
+    if not is_success:
+        raise SystemExit(1)
+
+
+@contextmanager
+def _stage(url: str | None, bind: str, callback_url: str, keys: "Keys") -> "Iterator[Stage]":
+    """Listen for callbacks, and serve where there is no URL."""
+    from connector.rehearsal.player import Stage  # noqa: PLC0415 - as above
     from connector.rehearsal.serving import served  # noqa: PLC0415 - likewise
     from connector.rehearsal.sink import Sink  # noqa: PLC0415 - likewise
 
-    _check_options(url, cases, callback_url, serve=serve)
-    keys = Keys(app_key, app_token_file.read().strip() if app_token_file else "")
-    with ExitStack() as stack:
-        sink = stack.enter_context(Sink(callback_bind, callback_url))
-        base = stack.enter_context(served(sink.port, discover())) if serve else url or ""
-        results = play(Stage(base, sink, keys), methods, cases, at_once)
-        is_success = _print(results, keys, is_json=is_json)
-    if not is_success:
-        raise SystemExit(1)
+    with Sink(bind, callback_url) as sink, ExitStack() as stack:
+        yield Stage(url or stack.enter_context(served(sink.port, discover())), sink, keys)
+
+
+def _results(stage: "Stage", options: Mapping[str, Any]) -> "Iterator[Result]":
+    from connector.rehearsal.run import rehearse as play  # noqa: PLC0415 - as above
+
+    return play(stage, options["methods"], options["cases"], options["at_once"])
 
 
 def _check_options(
@@ -90,13 +90,13 @@ def _print(results: "Iterator[Result]", keys: "Keys", *, is_json: bool) -> bool:
     """Print each result as it comes, and return whether all succeeded."""
     from connector.rehearsal import report  # noqa: PLC0415 - as above
 
-    found = []
+    played = []
     for result in results:
-        found.append(result)
+        played.append(result)
         if not is_json:
             click.echo("\n".join(report.lines(result, keys)))
     if is_json:
-        click.echo(json.dumps([report.row(result, keys) for result in found], indent=2))
+        click.echo(json.dumps([report.row(result, keys) for result in played], indent=2))
     else:
-        click.echo(f"\n{report.summary(found)}")
-    return all(result.is_success for result in found)
+        click.echo(f"\n{report.summary(played)}")
+    return all(result.is_success for result in played)
