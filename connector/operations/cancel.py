@@ -16,10 +16,11 @@ class CancelJob(CancellingJob):
         is_cancelled = attempt.payment.status is PaymentStatus.CANCELLED
         return self.cancelled(attempt) if is_cancelled else None
 
-    def work(self, attempt: Attempt) -> Outcome:
+    work = CancellingJob.cancel
+
+    def before_the_look(self, attempt: Attempt) -> None:
         if self._is_known_as_whole(attempt):
             self.forbid_approval(attempt)
-        return self.cancel(attempt)
 
     def forbid_approval(self, attempt: Attempt) -> None:
         """From now on the payment is not approved any more: VTEX cancels all of it."""

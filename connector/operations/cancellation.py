@@ -61,6 +61,7 @@ class CancellingJob(CancellationValueJob):
 
     def cancel(self, attempt: Attempt) -> Outcome:
         """Cancel what still stands there, with one write at most."""
+        self.before_the_look(attempt)
         look = self.look(attempt, attempt.open_write(*CANCELLATION_WRITES))
         return self._without_a_write(look, attempt) or self._write(look, attempt)
 
@@ -122,6 +123,9 @@ class CancellingJob(CancellationValueJob):
         if left and is_within(total, left, self.unit):
             return self._done(attempt)
         return _manual("only the whole payment can be cancelled")
+
+    def before_the_look(self, attempt: Attempt) -> None:
+        """Record what VTEX's cancellation says by itself; the other operations say nothing."""
 
     def forbid_approval(self, attempt: Attempt) -> None:
         """Let VTEX's cancellation stop an approval; the other operations ask for no such thing."""

@@ -14,7 +14,7 @@ from tests.companies.yandex_pay import YandexPayCompany
 from tests.operations.test_payments import P
 from tests.rig import Rig
 
-MOST_FRAMES = 14
+MOST_FRAMES = 13
 ROOT = str(Path(connector.__file__).parent)
 
 Frames = dict[str, list[str]]
