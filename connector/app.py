@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-from flask import Flask, Response
+from flask import Blueprint, Flask
 
-from connector import bulkhead, context, http_server, metrics, webhooks
+from connector import bulkhead, keyless, webhooks
 from connector.config import Settings
 from connector.domain.operation import Operation
 from connector.enabled import Enabled, enable, http_client_of
+from connector.http_routes import application
 from connector.idempotency import IdempotentRunner
 from connector.merchants import Directory
 from connector.operations.cancel import CancelJob
@@ -22,7 +22,6 @@ from connector.operations.operations import Operations
 from connector.operations.reconcile import Reconciler
 from connector.operations.refund import RefundJob
 from connector.operations.settle import SettleJob
-from connector.peers import Refusals
 from connector.storage.database import Database
 from connector.storage.merchants import Merchants
 from connector.storage.payments import Payments
@@ -35,8 +34,6 @@ from connector.vtex.manifest import manifest
 from connector.vtex.provider_fields import ProviderFields
 
 DEFAULT_THREADS = 64
-# Of a replica that answers as it should: taking it away would make of a lost count a lost answer.
-_UNCOUNTED = "ok, but metrics are not counted; the log says why"
 
 
 @dataclass(frozen=True)
@@ -145,72 +142,28 @@ def _operations(
 
 def create_app(connector: Connector) -> Flask:
     """Make the WSGI application."""
-    app = Flask("connector", static_folder=None)
-    # A path that is nearly right is wrong: a redirect would be answered in HTML.
-    app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False
-    app.after_request(partial(http_server.end, Refusals()))
-    app.before_request(partial(http_server.begin, connector.settings.proxies))
-    app.teardown_request(lambda _: context.begin())
-    routes.answer_errors(app)
-    operations, settings = connector.operations, connector.settings
-    app.register_blueprint(
-        routes.blueprint(
-            routes.Endpoints(
-                directory=connector.directory,
-                fields=ProviderFields(
-                    connector.directory, connector.merchants, connector.providers
-                ),
-                payments=connector.payments,
-                manifest=manifest(connector.providers.sold.values()),
-                operations=operations,
-                shares=connector.requesting,
-                answer_seconds=settings.answer_seconds,
-            )
-        )
-    )
-    app.register_blueprint(
-        webhooks.blueprint(
-            webhooks.Webhooks(
-                connector.directory.by_name,
-                connector.providers,
-                connector.notify,
-                settings.answer_seconds,
-                receiving=connector.notifying,
-                acting=connector.requesting,
-            )
-        )
-    )
-    _add_open_routes(app, connector)
+    app = application(connector.settings.proxies)
+    for blueprint in (_vtex(connector), _webhooks(connector), *keyless.blueprints(connector)):
+        app.register_blueprint(blueprint)
     return app
 
 
-def _add_open_routes(app: Flask, connector: Connector) -> None:
-    """Mount what anybody may ask: health, and the description of the rest."""
-
-    def livez() -> Response:
-        return _status("ok", 200)
-
-    def readyz() -> Response:
-        if connector.database.is_ready():
-            return _status("ok" if metrics.are_counted() else _UNCOUNTED, 200)
-        return _status("the database does not answer or is not migrated", 503)
-
-    def openapi() -> Response:
-        return Response(openapi_document(), mimetype="application/yaml")
-
-    for path, view in (("/livez", livez), ("/readyz", readyz), ("/openapi.yaml", openapi)):
-        app.add_url_rule(path, view_func=view, methods=["GET"], provide_automatic_options=False)
+def _vtex(connector: Connector) -> Blueprint:
+    fields = ProviderFields(connector.directory, connector.merchants, connector.providers)
+    seconds = connector.settings.answer_seconds
+    shared = routes.Shared(connector.directory, fields, connector.requesting, seconds)
+    shown = manifest(connector.providers.sold.values())
+    return routes.blueprint(shared, connector.operations.answer, connector.payments.find, shown)
 
 
-def _status(text: str, status: int) -> Response:
-    return Response(text, status, mimetype="text/plain")
-
-
-def openapi_document() -> bytes:
-    """Read openapi.yaml: beside the package in a checkout, inside it when installed."""
-    here = Path(__file__).parent
-    for folder in (here, here.parent):
-        if (folder / "openapi.yaml").exists():
-            return (folder / "openapi.yaml").read_bytes()
-    raise FileNotFoundError("openapi.yaml")
+def _webhooks(connector: Connector) -> Blueprint:
+    return webhooks.blueprint(
+        webhooks.Webhooks(
+            connector.directory.by_name,
+            connector.providers,
+            connector.notify,
+            connector.settings.answer_seconds,
+            receiving=connector.notifying,
+            acting=connector.requesting,
+        )
+    )

@@ -146,11 +146,15 @@ def blueprint(webhooks: Webhooks) -> Blueprint:
             endpoint=f"receive{suffix.replace('/', '_')}",
             view_func=webhooks.receive,
             methods=["POST"],
-            provide_automatic_options=False,
+            failure=_failure_body,
         )
     return routes
 
 
 def _failure(error: ConnectorError) -> Reply:
-    body = json.dumps({"code": error.code, "message": str(error)}).encode()
-    return Reply(http_server.status_of(error), body, error.code)
+    status = http_server.status_of(error)
+    return Reply(status, _failure_body(error, status, {}), error.code)
+
+
+def _failure_body(error: ConnectorError, _: int, __: Mapping[str, str]) -> bytes:
+    return json.dumps({"code": error.code, "message": str(error)}).encode()

@@ -1,4 +1,4 @@
-"""The answer to what cannot be read as HTTP, in the shape of its path's answers."""
+"""The answer to what cannot be read as HTTP, written as its path's route writes a failure."""
 
 import logging
 from http import HTTPStatus
@@ -10,13 +10,13 @@ from gunicorn.http.errors import (
     NoMoreData,
     ParseException,
 )
+from werkzeug.routing import Map
 
 from connector.domain.errors import ConnectorError, InvalidRequest
+from connector.http_routes import failure_at
 from connector.http_server import HEADERS
 from connector.server.connection import LateRequest
 from connector.server.framing import TooManyPieces
-from connector.vtex.answers import dump_failure
-from connector.vtex.routes import payment_in
 
 log = logging.getLogger(__name__)
 
@@ -39,23 +39,22 @@ _FAULTS: tuple[tuple[type[Exception], HTTPStatus, str], ...] = (
 )
 
 
-def refusal(fault: Exception, head: bytes) -> bytes:
+def refusal(routes: Map, fault: Exception, head: bytes) -> bytes:
     """Write the whole answer, and a line of the log. `head` is what came of the request's head."""
     status, error = _judge(fault)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request failed", exc_info=fault)
     else:
         log.warning("unreadable request", extra={"http_status": int(status)})
-    path = path_in(head)
-    body = dump_failure(error, path, payment_in(path), None)
+    body = failure_at(routes, path_in(head), error, status)
     lines = {
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         **HEADERS,
         "Connection": "close",
     }
-    told = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-    return f"HTTP/1.1 {status.value} {status.phrase}\r\n{told}\r\n".encode() + body
+    fields = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"HTTP/1.1 {status.value} {status.phrase}\r\n{fields}\r\n".encode() + body
 
 
 def _judge(fault: Exception) -> tuple[HTTPStatus, ConnectorError]:

@@ -199,7 +199,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _refuse(self, connection: Connection, fault: Exception) -> None:
         head = connection.head or bytes(connection.received[:MOST_HEAD])
         with contextlib.suppress(OSError):
-            connection.sock.sendall(refusal(fault, head))
+            connection.sock.sendall(refusal(self.wsgi.url_map, fault, head))
 
     def handle(self, connection: Connection) -> bool:
         """Answer a request, in a thread; say whether another may come on its connection."""

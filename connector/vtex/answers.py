@@ -3,7 +3,6 @@
 Every answer has all of its operation's fields, and never a status it does not know.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -66,7 +65,7 @@ def render_settlement() -> Callable[[SettleRequest, Outcome], Reply]:
         request_id = asked.request_id or ""
         own = _moved("settleId", outcome)
         payment_id = asked.payment.payment_id
-        body = _operation(payment_id, own, code, outcome.message, request_id)
+        body = operation_body(payment_id, own, code, outcome.message, request_id)
         return Reply(200 if is_done else 500, body, code)
 
     return render
@@ -93,7 +92,7 @@ def render_creation(
     ) -> Reply:
         if payment is None or outcome.create_status != HTTPStatus.OK:
             payment_id = asked.payment.payment_id
-            body = _no_payment(payment_id, outcome.code or ConnectorError.code, outcome.message)
+            body = no_payment(payment_id, outcome.code or ConnectorError.code, outcome.message)
             return Reply(500, body, outcome.code)
         method = asked.order.method if asked.order else ""
         body = dump_payment(payment, providers[merchant.provider], method)
@@ -135,14 +134,6 @@ def dump_payment(payment: Payment, provider: Provider, method: str = "") -> byte
     return _bytes(body | _pages(payment.payment_url if status == PENDING else None, method))
 
 
-def dump_failure(
-    error: ConnectorError, path: str, payment_id: str | None, request_id: str | None
-) -> bytes:
-    """Write the answer to a request that came to no outcome, in the shape of its path's."""
-    shape = next((make for pattern, make in _SHAPES if pattern.fullmatch(path)), _no_cancellation)
-    return shape(error, payment_id, request_id)
-
-
 def _pages(url: str | None, method: str) -> Fields:
     """Where the buyer pays, in all its names: VTEX's test suite still reads the older ones."""
     if url is None:
@@ -161,10 +152,10 @@ def _moved(name: str, outcome: Outcome) -> Fields:
 
 
 def _answered(asked: Request, own: Fields, code: str | None, message: str) -> bytes:
-    return _operation(asked.payment.payment_id, own, code, message, asked.request_id)
+    return operation_body(asked.payment.payment_id, own, code, message, asked.request_id)
 
 
-def _operation(
+def operation_body(
     payment_id: str | None, own: Fields, code: str | None, message: str, request_id: str | None
 ) -> bytes:
     return _bytes(
@@ -178,53 +169,18 @@ def _operation(
     )
 
 
-def _no_cancellation(
-    error: ConnectorError, payment_id: str | None, request_id: str | None
-) -> bytes:
-    return _operation(payment_id, {"cancellationId": None}, error.code, str(error), request_id)
-
-
-def _no_settlement(error: ConnectorError, payment_id: str | None, request_id: str | None) -> bytes:
-    own = {"settleId": None, "value": 0}
-    return _operation(payment_id, own, error.code, str(error), request_id or "")
-
-
-def _no_refund(error: ConnectorError, payment_id: str | None, request_id: str | None) -> bytes:
-    own = {"refundId": None, "value": 0}
-    return _operation(payment_id, own, error.code, str(error), request_id)
-
-
-def _no_creation(error: ConnectorError, payment_id: str | None, _: str | None) -> bytes:
-    return _no_payment(payment_id, error.code, str(error))
-
-
-def _no_payment(payment_id: str | None, code: str, message: str) -> bytes:
+def no_payment(payment_id: str | None, code: str, message: str) -> bytes:
+    """Write the answer to a create without a payment to tell of."""
     fields = {"status": "error", "code": code, "message": message, "paymentId": payment_id}
     return _bytes(fields)
 
 
-def _no_inbound(error: ConnectorError, payment_id: str | None, request_id: str | None) -> bytes:
-    return _inbound_body(payment_id, request_id, 500, error.code, str(error), {})
-
-
-# How a failure is written, by path. Elsewhere it is as a cancellation's.
-_SHAPES = tuple(
-    (re.compile(path), shape)
-    for path, shape in (
-        (r"/payments/?", _no_creation),
-        (r"/payments/[^/]+/settlements/?", _no_settlement),
-        (r"/payments/[^/]+/refunds/?", _no_refund),
-        (r"/payments/[^/]+/inbound(-request)?/[^/]+/?", _no_inbound),
-    )
-)
-
-
 def _inbound(asked: InboundRequest, status: int, code: str, message: str, content: Fields) -> Reply:
-    body = _inbound_body(asked.payment_id, asked.request_id, status, code, message, content)
+    body = inbound_body(asked.payment_id, asked.request_id, status, code, message, content)
     return Reply(200, body, code)
 
 
-def _inbound_body(
+def inbound_body(
     payment_id: str | None,
     request_id: str | None,
     status: int,

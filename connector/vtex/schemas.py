@@ -162,21 +162,21 @@ def read_json(body: bytes) -> dict[str, Any]:
     return value
 
 
-def load_cancellation(payment_id: str, merchant_id: int, body: Mapping[str, Any]) -> CancelRequest:
+def load_cancellation(merchant_id: int, body: Mapping[str, Any], payment_id: str) -> CancelRequest:
     """Read a cancellation. Raises InvalidRequest that names every wrong field, as all of these."""
     return CancelRequest(merchant_id, **_operation(_CANCEL, payment_id, body))
 
 
-def load_settlement(payment_id: str, merchant_id: int, body: Mapping[str, Any]) -> SettleRequest:
+def load_settlement(merchant_id: int, body: Mapping[str, Any], payment_id: str) -> SettleRequest:
     return SettleRequest(merchant_id, **_operation(_SETTLE, payment_id, body))
 
 
-def load_refund(payment_id: str, merchant_id: int, body: Mapping[str, Any]) -> RefundRequest:
+def load_refund(merchant_id: int, body: Mapping[str, Any], payment_id: str) -> RefundRequest:
     return RefundRequest(merchant_id, **_operation(_REFUND, payment_id, body))
 
 
 def load_inbound(
-    payment_id: str, action: str, merchant_id: int, body: Mapping[str, Any]
+    merchant_id: int, body: Mapping[str, Any], payment_id: str, action: str
 ) -> InboundRequest:
     found = _loaded_of(_INBOUND, payment_id, body)
     return InboundRequest(merchant_id, payment_id, found["request_id"], action)

@@ -9,8 +9,8 @@ import pytest
 
 from connector.domain.deadline import Deadline, now
 from connector.domain.operation import CancelRequest, Lease
+from connector.http_server import ARRIVED
 from connector.outcomes import SCHEDULE
-from connector.vtex.routes import ARRIVED
 from connector.vtex.schemas import load_cancellation
 from tests.companies.tranzzo import TranzzoCompany
 from tests.companies.yandex_pay import YandexPayCompany
@@ -45,7 +45,7 @@ def take_turn(rig: Rig, request_id: str) -> Lease:
 def _asked(rig: Rig, request_id: str) -> CancelRequest:
     (entry,) = rig.connector.merchants.all()
     body = {"paymentId": "P1", "requestId": request_id}
-    return load_cancellation("P1", entry.merchant.id, body)
+    return load_cancellation(entry.merchant.id, body, "P1")
 
 
 def test_a_repeat_gets_the_first_answer_byte_for_byte(

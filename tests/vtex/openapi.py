@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
-from connector.app import openapi_document
+from connector.keyless.document import openapi_document
 
 OURS: dict[str, Any] = yaml.safe_load(openapi_document())
 _FILE = Path(__file__).parents[3] / "shared" / "reference" / "vtex-openapi.json"

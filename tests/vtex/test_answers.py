@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector import providers
+from connector.app import create_app
 from connector.domain import exact
 from connector.domain.errors import ConnectorError, InvalidRequest, NotAuthenticated
 from connector.domain.merchant import Merchant
@@ -23,6 +24,7 @@ from connector.domain.operation import (
 from connector.domain.order import Order
 from connector.domain.payment import Payment, PaymentKey, PaymentStatus
 from connector.http_client import HttpClient
+from connector.http_routes import failure_at
 from connector.provider import Hosts, Provider
 from connector.vtex import answers
 from connector.vtex.manifest import field_name, manifest
@@ -257,42 +259,77 @@ def test_without_a_payment_there_is_nothing_to_tell() -> None:
 # Failures.
 
 
-@pytest.mark.parametrize(
-    ("path", "fields"),
-    [
-        ("/payments", ["status", "code", "message", "paymentId"]),
-        ("/payments/", ["status", "code", "message", "paymentId"]),
-        (
-            "/payments/P1/settlements",
-            ["paymentId", "settleId", "value", "code", "message", "requestId"],
-        ),
-        (
-            "/payments/P1/refunds/",
-            ["paymentId", "refundId", "value", "code", "message", "requestId"],
-        ),
-        (
-            "/payments/P1/cancellations",
-            ["paymentId", "cancellationId", "code", "message", "requestId"],
-        ),
-        ("/nowhere", ["paymentId", "cancellationId", "code", "message", "requestId"]),
-        ("/payments/P1/inbound/x", ["requestId", "paymentId", "code", "message", "responseData"]),
-        (
-            "/payments/P1/inbound-request/x",
-            ["requestId", "paymentId", "code", "message", "responseData"],
-        ),
-    ],
-)
-@pytest.mark.parametrize(
-    "error", [ConnectorError(), InvalidRequest("value: no"), NotAuthenticated()]
-)
+OF_OPERATIONS = [
+    ("/payments", ["status", "code", "message", "paymentId"]),
+    ("/payments/", ["status", "code", "message", "paymentId"]),
+    (
+        "/payments/P1/settlements",
+        ["paymentId", "settleId", "value", "code", "message", "requestId"],
+    ),
+    (
+        "/payments/P1/refunds/",
+        ["paymentId", "refundId", "value", "code", "message", "requestId"],
+    ),
+    (
+        "/payments/P1/cancellations",
+        ["paymentId", "cancellationId", "code", "message", "requestId"],
+    ),
+    ("/payments/P1/inbound/x", ["requestId", "paymentId", "code", "message", "responseData"]),
+    (
+        "/payments/P1/inbound-request/x",
+        ["requestId", "paymentId", "code", "message", "responseData"],
+    ),
+]
+ERRORS = [ConnectorError(), InvalidRequest("value: no"), NotAuthenticated()]
+
+
+def failure(rig: Rig, path: str, error: ConnectorError, body: str = "") -> dict[str, Any]:
+    """Write the failure of a request that came to a path, or came to no end before it."""
+    app = create_app(rig.connector)
+    if not body:
+        return dict(json.loads(failure_at(app.url_map, path, error, 400)))
+    with app.test_request_context(path, method="POST", data=body):
+        return dict(json.loads(failure_at(app.url_map, path, error, 400)))
+
+
+@pytest.mark.parametrize(("path", "fields"), OF_OPERATIONS)
+@pytest.mark.parametrize("error", ERRORS)
 def test_a_failure_has_the_shape_of_its_paths_answers(
-    path: str, fields: list[str], error: ConnectorError
+    rig: Rig, path: str, fields: list[str], error: ConnectorError
 ) -> None:
-    body = json.loads(answers.dump_failure(error, path, "P1", "R1"))
+    body = failure(rig, path, error, '{"paymentId": "P1", "requestId": "R1"}')
     assert list(body) == fields
     assert (error.code, str(error), "P1") == (body["code"], body["message"], body["paymentId"])
     assert body.get("requestId", "R1") == "R1"
     assert body.get("value", 0) == 0
+
+
+@pytest.mark.parametrize(("path", "fields"), OF_OPERATIONS)
+def test_what_was_not_read_is_not_echoed(rig: Rig, path: str, fields: list[str]) -> None:
+    body = failure(rig, path, InvalidRequest())
+    assert list(body) == fields
+    assert not body.get("requestId")
+    assert body["paymentId"] == ("P1" if "P1" in path else None)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/nowhere", ["status", "code", "message"]),
+        ("/payments/P1/nothing", ["status", "code", "message"]),
+        ("/manifest", ["status", "code", "message"]),
+        ("/livez", ["status", "code", "message"]),
+        ("", ["status", "code", "message"]),
+        ("/webhooks/tranzzo/shop", ["code", "message"]),
+    ],
+)
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_failure_elsewhere_is_no_cancellation(
+    rig: Rig, path: str, fields: list[str], error: ConnectorError
+) -> None:
+    body = failure(rig, path, error)
+    assert list(body) == fields
+    assert (error.code, str(error), 400) == (body["code"], body["message"], body.get("status", 400))
 
 
 # The manifest.

@@ -287,22 +287,22 @@ def read(**fields: Any) -> dict[str, Any]:
 
 
 def test_a_settlement_needs_only_the_payment() -> None:
-    asked = load_settlement("P1", 7, read())
+    asked = load_settlement(7, read(), "P1")
     assert (PaymentKey("P1"), "", None) == (asked.payment, asked.request_id, asked.value)
 
 
 def test_a_refund_needs_a_request_id_and_a_value() -> None:
-    asked = load_refund("P1", 7, read(requestId="R1", value=0.3, settleId="S1"))
+    asked = load_refund(7, read(requestId="R1", value=0.3, settleId="S1"), "P1")
     assert ("R1", Decimal("0.3")) == (asked.request_id, asked.value)
     with pytest.raises(InvalidRequest, match=r"^requestId: required; value: required$"):
-        load_refund("P1", 7, read())
+        load_refund(7, read(), "P1")
 
 
 @pytest.mark.parametrize("load", [load_settlement, load_refund])
 @pytest.mark.parametrize("value", [0, -1, "x", "1e400", True])
 def test_what_is_moved_is_above_zero(load: Any, value: Any) -> None:
     with pytest.raises(InvalidRequest, match=r"^value: "):
-        load("P1", 7, read(requestId="R1", value=value))
+        load(7, read(requestId="R1", value=value), "P1")
 
 
 LOADS = [load_cancellation, load_settlement, load_refund]
@@ -310,13 +310,13 @@ LOADS = [load_cancellation, load_settlement, load_refund]
 
 @pytest.mark.parametrize("load", LOADS)
 def test_the_ids_of_the_company_are_taken(load: Any) -> None:
-    asked = load("P1", 7, read(requestId="R1", value=1, authorizationId=5784589, tid="T1"))
+    asked = load(7, read(requestId="R1", value=1, authorizationId=5784589, tid="T1"), "P1")
     assert asked.payment == PaymentKey("P1", "5784589", "T1")
 
 
 @pytest.mark.parametrize("load", LOADS)
 def test_vtexs_own_id_is_not_taken_for_the_companys(load: Any) -> None:
-    asked = load("P1", 7, read(requestId="R1", value=1, authorizationId="P1", tid="P1"))
+    asked = load(7, read(requestId="R1", value=1, authorizationId="P1", tid="P1"), "P1")
     assert asked.payment == PaymentKey("P1", uses_payment_id=True)
     assert not asked.payment.was_authorized
 
@@ -324,13 +324,13 @@ def test_vtexs_own_id_is_not_taken_for_the_companys(load: Any) -> None:
 @pytest.mark.parametrize("load", LOADS)
 def test_the_payment_is_that_of_the_path(load: Any) -> None:
     with pytest.raises(InvalidRequest, match="differs from the one in the path"):
-        load("P2", 7, read(requestId="R1", value=1))
+        load(7, read(requestId="R1", value=1), "P2")
     with pytest.raises(InvalidRequest, match="paymentId in the path"):
-        load("P 1", 7, read(requestId="R1", value=1))
+        load(7, read(requestId="R1", value=1), "P 1")
 
 
 def test_an_inbound_request_needs_a_request_id() -> None:
-    asked = load_inbound("P1", "status", 7, read(requestId="R1", requestData={"body": "x"}))
+    asked = load_inbound(7, read(requestId="R1", requestData={"body": "x"}), "P1", "status")
     assert ("P1", "R1", "status") == (asked.payment_id, asked.request_id, asked.action)
     with pytest.raises(InvalidRequest, match=r"^requestId: required$"):
-        load_inbound("P1", "status", 7, read())
+        load_inbound(7, read(), "P1", "status")

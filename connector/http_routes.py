@@ -1,0 +1,99 @@
+"""The web application that all routes share. Each route knows how its own failures are written."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, cast
+
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.routing import Map, Rule
+
+from connector import context, http_server
+from connector.domain import exact
+from connector.domain.errors import BodyTooLarge, ConnectorError, NotFound
+from connector.domain.operation import Reply
+from connector.peers import Network, Refusals
+
+log = logging.getLogger(__name__)
+
+# Writes the body of a failure: the error, its HTTP status, and the values in the path.
+Failure = Callable[[ConnectorError, int, Mapping[str, Any]], bytes]
+
+
+def plain_failure(error: ConnectorError, status: int, _: Mapping[str, Any]) -> bytes:
+    """Write a failure of an address that no one has given another form."""
+    body = {"status": status, "code": error.code, "message": str(error)}
+    return exact.dumps(body).encode()
+
+
+class Route(Rule):
+    """A rule that says how its failures are written: `failure` is given where it is registered."""
+
+    def __init__(self, *args: Any, failure: Failure = plain_failure, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.failure = failure
+
+
+def application(proxies: Sequence[Network]) -> Flask:
+    """Make an application without routes. What it does holds for every route."""
+    app = Flask("connector", static_folder=None)
+    app.url_rule_class = Route
+    # A path that is nearly right is wrong: a redirect would be answered in HTML.
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    # One byte more than our own limit, which thus has its own message where a view reads the body.
+    app.config["MAX_CONTENT_LENGTH"] = http_server.MAX_BODY_BYTES + 1
+    app.after_request(partial(http_server.end, Refusals()))
+    app.before_request(partial(http_server.begin, proxies))
+    app.teardown_request(lambda _: context.begin())
+    app.register_error_handler(HTTPException, _http_failure)
+    app.register_error_handler(ConnectorError, _failure)
+    app.register_error_handler(Exception, _fault)
+    return app
+
+
+def failure_at(routes: Map, path: str, error: ConnectorError, status: int) -> bytes:
+    """Write a failure as the route of a path does; without a route it is plain."""
+    failure, values = _route_at(routes, path)
+    return failure(error, status, values)
+
+
+def _route_at(routes: Map, path: str) -> tuple[Failure, Mapping[str, Any]]:
+    """Find the route of a path, whatever the method."""
+    adapter = routes.bind("")
+    try:
+        # No route has this method: a path that has a route is answered with the route's methods.
+        adapter.match(path, method="NONE")
+    except MethodNotAllowed as error:
+        route, values = adapter.match(path, next(iter(error.valid_methods or ())), return_rule=True)
+        return cast("Route", route).failure, values
+    except HTTPException:
+        pass
+    return plain_failure, {}
+
+
+def _http_failure(error: HTTPException) -> Response:
+    """Answer for an address or a method that is not there, or a request Flask could not read."""
+    is_large = isinstance(error, RequestEntityTooLarge)
+    fault = BodyTooLarge() if is_large else NotFound(f"{error.name}: see /openapi.yaml")
+    response = _response(fault, error.code or 500)
+    if isinstance(error, MethodNotAllowed):
+        response.allow.update(error.valid_methods or ())
+    return response
+
+
+def _failure(error: ConnectorError) -> Response:
+    http_server.note_failure(error)
+    return _response(error, http_server.status_of(error))
+
+
+def _fault(error: Exception) -> Response:
+    log.error("request failed", exc_info=error)
+    return _response(ConnectorError(), 500)
+
+
+def _response(error: ConnectorError, status: int) -> Response:
+    body = failure_at(current_app.url_map, request.path, error, status)
+    return http_server.respond(Reply(status, body, error.code))
