@@ -19,19 +19,19 @@ from connector.domain.operation import (
 from connector.domain.operation_rules import RULES
 from connector.domain.payment import Effect, Payment
 from connector.domain.story import MOST_ATTEMPTS, Kind, Step
-from connector.domain.write import STATE_AFTER, Write, WriteState
-
-# The states of writes that changed, by action and number.
-Closed = Mapping[tuple[str, int], WriteState]
-# Makes VTEX's answer of an outcome.
-Render = Callable[[Outcome], Reply]
+from connector.domain.write import STATE_AFTER, Write, WriteState, WriteStates
 
 
-class Writes(Protocol):
-    """What the storage offers for it."""
+class WriteStore(Protocol):
+    """Records writes before they are sent, and shows what earlier requests asked for."""
 
     def start_write(
-        self, lease: Lease, write: Write, payment: Payment, closed: Closed, steps: Sequence[Step]
+        self,
+        lease: Lease,
+        write: Write,
+        payment: Payment,
+        write_states: WriteStates,
+        steps: Sequence[Step],
     ) -> None: ...
 
     def values(self, lease: Lease, operation: Operation) -> Mapping[str, Decimal]: ...
@@ -41,22 +41,22 @@ class Attempt:
     """One turn of a request, while it lasts: what it may do to the company.
 
     `payment` is what is known of the payment by now; it is recorded with every write and at the
-    end. `is_asked` says that VTEX waits for the answer; else reconcile looks after `looks` times.
+    end. `vtex_waits` says that VTEX waits for the answer; else reconcile looks after `looks` times.
     """
 
     def __init__(
-        self, writes: Writes, lease: Lease, deadline: Deadline, due: DueRequest | None = None
+        self, store: WriteStore, lease: Lease, deadline: Deadline, due: DueRequest | None = None
     ) -> None:
-        self._storage = writes
+        self._store = store
         self._sent: Write | None = None
         self.lease = lease
         self.deadline = deadline
-        self.is_asked = due is None
+        self.vtex_waits = due is None
         self.looks = due.looks if due else 0
         self.payment = lease.payment
         self.writes = list(lease.writes)
         self._recorded = {write.key: write.state for write in lease.writes}
-        self.is_new = False
+        self.is_new_write = False
         is_told = lease.attempt <= MOST_ATTEMPTS or due is not None
         self.steps = [] if is_told else [Step(Kind.ASKED, lease.attempt)]
         self.has_sent = False
@@ -75,9 +75,9 @@ class Attempt:
         if self.steps[-1:] != [step]:
             self.steps.append(step)
 
-    def values(self, operation: Operation) -> Mapping[str, Decimal]:
+    def requested_values(self, operation: Operation) -> Mapping[str, Decimal]:
         """Return what VTEX's requests of this kind asked for of the payment, by claim."""
-        return self._storage.values(self.lease, operation)
+        return self._store.values(self.lease, operation)
 
     def open_write(self, *actions: str) -> Write | None:
         """Return the latest write of these kinds whose outcome is not known, if there is one."""
@@ -86,13 +86,13 @@ class Attempt:
                 return write
         return None
 
-    def has_open(self) -> bool:
+    def may_take_effect(self) -> bool:
         """Whether a write of this request may still take effect, or turn up after all."""
         own = [write for write in self.writes if write.claim_id == self.lease.claim_id]
         return any(write.may_take_effect for write in own)
 
     @property
-    def closed(self) -> Closed:
+    def write_states(self) -> WriteStates:
         """The states that are to be recorded, where they differ from those that are."""
         return {
             write.key: write.state
@@ -121,7 +121,7 @@ class Attempt:
 
         An earlier one under the same reference still may.
         """
-        if self.is_new and self._sent:
+        if self.is_new_write and self._sent:
             self.move(self._sent, WriteState.WITHDRAWN)
 
     def references(self, action: str) -> Iterator[str]:
@@ -155,7 +155,7 @@ class Attempt:
         the turn: then nothing may be sent.
         """
         write = None if reference else self.open_write(action)
-        self.is_new = write is None or is_new
+        self.is_new_write = write is None or is_new
         if write and is_new:
             self.move(write, WriteState.FAILED)
         if write is None or is_new:
@@ -173,7 +173,7 @@ class Attempt:
         shown = "the provider shows it" if reference else None
         step = Step(Kind.SENT, action=action, reference=write.reference, amount=write.amount)
         self.note(replace(step, message=shown))
-        self._storage.start_write(self.lease, write, self.payment, self.closed, self.steps)
+        self._store.start_write(self.lease, write, self.payment, self.write_states, self.steps)
         self._recorded = {one.key: one.state for one in self.writes}
         self.steps, self.has_sent = [], True
         self._sent = write
@@ -194,7 +194,7 @@ def last_step(
         message=outcome.message,
         reason=outcome.reason,
     )
-    if not attempt.is_asked:
+    if not attempt.vtex_waits:
         return ended
     told = replace(ended, kind=Kind.TOLD)
     if RULES[request.operation].is_answered_from_the_payment:
@@ -207,7 +207,7 @@ def last_step(
     return replace(told, http_status=reply.status, code=reply.code)
 
 
-def worth_keeping(attempt: Attempt, outcome: Outcome) -> Sequence[Step]:
+def steps_to_store(attempt: Attempt, outcome: Outcome) -> Sequence[Step]:
     """Return the attempt's steps, but of the many of a request only those that tell more."""
     lease = attempt.lease
     is_early = lease.attempt <= MOST_ATTEMPTS

@@ -7,13 +7,12 @@ final outcome is stored. After any other outcome the next request looks before i
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Protocol
 
 from connector import context
-from connector.attempt import Attempt, Closed, last_step, worth_keeping
+from connector.attempt import Attempt, WriteStore, last_step, steps_to_store
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     ConnectorError,
@@ -41,7 +40,7 @@ from connector.domain.operation import (
 )
 from connector.domain.payment import Payment
 from connector.domain.story import Step
-from connector.domain.write import Write
+from connector.domain.write import WriteStates
 from connector.outcomes import (
     SCHEDULE,
     callback_change,
@@ -61,7 +60,7 @@ FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.25
 
 
-class ClaimStore(Protocol):
+class ClaimStore(WriteStore, Protocol):
     """Claims requests, leases their payments, and records the outcomes."""
 
     def stored_reply(self, request: Request) -> StoredReply | None: ...
@@ -74,12 +73,6 @@ class ClaimStore(Protocol):
 
     def progress(self, request: Request) -> Progress: ...
 
-    def values(self, lease: Lease, operation: Operation) -> Mapping[str, Decimal]: ...
-
-    def start_write(
-        self, lease: Lease, write: Write, payment: Payment, closed: Closed, steps: Sequence[Step]
-    ) -> None: ...
-
     def record_outcome(
         self,
         lease: Lease,
@@ -87,7 +80,7 @@ class ClaimStore(Protocol):
         reply: Reply | None,
         *,
         payment: Payment,
-        closed: Closed,
+        write_states: WriteStates,
         looks: int,
         next_look: float | None,
         callback_change: CallbackChange,
@@ -187,11 +180,11 @@ class IdempotentRunner:
             outcome,
             reply,
             payment=attempt.payment,
-            closed=attempt.closed,
+            write_states=attempt.write_states,
             looks=count_looks(attempt),
             next_look=seconds,
             callback_change=callback_change(operation, attempt),
-            steps=worth_keeping(attempt, outcome),
+            steps=steps_to_store(attempt, outcome),
         )
 
     def _wait(self, request: Request, deadline: Deadline) -> StoredReply | Outcome | None:

@@ -41,7 +41,7 @@ def _state_after(operation: Operation, attempt: Attempt, error: ConnectorError) 
     """Return the state of a request after an error. A failed look may leave it unknown."""
     states = (state for family, state in _STATES.items() if isinstance(error, family))
     state = next(states, State.UNKNOWN)
-    is_open = not attempt.is_asked or attempt.has_open()
+    is_open = not attempt.vtex_waits or attempt.may_take_effect()
     is_of_a_look = is_open and not isinstance(error, IllegalTransition)
     stays_unknown = RULES[operation].is_unknown_after_a_failed_look
     return State.UNKNOWN if is_of_a_look and stays_unknown else state
@@ -54,7 +54,7 @@ def callback_change(operation: Operation, attempt: Attempt) -> CallbackChange:
         return CallbackChange.DROPPED
     if before is not PaymentStatus.PENDING or after not in _TOLD_BY_CALLBACK:
         return CallbackChange.UNCHANGED
-    return RULES[operation].callback_change if attempt.is_asked else CallbackChange.DUE
+    return RULES[operation].callback_change if attempt.vtex_waits else CallbackChange.DUE
 
 
 _TOLD_BY_CALLBACK = {PaymentStatus.APPROVED, PaymentStatus.DENIED}
@@ -67,7 +67,7 @@ def with_a_warning(operation: Operation, attempt: Attempt, outcome: Outcome) -> 
 
     VTEX tells the merchant to do by hand what failed.
     """
-    is_open = RULES[operation].is_listed_while_open and attempt.has_open()
+    is_open = RULES[operation].is_listed_while_open and attempt.may_take_effect()
     if not is_open or outcome.is_listed or outcome.state in {State.DONE, State.MANUAL}:
         return outcome
     message = f"Do not refund this by hand: {outcome.message}"
@@ -89,13 +89,13 @@ def _is_left_to_the_operator(
     rules = RULES[operation]
     if not rules.may_become_the_operators or outcome.state is State.DONE:
         return False
-    is_looked_at = not attempt.is_asked and outcome.state in rules.looked_at_after
+    is_looked_at = not attempt.vtex_waits and outcome.state in rules.looked_at_after
     return attempt.lease.is_listed or (is_looked_at and next_look is None)
 
 
 def count_looks(attempt: Attempt) -> int:
     """Count reconcile's looks, the one of this attempt too. VTEX's repeat begins anew."""
-    return 0 if attempt.is_asked else attempt.looks + 1
+    return 0 if attempt.vtex_waits else attempt.looks + 1
 
 
 def next_look(operation: Operation, outcome: Outcome, looks: int) -> float | None:

@@ -38,6 +38,9 @@ class WriteState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+# The states of writes, by action and number.
+WriteStates = Mapping[tuple[str, int], WriteState]
+
 # Every way in which the recorded state of a write may change. Whatever is not here never happens.
 WRITE_TRANSITIONS: Mapping[WriteState, frozenset[WriteState]] = {
     WriteState.OPEN: frozenset(set(WriteState) - {WriteState.OPEN}),

@@ -114,7 +114,7 @@ class CancellingJob(CancellationValueJob):
         """
         if self.is_whole(self.request.value, look, attempt):
             return None
-        values = attempt.values(Operation.CANCEL).values()
+        values = attempt.requested_values(Operation.CANCEL).values()
         parts = (value for value in values if not self.is_whole(value, look, attempt))
         total = sum(parts, Decimal())
         if self.is_whole(total, look, attempt):
@@ -178,10 +178,10 @@ class CancellingJob(CancellationValueJob):
         Raises OutcomeUnknown while an earlier refund may still return it.
         """
         self._rule_out_a_refund(attempt)
-        if attempt.payment.is_manual or (attempt.lease.is_listed and not attempt.is_asked):
+        if attempt.payment.is_manual or (attempt.lease.is_listed and not attempt.vtex_waits):
             # A person was told to return the money; only a hold is released beside them.
             return _left_to_a_person(Standing.CAPTURED, attempt)
-        if not attempt.is_asked and attempt.payment.settled is not None:
+        if not attempt.vtex_waits and attempt.payment.settled is not None:
             return _manual("VTEX settled the payment since")
         self._refuse_an_early_repeat(look, attempt)
         return None
@@ -219,7 +219,9 @@ class CancellingJob(CancellationValueJob):
 
     def _is_ended_by_a_refusal(self, action: str, attempt: Attempt) -> bool:
         """Whether a refusal ends the write: of a repeated refund the first may still run."""
-        return attempt.is_new or action != CANCEL_BY_REFUND or self.provider.refund_is_idempotent
+        return (
+            attempt.is_new_write or action != CANCEL_BY_REFUND or self.provider.refund_is_idempotent
+        )
 
     def _may_end(self, look: Look, before: Look) -> bool:
         """Whether a look shows the payment as before, and a later look may show its end."""

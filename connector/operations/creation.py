@@ -77,7 +77,7 @@ class CreateJob(CancellingJob):
         """A payment that is there, but cannot be looked at, is as undecided as before."""
         is_of_the_company = isinstance(error, NotDone | OutcomeUnknown | ProviderRefused)
         is_lease_lost = isinstance(error, LeaseLost)
-        if not attempt.is_asked or not is_of_the_company or is_lease_lost:
+        if not attempt.vtex_waits or not is_of_the_company or is_lease_lost:
             raise error
         if not self._is_there(attempt):
             raise error
@@ -202,7 +202,7 @@ class CreateJob(CancellingJob):
 
     def _refused(self, attempt: Attempt, error: ProviderRefused) -> Outcome:
         """Deny what the company would not create, unless it has it already."""
-        if attempt.is_new:
+        if attempt.is_new_write:
             attempt.end_write(Effect.REFUSED)
         look = self.look(attempt)
         is_another = look.amount not in {None, attempt.payment.amount}

@@ -101,7 +101,7 @@ class Job(ABC):
 
     def _place(self, attempt: Attempt) -> AbstractContextManager[None]:
         """Hold a place at the company; reconcile took one before it claimed the request."""
-        return self.provider.slot() if attempt.is_asked else nullcontext()
+        return self.provider.slot() if attempt.vtex_waits else nullcontext()
 
     def without_secrets(self, text: str) -> str:
         """Take the merchant's secrets out of a text."""
@@ -214,7 +214,7 @@ class Job(ABC):
         The place at the company is kept meanwhile: the places bound the threads it may take. So
         nobody pauses where others need them.
         """
-        if sent.effect not in _OPEN_ENDED or not attempt.is_asked:
+        if sent.effect not in _OPEN_ENDED or not attempt.vtex_waits:
             return False
         deadline = attempt.deadline
         again = seen.again if seen else None

@@ -118,7 +118,7 @@ class RefundJob(Job):
         return is_first and self.value == _limit(look, attempt)
 
     def _write(self, look: Look, attempt: Attempt) -> Outcome:
-        if not attempt.is_asked:
+        if not attempt.vtex_waits:
             return outcomes.not_done(attempt)
         if not attempt.deadline.allows_a_write():
             raise OutOfTime
@@ -141,7 +141,7 @@ class RefundJob(Job):
         """Say what came of a refund; look again unless the company called it done."""
         write = attempt.open_write(REFUND)
         # While the first of two equal refunds may be running, a refusal of the second ends neither.
-        if attempt.is_new or sent.effect is not Effect.REFUSED:
+        if attempt.is_new_write or sent.effect is not Effect.REFUSED:
             attempt.end_write(sent.effect)
         if sent.effect is Effect.DONE:
             return self._done(attempt, sent.id)
@@ -157,7 +157,7 @@ class RefundJob(Job):
     ) -> Outcome:
         """Say why a refund is not done, or not yet."""
         effect = writes.effect_of(write, after)
-        if attempt.is_new and sent.effect is Effect.REFUSED:
+        if attempt.is_new_write and sent.effect is Effect.REFUSED:
             return _refused(after, attempt, sent)
         if effect is Effect.FAILED:
             attempt.end_write(Effect.FAILED)
@@ -166,7 +166,7 @@ class RefundJob(Job):
             return outcomes.pending(after)
         if sent.lost:
             raise sent.lost
-        if not attempt.is_new and self._is_refused_for_good(write, attempt):
+        if not attempt.is_new_write and self._is_refused_for_good(write, attempt):
             attempt.end_write(Effect.REFUSED)
         return _refused(after, attempt, sent)
 

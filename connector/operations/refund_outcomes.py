@@ -26,16 +26,16 @@ def done(attempt: Attempt, refund_id: str, task: str) -> Outcome:
     VTEX that does not wait was told that it failed, or nothing: a person must know. Where a
     person has a task the answer is kept for VTEX's repeat, which then leaves the row alone.
     """
-    value, is_asked = writes.own_refunds(attempt, WriteState.DONE)[-1].amount, attempt.is_asked
-    said = "Refunded" if is_asked else "VTEX was told that this refund failed; it is done"
+    value, vtex_waits = writes.own_refunds(attempt, WriteState.DONE)[-1].amount, attempt.vtex_waits
+    said = "Refunded" if vtex_waits else "VTEX was told that this refund failed; it is done"
     return Outcome(
         State.DONE,
-        None if is_asked or task else REFUNDED_LATE,
+        None if vtex_waits or task else REFUNDED_LATE,
         f"{said}. {task}" if task else said,
         refund_id,
         value,
-        is_final=is_asked or bool(task),
-        is_listed=not is_asked or bool(task),
+        is_final=vtex_waits or bool(task),
+        is_listed=not vtex_waits or bool(task),
     )
 
 

@@ -71,7 +71,7 @@ class SettleJob(Job):
 
     def _is_second(self, value: Decimal, attempt: Attempt) -> bool:
         """Whether another request asked for an equal part."""
-        asked = attempt.values(Operation.SETTLE)
+        asked = attempt.requested_values(Operation.SETTLE)
         return any(one == value for claim, one in asked.items() if claim != attempt.lease.claim_id)
 
     def _without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
@@ -84,7 +84,7 @@ class SettleJob(Job):
         return None
 
     def _write(self, look: Look, attempt: Attempt) -> Outcome:
-        if not attempt.is_asked:
+        if not attempt.vtex_waits:
             # Whether VTEX still wants it is for VTEX to say.
             return Outcome(State.FAILED, "not-settled", "The payment was not settled")
         amount = self._part(look, attempt)

@@ -1,7 +1,7 @@
 """Requests, the lease on a payment, and the writes sent to companies."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -23,7 +23,7 @@ from connector.domain.operation import Row as ListedRequest
 from connector.domain.operation_rules import RULES
 from connector.domain.payment import Payment
 from connector.domain.story import MOST_ATTEMPTS, Kind, Step
-from connector.domain.write import Write, WriteState
+from connector.domain.write import Write, WriteStates
 from connector.storage import statements as sql
 from connector.storage.columns import Row, decimal
 from connector.storage.database import Connection, Database
@@ -43,9 +43,6 @@ from connector.storage.stories import write_steps
 
 # The message of the step by which a person closes a request.
 CLOSED = "An operator closed it"
-
-# How writes ended, by action and number.
-Closed = Mapping[tuple[str, int], WriteState]
 
 
 class _NotTaken(Exception):
@@ -120,7 +117,7 @@ class Requests:
         lease: Lease,
         write: Write,
         payment: Payment,
-        closed: Closed,
+        write_states: WriteStates,
         steps: Sequence[Step] = (),
     ) -> None:
         """Record that a write is about to be sent, and the `steps` up to that.
@@ -129,7 +126,7 @@ class Requests:
         """
         with self._database.write() as connection:
             _record_payment(connection, sql.BEGIN_WRITE, lease, payment)
-            _close(connection, lease, closed)
+            _close(connection, lease, write_states)
             connection.run(sql.INSERT_WRITE, **write_values(write), **_payment_of(lease))
             connection.run(sql.SET_REFERENCE, id=lease.claim_id, reference=write.reference)
             write_steps(connection, lease.claim_id, steps)
@@ -147,7 +144,7 @@ class Requests:
         reply: Reply | None,
         *,
         payment: Payment,
-        closed: Closed,
+        write_states: WriteStates,
         looks: int,
         next_look: float | None,
         callback_change: CallbackChange,
@@ -156,13 +153,13 @@ class Requests:
         """Record the end of an attempt and give the lease back, in one transaction.
 
         `payment` is how the payment stands now. `reply` is stored when it is the first final one.
-        `closed` says how writes ended. `steps` are those since the last that were recorded. Raises
-        LeaseLost when the lease is another request's by now.
+        `write_states` are those that changed. `steps` are those since the last that were recorded.
+        Raises LeaseLost when the lease is another request's by now.
         """
         with self._database.write() as connection:
             change = callback_change.value
             _record_payment(connection, sql.END_LEASE, lease, payment, callback_change=change)
-            _close(connection, lease, closed)
+            _close(connection, lease, write_states)
             looked = {"looks": looks, "next_look": next_look}
             connection.run(sql.END_ATTEMPT, id=lease.claim_id, **looked, **_ended(outcome, reply))
             write_steps(connection, lease.claim_id, steps)
@@ -208,8 +205,8 @@ def _record_payment(
         raise LeaseLost(reason=Rule.TURN_LOST)
 
 
-def _close(connection: Connection, lease: Lease, closed: Closed) -> None:
-    for (action, number), state in closed.items():
+def _close(connection: Connection, lease: Lease, write_states: WriteStates) -> None:
+    for (action, number), state in write_states.items():
         ended = {"action": action, "number": number, "state": state.value}
         connection.run(sql.END_WRITE, **ended, **_payment_of(lease))
 

@@ -32,7 +32,7 @@ def begin(store: Store, request: Request) -> Attempt:
 
 
 def end(store: Store, attempt: Attempt) -> None:
-    store.end(attempt.lease, payment=attempt.payment, closed=attempt.closed)
+    store.end(attempt.lease, payment=attempt.payment, write_states=attempt.write_states)
 
 
 def sends(store: Store) -> dict[tuple[str, int], str]:
@@ -79,7 +79,7 @@ def test_an_open_write_keeps_its_reference_in_every_later_turn(store: Store) -> 
     for request in (CANCEL, asked(Operation.CANCEL, "request-2")):
         later = begin(store, request)
         references.append(later.start_write("release", 1))
-        assert not later.is_new
+        assert not later.is_new_write
         end(store, later)
     assert 1 == len(set(references))
     assert {("release", 1): "open"} == sends(store)
@@ -95,7 +95,7 @@ def test_after_a_write_that_ended_the_next_one_has_a_reference_of_its_own(
     end(store, first)
     later = begin(store, CANCEL)
     references.append(later.start_write("release", 0))
-    assert later.is_new
+    assert later.is_new_write
     assert 2 == len(set(references))
     assert {("release", 1): effect.name.lower(), ("release", 2): "open"} == sends(store)
 

@@ -232,7 +232,7 @@ def test_reconcile_does_not_say_that_vtex_waits(store: Store) -> None:
     seen: list[bool] = []
 
     def work(attempt: Attempt) -> Outcome:
-        seen.append(attempt.is_asked)
+        seen.append(attempt.vtex_waits)
         return WAITING
 
     answered(store, asked(Operation.SETTLE), work)

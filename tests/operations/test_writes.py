@@ -203,13 +203,13 @@ def test_while_a_refund_may_come_no_other_one_begins(
     attempt = attempt_with(write)
     with pytest.raises(error):
         writes.find_out(write, look, attempt, is_idempotent=is_idempotent)
-    assert {} == attempt.closed
+    assert {} == attempt.write_states
 
 
 def test_a_repeat_that_the_company_knows_need_not_wait() -> None:
     attempt = attempt_with(refund())
     writes.find_out(refund(), CAPTURED, attempt, is_idempotent=True)
-    assert {} == attempt.closed
+    assert {} == attempt.write_states
 
 
 @pytest.mark.parametrize(

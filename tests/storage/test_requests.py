@@ -125,7 +125,7 @@ def test_a_value_is_kept_exactly(store: Store, value: str) -> None:
 def test_the_second_turn_knows_what_the_first_left(store: Store) -> None:
     lease = store.lease(asked())
     store.start(lease)
-    store.finish(lease, sandbox=True, closed={("release", 1): WriteState.DONE})
+    store.finish(lease, sandbox=True, write_states={("release", 1): WriteState.DONE})
     later = store.lease(asked("request-2"))
     assert later.payment == as_cancelled(lease, sandbox=True)
     ((action, number, reference, state),) = [
@@ -169,7 +169,7 @@ def test_who_lost_the_lease_can_neither_send_nor_record(store: Store) -> None:
     with pytest.raises(LeaseLost):
         store.start(old)
     with pytest.raises(LeaseLost):
-        store.end(old, payment=as_cancelled(old), closed={("release", 1): WriteState.FAILED})
+        store.end(old, payment=as_cancelled(old), write_states={("release", 1): WriteState.FAILED})
     assert before == store.contents()
     store.start(new)
     store.finish(new)
@@ -243,9 +243,9 @@ def test_a_new_reference_ends_the_one_before_it_and_no_other(store: Store) -> No
 def test_how_a_write_ended_is_said_once(store: Store) -> None:
     lease = store.lease(asked())
     store.start(lease)
-    store.end(lease, closed={("release", 1): WriteState.DONE})
+    store.end(lease, write_states={("release", 1): WriteState.DONE})
     later = store.lease(asked("request-2"))
-    store.end(later, closed={("release", n): WriteState.FAILED for n in (1, 2)})
+    store.end(later, write_states={("release", n): WriteState.FAILED for n in (1, 2)})
     assert ["done"] == [send.state for send in store.lease(asked()).writes]
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from connector.attempt import Attempt, last_step, worth_keeping
+from connector.attempt import Attempt, last_step, steps_to_store
 from connector.domain.deadline import Deadline
 from connector.domain.errors import LeaseLost
 from connector.domain.operation import CallbackChange, CreateRequest, Lease, Outcome, Reply, State
@@ -47,11 +47,11 @@ def attempted(store: Store, outcome: Outcome = FAILED, *, is_sent: bool = False)
         outcome,
         None,
         payment=attempt.payment,
-        closed=attempt.closed,
+        write_states=attempt.write_states,
         looks=0,
         next_look=60,
         callback_change=CallbackChange.UNCHANGED,
-        steps=worth_keeping(attempt, outcome),
+        steps=steps_to_store(attempt, outcome),
     )
 
 

@@ -222,7 +222,7 @@ def test_what_was_open_before_an_upgrade_is_finished_after_it(old_database: Data
         Outcome(State.DONE, None, "Cancelled", is_final=True),
         Reply(200, b"{}"),
         payment=lease.payment.moved(PaymentStatus.CANCELLED),
-        closed={("release", 1): WriteState.DONE},
+        write_states={("release", 1): WriteState.DONE},
         looks=1,
         next_look=None,
         callback_change=CallbackChange.DROPPED,
