@@ -53,8 +53,8 @@ class Webhooks:
     def receive(self, provider_name: str, merchant_name: str) -> Response:
         """POST /webhooks/<provider>/<merchant>: nothing is believed before it is proven.
 
-        The company is answered once the news are kept, as some wait for seconds only (RuStore 3,
-        its page "enable-notifications"); they are acted on when the answer has been sent.
+        The company is answered when the notification is recorded: some wait for seconds only
+        (RuStore 3, its page "enable-notifications"). The connector acts on it after the answer.
         """
         started = time.monotonic()
         deadline = Deadline.after(self.answer_seconds, http_server.ARRIVED.get())
@@ -66,8 +66,8 @@ class Webhooks:
             provider = merchant.provider
             context.add(merchant=merchant.name or None, provider=provider)
             with self.receiving.place(provider):
-                news = self._read(merchant, deadline)
-                kept = self.notify.keep(merchant, news) if news else None
+                notification = self._read(merchant, deadline)
+                kept = self.notify.record(merchant, notification) if notification else None
             if kept:
                 context.add(payment_id=kept.payment.payment_id, request_id=kept.request_id)
         except ConnectorError as error:
@@ -82,7 +82,7 @@ class Webhooks:
         return response
 
     def _act(self, merchant: Merchant, kept: NotificationRequest) -> None:
-        """Act on news, unless the company's threads are taken: then reconcile does."""
+        """Act on a notification; reconcile does where the company's threads are taken."""
         try:
             with self.acting.place(merchant.provider):
                 self.notify.act(merchant, kept, Deadline.after(self.answer_seconds))

@@ -33,13 +33,13 @@ def _whole(step: Step) -> dict[str, Any]:
 
 
 def _line(step: Step) -> dict[str, Any]:
-    is_news = step.operation == Operation.NOTIFICATION
+    is_notification = step.operation == Operation.NOTIFICATION
     return {
         "at": instant(step.at),
         "step": step.kind.value,
         "operation": step.operation,
         # A notification's is long, and made here.
-        "requestId": None if is_news else step.request_id or None,
+        "requestId": None if is_notification else step.request_id or None,
         "attempt": step.attempt,
         "what": _what(step),
     }

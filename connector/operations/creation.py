@@ -56,7 +56,7 @@ class CreateJob(CancellingJob):
     def check(self) -> None:
         """Refuse what the provider cannot take, before anything is recorded of it.
 
-        With settings that are not complete no company's news of the payment could be proven.
+        Without complete settings no notification of the payment could be proven.
         """
         self.check_settings()
         if self._order is not None:

@@ -1,4 +1,4 @@
-"""Take up a company's news of a payment: keep it, look, and do what follows."""
+"""Record a company's notification of a payment; look, and do what follows."""
 
 import logging
 import re
@@ -34,11 +34,11 @@ log = logging.getLogger(__name__)
 
 # What VTEX calls a payment.
 _PAYMENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-# How often news that a look does not confirm are looked into again: for a quarter of an hour.
+# How often reconcile looks again where no look confirms a notification: in a quarter of an hour.
 _LOOKS = 3
-# Standings in which there is money of the buyer's.
+# The buyer's money is there in these standings.
 _PAID = {Standing.HELD, Standing.CAPTURED, Standing.PARTLY_REFUNDED, Standing.STUCK}
-# Standings after which another purchase may take a payment's place.
+# Another purchase may replace a payment in these standings.
 _UNPAID = {Standing.UNDONE, Standing.UNPAID, Standing.ABSENT}
 
 
@@ -63,22 +63,22 @@ class Notify:
     requests: NotificationRecorder
     reconcile: Callable[[Merchant, DueRequest, Deadline], bool]
 
-    def keep(self, merchant: Merchant, news: Notification) -> NotificationRequest | None:
-        """Keep the news, for `act` or for reconcile; return what is new of them.
+    def record(self, merchant: Merchant, notification: Notification) -> NotificationRequest | None:
+        """Record a notification for `act` or for reconcile; return the request if it is new.
 
-        After that the company need not repeat them. Raises what the storage raises.
+        The company need not repeat a recorded notification. Raises what the storage raises.
         """
-        payment_id = self._payment_id(merchant, news)
+        payment_id = self._payment_id(merchant, notification)
         if payment_id is None:
             return None
         request = NotificationRequest(
             merchant_id=merchant.id,
             payment=PaymentKey(payment_id),
-            request_id=news.id,
-            purchase=self._purchase(merchant, payment_id, news),
+            request_id=notification.id,
+            purchase=self._purchase(merchant, payment_id, notification),
         )
-        word = merchant.redacted(news.provider_status)
-        return request if self.requests.record_notification(request, word) else None
+        status = merchant.redacted(notification.provider_status)
+        return request if self.requests.record_notification(request, status) else None
 
     def act(self, merchant: Merchant, request: NotificationRequest, deadline: Deadline) -> None:
         """Act on a recorded notification. Raises nothing: what fails is left to reconcile."""
@@ -90,13 +90,13 @@ class Notify:
         except Exception:
             log.exception("a notification is left to reconcile")
 
-    def _payment_id(self, merchant: Merchant, news: Notification) -> str | None:
-        """Return what VTEX calls the payment, None for one that is no payment of ours.
+    def _payment_id(self, merchant: Merchant, notification: Notification) -> str | None:
+        """Return VTEX's id of the payment, None for a payment that is not ours.
 
-        An account may serve other shops too. A purchase that begins without us may be told of
-        before VTEX asks for it.
+        An account may serve other shops, too. The notification of a purchase that begins without
+        us may come before VTEX asks for the payment.
         """
-        for payment_id in filter(_PAYMENT_ID.fullmatch, news.payment_ids):
+        for payment_id in filter(_PAYMENT_ID.fullmatch, notification.payment_ids):
             if self.payments.find(merchant.id, payment_id):
                 return payment_id
             if self.providers[merchant.provider].is_adopting:
@@ -104,12 +104,14 @@ class Notify:
         return None
 
     def _purchase(
-        self, merchant: Merchant, payment_id: str, news: Notification
+        self, merchant: Merchant, payment_id: str, notification: Notification
     ) -> PaymentKey | None:
-        is_told = news.authorization_id or news.provider_payment_id
-        if not (is_told and self.providers[merchant.provider].is_adopting):
+        has_ids = notification.authorization_id or notification.provider_payment_id
+        if not (has_ids and self.providers[merchant.provider].is_adopting):
             return None
-        return PaymentKey(payment_id, news.authorization_id, news.provider_payment_id)
+        return PaymentKey(
+            payment_id, notification.authorization_id, notification.provider_payment_id
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,24 +130,24 @@ class NotificationJob(CancellingJob):
             return second
         is_unwanted = _is_unwanted(attempt.payment)
         if not is_unwanted and attempt.payment.status is not PaymentStatus.PENDING:
-            return _taken("Nothing new")
+            return _done("Nothing new")
         look = self.look(attempt)
         if look.is_another:
-            return self._unbound(attempt)
-        return self._release(look, attempt) if is_unwanted else self._learned(look, attempt)
+            return self._release_binding(attempt)
+        return self._release(look, attempt) if is_unwanted else self._decided(look, attempt)
 
-    def _learned(self, look: Look, attempt: Attempt) -> Outcome:
-        """Take over what the company shows of a payment that VTEX waits for."""
+    def _decided(self, look: Look, attempt: Attempt) -> Outcome:
+        """Take over the company's verdict on a payment that VTEX waits for."""
         if take_verdict(attempt, look):
-            return _taken(f"The payment is {attempt.payment.status}")
+            return _done(f"The payment is {attempt.payment.status}")
         if look.standing in _PAID and has_another_amount(attempt.payment, look):
             return _manual("The buyer paid another amount than VTEX asked for; nothing is approved")
         if look.standing in _PAID and not attempt.payment.is_created and attempt.looks < _LOOKS:
-            return _later("VTEX has not asked for this payment yet")
-        return _taken("The buyer has not paid yet")
+            return _waiting("VTEX has not asked for this payment yet")
+        return _done("The buyer has not paid yet")
 
-    def _unbound(self, attempt: Attempt) -> Outcome:
-        """Take back what these news bound: the company shows it under another order."""
+    def _release_binding(self, attempt: Attempt) -> Outcome:
+        """Release the purchase that this notification bound: the company shows another order."""
         purchase, key = self.request.purchase, attempt.payment.key
         if purchase and _ids(purchase) == _ids(key):
             key = replace(key, authorization_id=None, provider_payment_id=None)
@@ -153,16 +155,16 @@ class NotificationJob(CancellingJob):
         return _manual("The provider shows this purchase under another order; nothing is approved")
 
     def _release(self, look: Look, attempt: Attempt) -> Outcome:
-        """End what VTEX was told is over; what only a person can end is the operator's."""
+        """Cancel a payment that is over for VTEX, or leave it to the operator."""
         if look.standing in _PAID or attempt.payment.status is PaymentStatus.PENDING:
             return self.cancel(attempt)
         if attempt.looks < _LOOKS:
-            # What the company shows may be a moment behind what it told.
-            return _later("No money is left there, so far")
-        return _taken("No money is left there")
+            # The company may show the payment a moment after it sent the notification.
+            return _waiting("No money is left there, so far")
+        return _done("No money is left there")
 
     def _bind(self, attempt: Attempt) -> Outcome | None:
-        """Bind a purchase that the buyer began without us; there may be a second one."""
+        """Bind a purchase that the buyer began without us. There may be a second purchase."""
         purchase = self.request.purchase
         key = attempt.payment.key
         if purchase is None or _ids(purchase) == _ids(key):
@@ -175,21 +177,22 @@ class NotificationJob(CancellingJob):
     def _bind_second(self, purchase: PaymentKey, attempt: Attempt) -> Outcome | None:
         second = self.look_at(purchase, attempt)
         if second.is_another:
-            return self._unbound(attempt)
+            return self._release_binding(attempt)
         is_paid = second.standing in _PAID
         if not is_paid and (attempt.looks < _LOOKS or second.standing not in _UNPAID):
-            return _later("Another purchase of this payment is not paid")
+            return _waiting("Another purchase of this payment is not paid")
         if not is_paid:
-            return _taken("Another purchase of this payment is not paid")
+            return _done("Another purchase of this payment is not paid")
         if self._may_take_its_place(second, attempt):
             self._rebind(attempt, purchase)
             return None
         return _manual("A second purchase was paid for this payment; return it at the provider")
 
     def _may_take_its_place(self, second: Look, attempt: Attempt) -> bool:
-        """Whether a second purchase may be the payment: of the first nobody is to be paid.
+        """Whether a second purchase may replace the first, which will bring no money.
 
-        The hold of another amount than VTEX asked for ends by itself; its own news list it.
+        A hold of another amount than VTEX asked for ends by itself. Its own notification puts it on
+        the operator's list.
         """
         payment = attempt.payment
         is_open, is_unwanted = payment.status is PaymentStatus.PENDING, _is_unwanted(payment)
@@ -201,7 +204,7 @@ class NotificationJob(CancellingJob):
         return first.standing in _UNPAID or first.is_another or is_better
 
     def is_own_order(self, attempt: Attempt) -> bool:
-        """News name the order."""
+        """A notification names the order."""
         return True
 
     def _rebind(self, attempt: Attempt, purchase: PaymentKey) -> None:
@@ -218,16 +221,16 @@ def _ids(key: PaymentKey) -> tuple[str | None, str | None]:
 
 
 def _is_unwanted(payment: Payment) -> bool:
-    """Whether VTEX was told, or wants, that there is no such payment."""
+    """Whether VTEX was told that the payment is over, or wants it to be over."""
     is_over = payment.status in {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
     return is_over or (payment.is_cancel_asked and payment.status is PaymentStatus.PENDING)
 
 
-def _later(message: str) -> Outcome:
+def _waiting(message: str) -> Outcome:
     return Outcome(State.WAITING, None, message)
 
 
-def _taken(message: str) -> Outcome:
+def _done(message: str) -> Outcome:
     return Outcome(State.DONE, None, message, is_final=True)
 
 
