@@ -14,7 +14,6 @@ from connector.http_routes import application
 from connector.idempotency import IdempotentRunner
 from connector.merchants import Directory
 from connector.operations.cancel import CancelJob
-from connector.operations.cancellation_value import SeeUnit
 from connector.operations.create import AnsweredCreateJob
 from connector.operations.job import Job
 from connector.operations.notify import NotificationJob, Notify
@@ -27,7 +26,7 @@ from connector.storage.merchants import Merchants
 from connector.storage.payments import Payments
 from connector.storage.requests import Requests
 from connector.storage.stories import Stories
-from connector.storage.vault import open_vault
+from connector.storage.vault import Vault, open_vault
 from connector.vtex import answers, routes
 from connector.vtex.callbacks import Callbacks
 from connector.vtex.manifest import manifest
@@ -37,15 +36,22 @@ DEFAULT_THREADS = 64
 
 
 @dataclass(frozen=True)
-class Connector:
-    """The parts, put together for one process."""
+class Stores:
+    """What is kept: the database, by what it keeps, and the keys of what is encrypted in it."""
 
-    settings: Settings
     database: Database
+    vault: Vault
     merchants: Merchants
     payments: Payments
     requests: Requests
     stories: Stories
+
+
+@dataclass(frozen=True)
+class Connector(Stores):
+    """The parts, put together for one process."""
+
+    settings: Settings
     directory: Directory
     providers: Enabled
     operations: Operations
@@ -58,86 +64,98 @@ class Connector:
 
 def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
     """Put the parts together; `threads` is how many operations at one company run at once."""
-    database = Database(
-        settings.database_url, verify=settings.database_tls, ca_file=settings.ca_file
-    )
-    vault = open_vault(settings.secret_keys, settings.data_dir)
-    merchants, payments, requests = (
-        Merchants(database, vault),
-        Payments(database),
-        Requests(database),
-    )
-    directory = Directory(merchants, suite=settings.test_suite)
+    stores = _open_stores(settings)
+    directory = Directory(stores.merchants, suite=settings.test_suite)
     enabled = enable(settings, slots=threads)
-    callbacks = Callbacks(
-        payments,
-        http_client_of("vtex", settings, bulkhead.CALLBACKS),
-        directory.by_id,
-        enabled,
-        vault.open_callback,
-        settings.callback_hosts,
-        settings.callback_paths,
-        settings.vtex_app_key,
-        settings.vtex_app_token,
-    )
-    sealing = vault.seal_callback, merchants.see_unit
-    operations = _operations(settings, requests, payments, enabled, callbacks, *sealing)
-    notify = Notify(enabled, payments, requests, operations.reconcile)
+    callbacks = _callbacks(settings, stores, directory, enabled)
+    operations = _operations(settings, stores, enabled, callbacks)
     return Connector(
+        **vars(stores),
         settings=settings,
-        database=database,
-        merchants=merchants,
-        payments=payments,
-        requests=requests,
-        stories=Stories(database),
         directory=directory,
         providers=enabled,
         operations=operations,
-        notify=notify,
+        notify=Notify(enabled, stores.payments, stores.requests, operations.reconcile),
         callbacks=callbacks,
-        reconciler=Reconciler(
-            requests,
-            operations.reconcile,
-            directory.by_id,
-            settings.answer_seconds,
-            callbacks.deliver_due,
-        ),
+        reconciler=_reconciler(settings, stores, directory, operations, callbacks),
         requesting=bulkhead.Shares(enabled, bulkhead.share(threads), waiting=bulkhead.WAITING),
         notifying=bulkhead.Shares(enabled, bulkhead.NOTIFICATIONS, waiting=0),
     )
 
 
-def _operations(
+def _open_stores(settings: Settings) -> Stores:
+    verify, ca_file = settings.database_tls, settings.ca_file
+    database = Database(settings.database_url, verify=verify, ca_file=ca_file)
+    vault = open_vault(settings.secret_keys, settings.data_dir)
+    merchants = Merchants(database, vault)
+    return Stores(
+        database, vault, merchants, Payments(database), Requests(database), Stories(database)
+    )
+
+
+def _callbacks(
+    settings: Settings, stores: Stores, directory: Directory, enabled: Enabled
+) -> Callbacks:
+    return Callbacks(
+        stores.payments,
+        http_client_of("vtex", settings, bulkhead.CALLBACKS),
+        directory.by_id,
+        enabled,
+        stores.vault.open_callback,
+        settings.callback_hosts,
+        settings.callback_paths,
+        settings.vtex_app_key,
+        settings.vtex_app_token,
+    )
+
+
+def _reconciler(
     settings: Settings,
-    requests: Requests,
-    payments: Payments,
-    enabled: Enabled,
+    stores: Stores,
+    directory: Directory,
+    operations: Operations,
     callbacks: Callbacks,
-    seal: Callable[[str, int, str], str],
-    see_unit: SeeUnit,
+) -> Reconciler:
+    return Reconciler(
+        stores.requests,
+        operations.reconcile,
+        directory.by_id,
+        settings.answer_seconds,
+        callbacks.deliver_due,
+    )
+
+
+def _operations(
+    settings: Settings, stores: Stores, enabled: Enabled, callbacks: Callbacks
 ) -> Operations:
     manual_status = settings.manual_status
-    create = partial(
-        AnsweredCreateJob,
-        payments=payments,
-        render_payment=answers.render_creation(enabled),
-        seal=seal,
-        public_url=settings.public_url,
-    )
-    cancel = partial(
-        CancelJob,
-        render=answers.render_cancellation(manual_status),
-        value_unit=settings.cancel_value_unit,
-        see_unit=see_unit,
-    )
     jobs: Mapping[Operation, Callable[..., Job]] = {
-        Operation.CREATE: create,
-        Operation.CANCEL: cancel,
+        Operation.CREATE: _create_job(settings, stores, enabled),
+        Operation.CANCEL: _cancel_job(settings, stores),
         Operation.SETTLE: partial(SettleJob, render=answers.render_settlement()),
         Operation.REFUND: partial(RefundJob, render=answers.render_refund(manual_status)),
         Operation.NOTIFICATION: partial(NotificationJob, deliver=callbacks.deliver),
     }
-    return Operations(IdempotentRunner(requests, settings.lease_seconds), enabled, jobs)
+    return Operations(IdempotentRunner(stores.requests, settings.lease_seconds), enabled, jobs)
+
+
+def _create_job(settings: Settings, stores: Stores, enabled: Enabled) -> Callable[..., Job]:
+    return partial(
+        AnsweredCreateJob,
+        payments=stores.payments,
+        render_payment=answers.render_creation(enabled),
+        seal=stores.vault.seal_callback,
+        public_url=settings.public_url,
+    )
+
+
+def _cancel_job(settings: Settings, stores: Stores) -> Callable[..., Job]:
+    return partial(
+        CancelJob,
+        render=answers.render_cancellation(settings.manual_status),
+        value_unit=settings.cancel_value_unit,
+        see_unit=stores.merchants.see_unit,
+    )
 
 
 def create_app(connector: Connector) -> Flask:
