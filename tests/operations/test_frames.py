@@ -9,12 +9,13 @@ import pytest
 
 import connector
 from connector.http_client import Answer, HttpClient
+from tests.companies.rustore import RuStore
 from tests.companies.tranzzo import TranzzoCompany
 from tests.companies.yandex_pay import YandexPayCompany
 from tests.operations.test_payments import P
 from tests.rig import Rig
 
-MOST_FRAMES = 13
+MOST_FRAMES = 12
 ROOT = str(Path(connector.__file__).parent)
 
 Frames = dict[str, list[str]]
@@ -27,7 +28,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Frames:
     send = HttpClient.send
 
     def recorded_send(self: HttpClient, *arguments: Any, operation: str, **named: Any) -> Answer:
-        frames[operation] = _frames_from_the_view()
+        # Of several looks the first: the others confirm the write.
+        frames.setdefault(operation, _frames_from_the_view())
         return send(self, *arguments, operation=operation, **named)
 
     monkeypatch.setattr(HttpClient, "send", recorded_send)
@@ -54,10 +56,17 @@ def life(rig: Rig, company: Any, calls: Frames, *verbs: str) -> None:
         answer = asks[verb](P)
         assert 200 == answer.status_code, answer.data
         if verb == "create":
-            company.pay(P)
+            pay(rig, company)
 
 
-@pytest.mark.parametrize("stand_in", [TranzzoCompany, YandexPayCompany])
+def pay(rig: Rig, company: Any) -> None:
+    if isinstance(company, RuStore):
+        company.start(P, amount=100)
+    company.pay(P)
+    rig.notify(company, P)
+
+
+@pytest.mark.parametrize("stand_in", [TranzzoCompany, YandexPayCompany, RuStore])
 @pytest.mark.parametrize(
     "verbs",
     [
@@ -68,13 +77,14 @@ def life(rig: Rig, company: Any, calls: Frames, *verbs: str) -> None:
     ],
     ids=lambda verbs: verbs[-1],
 )
-def test_from_the_view_to_the_call_are_few_frames(
+def test_from_the_view_to_a_companys_call_are_at_most_twelve_frames(
     rig: Rig, calls: Frames, stand_in: Any, verbs: tuple[str, ...]
 ) -> None:
     with stand_in() as company:
         rig.add(company)
         life(rig, company, calls, *verbs)
 
-    assert set(calls) - {"look"}, "no write was seen"
+    # Where the buyer begins the payment a create writes nothing.
+    assert set(calls) - {"look"} or (stand_in, verbs) == (RuStore, ("create",))
     longest = max(calls.values(), key=len)
     assert MOST_FRAMES >= len(longest), "\n".join(longest)
