@@ -17,14 +17,14 @@ from connector.domain.errors import ConfigurationError
 from connector.domain.merchant import SUITE_PROVIDER
 from connector.domain.money import ValueUnit
 
-# Seconds a lease outlives the answer it is for: a worker that is late to record still may.
+# Seconds for which a lease outlives its answer: a worker that is late may still record.
 LEASE_MARGIN_SECONDS = 5.0
 # The answer time may not pass VTEX's own limit, 20 s (its OpenAPI file, "Requirements").
 MAX_ANSWER_SECONDS = 20.0
 MAX_PORT = 65535
-# One connection's own database: the others of the pool would not see it.
+# SQLite's databases of one connection: the other connections of the pool would not see them.
 _IN_MEMORY = {None, "", ":memory:"}
-# Secrets that may stand in a file, named by the same variable with _FILE behind it.
+# Secrets that may stand in a file. The same variable with _FILE behind its name says which.
 IN_FILES = (
     "CONNECTOR_DATABASE_URL",
     "CONNECTOR_SECRET_KEYS",
@@ -72,32 +72,37 @@ class Settings:
 def from_environment(environ: Mapping[str, str], known: Iterable[str]) -> Settings:
     """Read the settings; `known` are the names of the providers there are.
 
-    Raises ConfigurationError with one line for each wrong variable. An empty one is absent,
-    but for CONNECTOR_METRICS_BIND, where it means off.
+    Raises ConfigurationError with one line for each wrong variable. An empty variable counts as
+    absent; only an empty CONNECTOR_METRICS_BIND means off.
     """
     reader = _Reader(environ)
-    names = tuple(sorted(known))
-    data_dir = reader.get("CONNECTOR_DATA_DIR", Path, Path("data"))
-    values: dict[str, Any] = {"data_dir": data_dir}
-    values["database_url"] = reader.get(
-        "CONNECTOR_DATABASE_URL", _database_url, f"sqlite:///{data_dir.absolute()}/connector.db"
-    )
-    companies = tuple(name for name in names if name != SUITE_PROVIDER)
-    values["providers"] = reader.get("CONNECTOR_PROVIDERS", _one_of_each(names), companies)
-    values["urls"] = reader.each("CONNECTOR_{}_URL", names, _base_url)
-    values["sandbox_urls"] = reader.each("CONNECTOR_{}_SANDBOX_URL", names, _base_url)
-    for name, parse in _PLAIN.items():
-        values[name] = reader.get(f"CONNECTOR_{name.upper()}", parse, getattr(Settings, name, ()))
+    values = _values(reader, tuple(sorted(known)))
     if not values["secret_keys"] and not values["database_url"].startswith("sqlite"):
         reader.faults.append(
             "CONNECTOR_SECRET_KEYS: give one or more Fernet keys, newest first; only with SQLite "
             "is a key made and kept in the data directory"
         )
-    if environ.get("CONNECTOR_METRICS_BIND", "-").strip() == "":
-        values["metrics_bind"] = ""
     if reader.faults:
         raise ConfigurationError("\n".join(reader.faults))
     return Settings(**values)
+
+
+def _values(reader: "_Reader", names: tuple[str, ...]) -> dict[str, Any]:
+    data_dir = reader.get("CONNECTOR_DATA_DIR", Path, Path("data"))
+    sqlite = f"sqlite:///{data_dir.absolute()}/connector.db"
+    companies = tuple(name for name in names if name != SUITE_PROVIDER)
+    values = {
+        "data_dir": data_dir,
+        "database_url": reader.get("CONNECTOR_DATABASE_URL", _database_url, sqlite),
+        "providers": reader.get("CONNECTOR_PROVIDERS", _some_of(names), companies),
+        "urls": reader.each("CONNECTOR_{}_URL", names, _base_url),
+        "sandbox_urls": reader.each("CONNECTOR_{}_SANDBOX_URL", names, _base_url),
+    }
+    for name, parse in _PLAIN.items():
+        values[name] = reader.get(f"CONNECTOR_{name.upper()}", parse, getattr(Settings, name, ()))
+    if reader.is_empty("CONNECTOR_METRICS_BIND"):
+        values["metrics_bind"] = ""
+    return values
 
 
 class _Reader:
@@ -115,8 +120,12 @@ class _Reader:
             self.faults.append(f"{name}: {error}")
             return default
 
+    def is_empty(self, name: str) -> bool:
+        """Whether a variable is set, to an empty text."""
+        return name in self._environ and not self._environ[name].strip()
+
     def _text(self, name: str) -> str:
-        """Read a variable, or the file that its other one names."""
+        """Read a variable, or the file that the variable with _FILE names."""
         text = self._environ.get(name, "").strip()
         file = self._environ.get(f"{name}_FILE", "").strip() if name in IN_FILES else ""
         if text and file:
@@ -130,8 +139,8 @@ class _Reader:
     def each(
         self, pattern: str, names: Iterable[str], parse: Callable[[str], str]
     ) -> dict[str, str]:
-        found = {name: self.get(pattern.format(name.upper()), parse, None) for name in names}
-        return {name: value for name, value in found.items() if value is not None}
+        values = {name: self.get(pattern.format(name.upper()), parse, None) for name in names}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def variables(known: Iterable[str]) -> set[str]:
@@ -206,7 +215,7 @@ def _fernet_keys(text: str) -> tuple[str, ...]:
     return keys
 
 
-def _one_of_each(names: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
+def _some_of(names: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
     def parse(text: str) -> tuple[str, ...]:
         chosen = _items(text)
         unknown = [name for name in chosen if name not in names]

@@ -85,7 +85,7 @@ def _cancel_again(player: Player) -> None:
     """Another request finds the payment cancelled."""
     player.create("approved")
     first, again = player.cancel(), player.cancel()
-    ids = [one.body["cancellationId"] for one in (first, again)]
+    ids = [answer.body["cancellationId"] for answer in (first, again)]
     require(ids[0] == ids[1], f"cancellationId is {ids[1]!r}, but was {ids[0]!r}")
 
 
@@ -175,8 +175,9 @@ def _two_ids(player: Player) -> None:
     player.create("approved")
     body = {**player.cancellation(), "paymentId": player.reading.new_id()}
     answer = player.caller.post("cancel", player.path("cancellations"), body, {400})
-    found = answer.body.get("cancellationId")
-    require(found is None, f"cancellationId is {found!r}: another payment was cancelled")
+    cancellation_id = answer.body.get("cancellationId")
+    fault = f"cancellationId is {cancellation_id!r}: another payment was cancelled"
+    require(cancellation_id is None, fault)
     player.settle()
 
 

@@ -1,8 +1,8 @@
-"""Calls the connector as VTEX does, and keeps what was said for the report."""
+"""Calls the connector as VTEX does, and keeps the last exchange for the report."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ from connector.domain import exact
 from connector.rehearsal.checks import Unmet, require
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-# Seconds after which a call is given up: longer than VTEX waits in earnest, which is 20.
+# Seconds after which a call is given up: more than the 20 that VTEX waits.
 _PATIENCE = 25.0
 
 
@@ -88,19 +88,16 @@ class Caller:
         expected: frozenset[int] | set[int],
     ) -> Answer:
         text = "" if body is None else exact.dumps(body)
-        self.last = Exchange(step, f"{method} {path}", text)
+        exchange = self.last = Exchange(step, f"{method} {path}", text)
         started = time.monotonic()
-        response = self._sent(method, path, text, headers)
+        response = self._send(method, path, text, headers)
         seconds = time.monotonic() - started
-        self.last = Exchange(step, f"{method} {path}", text, response.status_code, response.text)
+        self.last = replace(exchange, status=response.status_code, answer=response.text)
         require(seconds < self._seconds, f"answered after {seconds:.1f} s, not {self._seconds} s")
-        require(
-            response.status_code in expected,
-            f"HTTP status {response.status_code}, not {' or '.join(map(str, sorted(expected)))}",
-        )
+        _check_status(response.status_code, expected)
         return Answer(response.status_code, response.content, _object(response))
 
-    def _sent(
+    def _send(
         self, method: str, path: str, text: str, headers: Mapping[str, str]
     ) -> requests.Response:
         session = requests.Session()
@@ -119,6 +116,11 @@ class Caller:
                 )
         except requests.RequestException as error:
             raise Unmet(f"no answer ({type(error).__name__})") from error
+
+
+def _check_status(status: int, expected: Collection[int]) -> None:
+    wanted = " or ".join(map(str, sorted(expected)))
+    require(status in expected, f"HTTP status {status}, not {wanted}")
 
 
 def _object(response: requests.Response) -> dict[str, Any]:

@@ -44,6 +44,19 @@ _ITEM: Mapping[str, Any] = {
     "quantity": 2,
     "discount": 0,
 }
+_ORDER: Mapping[str, Any] = {
+    "reference": "32478982",
+    "orderId": "v32478982abc",
+    "shopperInteraction": "ecommerce",
+    "paymentMethodCustomCode": None,
+    "merchantName": "rehearsal",
+    "value": VALUE,
+    "currency": "BRL",
+    "installments": 1,
+    "deviceFingerprint": "12ade389087fe",
+    "url": "https://admin.example.com/orders/v32478982",
+    "returnUrl": "https://shop.example.com/checkout/order/v32478982",
+}
 # The OpenAPI file has these; the suite leaves them out (VTEX's PHP sample connector).
 _ITEM_IN_FULL = {
     "deliveryType": "Normal",
@@ -52,6 +65,7 @@ _ITEM_IN_FULL = {
     "taxRate": 0,
     "taxValue": 0,
 }
+_BUYER_IN_FULL = {"id": "buyer-1", "isCorporate": False}
 _ORDER_IN_FULL = {
     "verificationOnly": False,
     "referenceValue": VALUE,
@@ -72,8 +86,8 @@ _IN_FULL = {"merchantSettings": [], "connectorMetadata": [], "sandboxMode": Fals
 class Reading:
     """One way to read VTEX's papers, where they differ.
 
-    `is_full`: the bodies of its OpenAPI file, with ids of 32 hex digits. Else those that the suite
-    was seen to send: without whatever can be left out, with UUIDs in small letters.
+    `is_full`: the bodies of its OpenAPI file, with ids of 32 hex digits. Otherwise the bodies that
+    the suite was seen to send: without all that can be left out, with UUIDs in small letters.
     """
 
     name: str
@@ -92,35 +106,27 @@ FULL = Reading("full", is_full=True, marker="X-VTEX-API-Is-TestSuite")
 def payment(
     reading: Reading, payment_id: str, method: str, number: str | None, callback_url: str
 ) -> dict[str, Any]:
-    """Write a create; without a card number all of its card is null, in words or as such."""
-    item = {**_ITEM, **(_ITEM_IN_FULL if reading.is_full else {})}
-    buyer = {**_BUYER, **({"id": "buyer-1", "isCorporate": False} if reading.is_full else {})}
+    """Write a create; without a card number the fields of its card are null, or the text "null"."""
     return {
-        "reference": "32478982",
-        "orderId": "v32478982abc",
-        "shopperInteraction": "ecommerce",
+        **_ORDER,
         "transactionId": reading.new_id(),
         "paymentId": payment_id,
         "paymentMethod": method,
-        "paymentMethodCustomCode": None,
-        "merchantName": "rehearsal",
-        "value": VALUE,
-        "currency": "BRL",
-        "installments": 1,
-        "deviceFingerprint": "12ade389087fe",
         "card": _card(reading, number),
-        "miniCart": {
-            "shippingValue": _SHIPPING,
-            "taxValue": 0,
-            "buyer": buyer,
-            "shippingAddress": _ADDRESS,
-            "billingAddress": _ADDRESS,
-            "items": [item],
-        },
-        "url": "https://admin.example.com/orders/v32478982",
+        "miniCart": _mini_cart(reading),
         "callbackUrl": callback_url,
-        "returnUrl": "https://shop.example.com/checkout/order/v32478982",
         **(_ORDER_IN_FULL if reading.is_full else {}),
+    }
+
+
+def _mini_cart(reading: Reading) -> dict[str, Any]:
+    return {
+        "shippingValue": _SHIPPING,
+        "taxValue": 0,
+        "buyer": {**_BUYER, **(_BUYER_IN_FULL if reading.is_full else {})},
+        "shippingAddress": _ADDRESS,
+        "billingAddress": _ADDRESS,
+        "items": [{**_ITEM, **(_ITEM_IN_FULL if reading.is_full else {})}],
     }
 
 
@@ -142,27 +148,27 @@ def _card(reading: Reading, number: str | None) -> dict[str, Any]:
     }
 
 
-def cancellation(reading: Reading, payment_id: str, told: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a cancellation; `told` is what the connector answered to the create."""
+def cancellation(reading: Reading, payment_id: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a cancellation; `answer` is the connector's answer to the create."""
     body = {"paymentId": payment_id, "requestId": reading.new_id()}
     if not reading.is_full:
         return body
     # VTEX's OpenAPI file has this value in cents.
-    return {**body, **_ids(reading, told), "value": int(VALUE * _CENTS), **_IN_FULL}
+    return {**body, **_ids(reading, answer), "value": int(VALUE * _CENTS), **_IN_FULL}
 
 
 def settlement(
-    reading: Reading, payment_id: str, told: Mapping[str, Any], value: Decimal
+    reading: Reading, payment_id: str, answer: Mapping[str, Any], value: Decimal
 ) -> dict[str, Any]:
     """Write a settlement; the suite's has neither authorizationId nor requestId."""
     body = {"paymentId": payment_id, "transactionId": reading.new_id(), "value": value}
     if not reading.is_full:
         return body
-    return {**body, "requestId": reading.new_id(), **_ids(reading, told), **_IN_FULL}
+    return {**body, "requestId": reading.new_id(), **_ids(reading, answer), **_IN_FULL}
 
 
 def refund(
-    reading: Reading, payment_id: str, told: Mapping[str, Any], settle_id: str, value: Decimal
+    reading: Reading, payment_id: str, answer: Mapping[str, Any], settle_id: str, value: Decimal
 ) -> dict[str, Any]:
     body = {
         "paymentId": payment_id,
@@ -171,9 +177,12 @@ def refund(
         "settleId": settle_id,
         "value": value,
     }
-    return {**body, **_ids(reading, told), **_IN_FULL} if reading.is_full else body
+    return {**body, **_ids(reading, answer), **_IN_FULL} if reading.is_full else body
 
 
-def _ids(reading: Reading, told: Mapping[str, Any]) -> dict[str, Any]:
-    ids = {name: told.get(name) for name in ("authorizationId", "tid", "nsu")}
-    return {"transactionId": reading.new_id(), **{k: v for k, v in ids.items() if v is not None}}
+def _ids(reading: Reading, answer: Mapping[str, Any]) -> dict[str, Any]:
+    ids = {name: answer.get(name) for name in ("authorizationId", "tid", "nsu")}
+    return {
+        "transactionId": reading.new_id(),
+        **{name: id_ for name, id_ in ids.items() if id_ is not None},
+    }

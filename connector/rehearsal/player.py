@@ -14,7 +14,7 @@ from connector.rehearsal.sink import Callback, Sink, target_of
 
 _IDS = "authorizationId tid nsu"
 _DELAYS = "delayToAutoSettle delayToAutoSettleAfterAntifraud delayToCancel"
-# How a failure is told: VTEX's API reference has 500 and 501, its older pages 200.
+# The statuses of a failure: VTEX's API reference has 500 and 501, its older pages 200.
 FAILURES = frozenset({200, 500, 501})
 
 
@@ -52,7 +52,7 @@ class Player:
         self.payment_id = reading.new_id()
         self.callback_url = stage.sink.address(self.payment_id, is_escaped=is_escaped)
         self._order: dict[str, Any] = {}
-        self.told: dict[str, Any] = {}
+        self.answer: dict[str, Any] = {}
 
     def path(self, operation: str) -> str:
         return f"/payments/{self.payment_id}/{operation}"
@@ -62,8 +62,8 @@ class Player:
     ) -> dict[str, Any]:
         """Create the payment and check its status."""
         self.order(number)
-        self.told = self._create("create", status, family)
-        return self.told
+        self.answer = self._create("create", status, family)
+        return self.answer
 
     def order(self, number: str | None = APPROVED) -> dict[str, Any]:
         """Write the create without sending it."""
@@ -73,11 +73,11 @@ class Player:
         return self._order
 
     def create_again(self, status: str) -> dict[str, Any]:
-        """Send the same create; what was told once must still hold."""
-        found = self._create("create again", status)
-        checks.same(found, self.told, f"{_IDS} {_DELAYS}")
-        self.told = {**self.told, **{name: value for name, value in found.items() if value}}
-        return found
+        """Send the same create; the first answer must still hold."""
+        again = self._create("create again", status)
+        checks.same(again, self.answer, f"{_IDS} {_DELAYS}")
+        self.answer = {**self.answer, **{name: value for name, value in again.items() if value}}
+        return again
 
     def _create(self, step: str, status: str, family: str = "X-VTEX-API") -> dict[str, Any]:
         answer = self.caller.post(step, "/payments", self._order, family=family)
@@ -85,7 +85,7 @@ class Player:
         return answer.body
 
     def cancellation(self) -> dict[str, Any]:
-        return forms.cancellation(self.reading, self.payment_id, self.told)
+        return forms.cancellation(self.reading, self.payment_id, self.answer)
 
     def cancel(self, body: dict[str, Any] | None = None, family: str = "X-VTEX-API") -> Answer:
         """Cancel and check that it succeeded."""
@@ -96,12 +96,12 @@ class Player:
 
     def settle(self) -> str:
         """Settle all and return the settleId."""
-        sent = forms.settlement(self.reading, self.payment_id, self.told, VALUE)
+        sent = forms.settlement(self.reading, self.payment_id, self.answer, VALUE)
         answer = self.caller.post("settle", self.path("settlements"), sent)
         return checks.done(answer.body, sent, "settleId")
 
     def settle_in_vain(self) -> None:
-        sent = forms.settlement(self.reading, self.payment_id, self.told, VALUE)
+        sent = forms.settlement(self.reading, self.payment_id, self.answer, VALUE)
         answer = self.caller.post("settle", self.path("settlements"), sent, FAILURES)
         checks.failed(answer.body, sent, "settleId")
         code = answer.body["code"]
@@ -118,7 +118,7 @@ class Player:
 
     def refund_of(self, settle_id: str, value: Decimal = VALUE) -> dict[str, Any]:
         """Write a refund without sending it."""
-        return forms.refund(self.reading, self.payment_id, self.told, settle_id, value)
+        return forms.refund(self.reading, self.payment_id, self.answer, settle_id, value)
 
     def expect_callback(self, status: str) -> None:
         """Wait for the callback and check it; then the create gives the same, and no other comes.
@@ -129,7 +129,7 @@ class Player:
         if callback is None:
             self._note("callback")
         body = self._checked(callback, status)
-        self.told = {**self.told, **{name: value for name, value in body.items() if value}}
+        self.answer = {**self.answer, **{name: value for name, value in body.items() if value}}
         self.create_again(status)
         time.sleep(self._times.quiet)
         self.expect_callbacks(1)
@@ -146,7 +146,7 @@ class Player:
         require(content_type == "application/json", f"Content-Type is {content_type!r}")
         body = read(callback.body)
         checks.payment(body, self.payment_id, status)
-        checks.same(body, self.told, f"{_IDS} {_DELAYS}")
+        checks.same(body, self.answer, f"{_IDS} {_DELAYS}")
         return body
 
     def expect_callbacks(self, number: int) -> None:
@@ -156,7 +156,7 @@ class Player:
         require(len(arrived) <= number, f"{len(arrived)} callbacks, not {number}")
 
     def expect_no_approval(self) -> None:
-        """Wait until the payment would have been decided, and see that nobody is told so."""
+        """Wait until the payment would have been decided, and see that no callback approves it."""
         time.sleep(self._times.decided)
         for callback in self._sink.of(self.payment_id):
             self._note("callback", callback)

@@ -1,4 +1,4 @@
-"""Plays the cases and yields what came of each."""
+"""Plays the cases and yields the result of each."""
 
 import ipaddress
 import time
@@ -21,7 +21,7 @@ _HTTPS = 443
 
 @dataclass(frozen=True)
 class Result:
-    """One line of the report; `fault` is empty for a success, `exchange` where it was seen."""
+    """One line of the report; `fault` is empty for a success, `exchange` is a failure's last."""
 
     case: str
     method: str
@@ -38,12 +38,12 @@ class Result:
 
 def chosen(names: Iterable[str]) -> list[Case]:
     """Return the cases of these names, all without a name. Raises ConfigurationError."""
-    known = {case.name: case for case in CASES}
-    wanted = list(names)
-    unknown = [name for name in wanted if name not in known]
+    cases = {case.name: case for case in CASES}
+    chosen_names = list(names)
+    unknown = [name for name in chosen_names if name not in cases]
     if unknown:
-        raise ConfigurationError(f"--case {unknown[0]}: there are {', '.join(known)}")
-    return [known[name] for name in wanted] or list(CASES)
+        raise ConfigurationError(f"--case {unknown[0]}: there are {', '.join(cases)}")
+    return [cases[name] for name in chosen_names] or list(CASES)
 
 
 def is_local(url: str) -> bool:
@@ -53,31 +53,33 @@ def is_local(url: str) -> bool:
 def rehearse(
     stage: Stage, methods: Iterable[str], names: Iterable[str], at_once: int = 8
 ) -> Iterator[Result]:
-    """Play the cases, for all methods of the manifest where none is named, some at once.
+    """Play the cases, some at once, with all methods of the manifest where no method is named.
 
-    A case is played with the methods of its kind, one that is named with those that are named.
+    A case is played with the methods of its kind; a named case with the named methods.
     """
-    cases = chosen(names)
+    cases, listed = chosen(names), list(methods)
+    is_named = bool(listed) and len(cases) < len(CASES)
     if not is_local(stage.url):
         yield _result("address", "", "", _address(stage.url))
-    wanted = list(methods)
-    is_named = bool(wanted) and len(cases) < len(CASES)
-    if not wanted:
+    if not listed:
         caller = Caller(stage.url, stage.keys, FULL.marker, stage.times.answer)
-        first = _result("manifest", "", "", lambda: wanted.extend(_methods(caller)), caller)
-        if not wanted:
+        first = _result("manifest", "", "", lambda: listed.extend(_methods(caller)), caller)
+        if not listed:
             yield first
-            return
     with ThreadPoolExecutor(at_once) as pool:
-        plays = [
-            pool.submit(_play, stage, case, method, index)
-            for method in wanted
-            for case in cases
-            if is_named or case.kind in {ANY, kind_of(method)}
-            for index in range(len(case.readings))
-        ]
-        for play in plays:
+        parts = _parts(cases, listed, is_named=is_named)
+        for play in [pool.submit(_play, stage, *part) for part in parts]:
             yield play.result()
+
+
+def _parts(
+    cases: Iterable[Case], methods: Iterable[str], *, is_named: bool
+) -> Iterator[tuple[Case, str, int]]:
+    """Say which case is played with which method and reading."""
+    for method in methods:
+        for case in cases:
+            if is_named or case.kind in {ANY, kind_of(method)}:
+                yield from ((case, method, index) for index in range(len(case.readings)))
 
 
 def _methods(caller: Caller) -> list[str]:

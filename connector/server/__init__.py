@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from wsgiref.types import WSGIApplication
@@ -25,44 +26,49 @@ from connector.server.rooms import allow_open_files
 log = logging.getLogger(__name__)
 
 
+# The settings of gunicorn; every line has its reason.
+_SETTINGS: Mapping[str, Any] = {
+    "worker_class": "connector.server.worker.Worker",
+    # Its lines go where ours go, in the same form.
+    "logger_class": "connector.server.Logger",
+    # Without it one worker often takes nearly all connections.
+    "reuse_port": True,
+    # It would be opened in the home directory, which a read-only root does not have.
+    "control_socket_disable": True,
+    # Seconds; longer than a load balancer keeps an idle connection, so that the load balancer
+    # closes it and never sends into a closing connection.
+    "keepalive": 75,
+    # Seconds a stopping server lets requests end: an answer takes at most 20.
+    "graceful_timeout": 25,
+    # Seconds without a sign of life until a worker is replaced; its threads do not count.
+    "timeout": 30,
+    # The heartbeat file: memory, where a disk could stall it.
+    "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108
+    # Hundreds of connections may wait to be accepted; more are refused by the system.
+    "backlog": 512,
+    # Bytes of a request line. The longest of ours has two ids of 128 characters, or the
+    # returnUrl of a configuration.
+    "limit_request_line": 4094,
+    # A proxy in front adds some to VTEX's twenty.
+    "limit_request_fields": 64,
+    # Bytes of one header field; ours are shorter than 100, a proxy's may be long.
+    "limit_request_field_size": 8190,
+    # No header changes the scheme: by gunicorn's default a header from loopback does.
+    "forwarded_allow_ips": "",
+    # Nor the path, which a proxy has compared with its rules: by default SCRIPT_NAME does.
+    "forwarder_headers": "",
+}
+
+
 def gunicorn_settings(bind: str, workers: int, threads: int) -> dict[str, Any]:
-    """The settings; every line has its reason."""
     return {
+        **_SETTINGS,
         "bind": bind,
         "workers": workers,
-        # A request spends its time waiting for a company. They are made when they are needed.
+        # A request spends its time waiting for a company. Threads start when they are needed.
         "threads": threads,
-        "worker_class": "connector.server.worker.Worker",
-        # Nothing but a warning of gunicorn's depends on it: it must be more than the threads.
+        # Only a warning of gunicorn's depends on it: it must be more than the threads.
         "worker_connections": threads + 1,
-        # Its lines go where ours go, in the same form.
-        "logger_class": "connector.server.Logger",
-        # Without it one worker often takes nearly all connections.
-        "reuse_port": True,
-        # It would be opened in the home directory, which a read-only root does not have.
-        "control_socket_disable": True,
-        # Seconds; longer than a load balancer keeps an idle connection, so that it is the
-        # one who closes and never sends into a closing one.
-        "keepalive": 75,
-        # Seconds a stopping server lets requests end: an answer takes at most 20.
-        "graceful_timeout": 25,
-        # Seconds without a sign of life until a worker is replaced; its threads do not count.
-        "timeout": 30,
-        # The heartbeat file: memory, where a disk could stall it.
-        "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108
-        # Hundreds of connections may wait to be accepted; more are refused by the system.
-        "backlog": 512,
-        # Bytes of a request line. The longest of ours has two ids of 128 characters, or the
-        # returnUrl of a configuration.
-        "limit_request_line": 4094,
-        # A proxy in front adds some to VTEX's twenty.
-        "limit_request_fields": 64,
-        # Bytes of one; ours are shorter than 100, a proxy's may be long.
-        "limit_request_field_size": 8190,
-        # Nobody's header changes the scheme: by gunicorn's default loopback's do.
-        "forwarded_allow_ips": "",
-        # Nor the path, which a proxy has compared with its rules: by default SCRIPT_NAME does.
-        "forwarder_headers": "",
         "post_fork": _post_fork,
         "post_worker_init": _post_worker_init,
         "child_exit": _child_exit,
@@ -126,7 +132,7 @@ def _post_fork(_: Any, worker: Any) -> None:
 
 def _post_worker_init(worker: Any) -> None:
     """Start what a worker does besides answering."""
-    # What is loaded by now stays: the collector need not look at it again and again.
+    # The modules that are loaded now stay: the collector need not look at them again.
     gc.freeze()
     server: Server = worker.app
     if server.has_reconcile:
