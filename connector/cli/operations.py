@@ -1,6 +1,5 @@
 """`connector operations`: what happened, and what a person must do."""
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,19 +10,18 @@ from connector.cli.start import open_connector, os_user
 from connector.cli.story import print_story
 from connector.domain.errors import ConfigurationError, UnknownMerchant
 from connector.domain.operation import REQUESTS, Request, Row, State
-from connector.domain.payment import PaymentKey
+from connector.domain.payment import PaymentKey, is_payment_id
 
 if TYPE_CHECKING:
     from connector.app import Connector
     from connector.storage.stories import Stories
 
-PAYMENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 # Rows that an error names; more would not be read.
 MOST_NAMED = 10
 
 
 def _payment_id(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    if value is None or PAYMENT_ID.fullmatch(value):
+    if value is None or is_payment_id(value):
         return value
     is_option = isinstance(parameter, click.Option)
     label = parameter.opts[0] if is_option else str(parameter.name).upper()

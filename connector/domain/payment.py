@@ -1,5 +1,6 @@
 """A payment: its status here, its standing at the company, and what a company's call did."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -46,6 +47,16 @@ class Standing(Enum):
     PARTLY_REFUNDED = "the money is taken and partly returned"
     STUCK = "in a state that only a person can end"
     UNDONE = "cancelled, declined, expired or wholly refunded: nothing left to undo"
+
+
+# VTEX's id of a payment; the order id at the company is made of it.
+_PAYMENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+PAYMENT_ID_FORM = "1 to 128 characters of A-Z a-z 0-9 - _"
+
+
+def is_payment_id(text: str) -> bool:
+    """Whether a text can be VTEX's id of a payment."""
+    return _PAYMENT_ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Record a company's notification of a payment; look, and do what follows."""
 
 import logging
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -25,6 +24,7 @@ from connector.domain.payment import (
     PaymentKey,
     PaymentStatus,
     Standing,
+    is_payment_id,
 )
 from connector.operations.cancellation import CancellingJob
 from connector.operations.verdict import has_another_amount, take_verdict
@@ -32,8 +32,6 @@ from connector.provider import Provider
 
 log = logging.getLogger(__name__)
 
-# What VTEX calls a payment.
-_PAYMENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 # How often reconcile looks again where no look confirms a notification: in a quarter of an hour.
 _LOOKS = 3
 # The buyer's money is there in these standings.
@@ -96,7 +94,7 @@ class Notify:
         An account may serve other shops, too. The notification of a purchase that begins without
         us may come before VTEX asks for the payment.
         """
-        for payment_id in filter(_PAYMENT_ID.fullmatch, notification.payment_ids):
+        for payment_id in filter(is_payment_id, notification.payment_ids):
             if self.payments.find(merchant.id, payment_id):
                 return payment_id
             if self.providers[merchant.provider].is_adopting:

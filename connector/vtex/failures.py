@@ -12,9 +12,10 @@ from flask import g, has_request_context, request
 
 from connector.domain import exact
 from connector.domain.errors import ConnectorError, InvalidRequest
+from connector.domain.payment import is_payment_id
 from connector.http_server import body
 from connector.vtex.answers import inbound_body, no_payment, operation_body
-from connector.vtex.schemas import PAYMENT_ID, read_json, readable
+from connector.vtex.schemas import read_json, readable
 
 # Bytes of a stranger's body that is looked into: VTEX's cancellations have some hundred, with all
 # settings of a merchant some thousand. That takes a tenth of a millisecond.
@@ -39,7 +40,7 @@ def payment_id_of(values: Mapping[str, Any]) -> str | None:
 def payment_id_in(values: Mapping[str, Any]) -> str | None:
     """Find the payment's id in the path's values, if it can be one."""
     payment_id = values.get("payment_id")
-    return payment_id if payment_id and PAYMENT_ID.fullmatch(payment_id) else None
+    return payment_id if payment_id and is_payment_id(payment_id) else None
 
 
 def _echo_of_payment() -> Mapping[str, Any]:

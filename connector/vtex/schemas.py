@@ -15,10 +15,9 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, vali
 from connector.domain import exact
 from connector.domain.errors import InvalidRequest
 from connector.domain.operation import CancelRequest, RefundRequest, SettleRequest
-from connector.domain.payment import PaymentKey
+from connector.domain.payment import PAYMENT_ID_FORM, PaymentKey, is_payment_id
 from connector.vtex.cart import MOST_DIGITS, has_few_digits
 
-PAYMENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 REQUIRED: dict[str, Any] = {"required": "required"}
 
 
@@ -63,14 +62,17 @@ class Amount(Number):
         return number
 
 
+def _check_payment_id(text: str) -> None:
+    if not is_payment_id(text):
+        raise ValidationError(f"must be {PAYMENT_ID_FORM}")
+
+
 def payment_id_field() -> fields.String:
     return fields.String(
         data_key="paymentId",
         required=True,
         error_messages=REQUIRED,
-        validate=validate.Regexp(
-            rf"^{PAYMENT_ID.pattern}\Z", error="must be 1 to 128 characters of A-Z a-z 0-9 - _"
-        ),
+        validate=_check_payment_id,
     )
 
 
@@ -198,8 +200,8 @@ def readable(body: Mapping[str, Any], field: str) -> str | None:
 
 
 def _loaded_of(schema: Schema, payment_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    if not PAYMENT_ID.fullmatch(payment_id):
-        raise InvalidRequest("paymentId in the path must be 1 to 128 characters of A-Z a-z 0-9 - _")
+    if not is_payment_id(payment_id):
+        raise InvalidRequest(f"paymentId in the path must be {PAYMENT_ID_FORM}")
     found = loaded(schema, body)
     if found["payment_id"] != payment_id:
         raise InvalidRequest("paymentId in the body differs from the one in the path")
