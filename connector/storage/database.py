@@ -1,33 +1,24 @@
-"""The database: connections, the two kinds of use, and its clock.
+"""The database: its connections, reading and writing, and its clock.
 
-SQL is written once, for SQLite and PostgreSQL alike: parameters as `:name`, the database's clock
-as `NOW`. It runs on the driver's own cursor: SQLAlchemy's pool and URLs are used, its statement
-objects cost more than the statements themselves on the path of every request.
+Each statement is written once, for SQLite and PostgreSQL alike. A parameter is `:name`; `NOW` is
+the database's clock. The driver's own cursor runs the statements: we use SQLAlchemy's pool and
+URLs, but its statement objects would cost each request more than the statements themselves.
 """
 
-import fcntl
-import os
 import re
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.domain.errors import ConfigurationError, StorageUnavailable
-from connector.storage import postgres, private_files
+from connector.storage import postgres_trust, writer_lock
 from connector.storage.columns import Row
 from connector.storage.tables import REVISION
-
-# Seconds a statement or a lock may take; an answer to VTEX has 18.
-BUSY_SECONDS = 5
-# Seconds between two tries for the writers' turn: a fraction of what a transaction takes.
-TURN_SECONDS = 0.0001
+from connector.storage.writer_lock import BUSY_SECONDS
 
 # Replicas agree on the database's clock even when their own clocks differ.
 _CLOCKS = {
@@ -36,8 +27,8 @@ _CLOCKS = {
 }
 _BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN"}
 
-# libpq's parameters, in seconds but for the milliseconds of tcp_user_timeout: a server that is
-# gone without a word is found out as soon as one that is slow.
+# Parameters of libpq, in seconds; tcp_user_timeout is in milliseconds. A server that is gone
+# without a word is noticed as soon as a slow one.
 _LIMITS = {
     "connect_timeout": BUSY_SECONDS,
     "options": f"-c statement_timeout={BUSY_SECONDS}s -c lock_timeout={BUSY_SECONDS}s",
@@ -47,12 +38,12 @@ _LIMITS = {
     "keepalives_count": 2,
 }
 
-# A cursor describes each column of its rows; the first thing it says is the name.
+# A cursor describes each column by several values. The first is the name.
 _COLUMN_NAME = itemgetter(0)
 
 
 class Connection:
-    """One connection, with the statements in the database's own dialect."""
+    """One connection. It runs statements in the database's own dialect."""
 
     def __init__(self, cursor: Any, dialect: str, translations: dict[str, str]) -> None:
         self._cursor = cursor
@@ -101,10 +92,10 @@ def _translate(sql: str, dialect: str) -> str:
 
 
 class Database:
-    """SQLite or PostgreSQL. Whatever fails in it is StorageUnavailable.
+    """SQLite or PostgreSQL. Every failure of the database is StorageUnavailable.
 
-    A PostgreSQL elsewhere must prove who it is, unless not to `verify`; `ca_file` are the
-    authorities that may vouch for it. Raises ConfigurationError for a URL that leaves it open.
+    With `verify`, a PostgreSQL on another machine must prove who it is; `ca_file` holds the
+    authorities that may vouch for it. Raises ConfigurationError for a URL that asks for no proof.
     """
 
     def __init__(
@@ -112,27 +103,27 @@ class Database:
     ) -> None:
         self.engine = _engine(url, pool_size, verify=verify, ca_file=ca_file)
         self._dialect = self.engine.dialect.name
-        self._turns = _one_writer(self.engine)
+        self._writer_lock = writer_lock.of(self.engine)
         self._translations: dict[str, str] = {}
         self._failures = (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error)
 
     def alone(self) -> AbstractContextManager[None]:
-        """The writers' turn, for what manages its own transaction.
+        """Keep every other writer out, for work that manages its own transactions.
 
-        SQLite's change to WAL fails at once where another process makes it too.
+        On SQLite the change to WAL fails at once when two processes make it.
         """
-        return self._turns
+        return self._writer_lock
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """For single statements; each sees what is committed."""
+        """Open a connection for single statements. Each statement sees what is committed."""
         with self._checked_out() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction, committed at the end and rolled back by an exception."""
-        with self._turns, self._checked_out() as connection:
+        """Open a transaction. Its end commits it; an exception rolls it back."""
+        with self._writer_lock, self._checked_out() as connection:
             connection.run(_BEGIN[self._dialect])
             try:
                 yield connection
@@ -159,42 +150,41 @@ class Database:
             pooled.close()
 
     def _discard(self, pooled: Any, error: Any) -> None:
-        """Drop a connection that broke, and its idle siblings with it.
+        """Drop a connection that broke, and every idle connection with it.
 
-        After a restart of the server all of them are dead; found out one by one, each would
-        cost a request.
+        After a restart of the server all of them are dead. Each that stayed would cost a request.
         """
         if self.engine.dialect.is_disconnect(error, pooled, None):
             pooled.invalidate()
             self.engine.dispose()
 
     def check_server(self) -> None:
-        """Raises ConfigurationError when the database's server is not trusted."""
+        """Raises ConfigurationError when the server of the database is not trusted."""
         try:
             with self.read() as connection:
                 connection.one("SELECT 1")
         except StorageUnavailable as error:
-            if why := postgres.distrust(error.__cause__):
+            if why := postgres_trust.reason_for_distrust(error.__cause__):
                 raise ConfigurationError(f"CONNECTOR_DATABASE_URL: {why}") from error
 
     def is_ready(self) -> bool:
-        """Whether the database answers and is migrated to what this code expects."""
+        """Whether the database answers, with the migrations that this code expects."""
         try:
             with self.read() as connection:
                 row = connection.one("SELECT version_num FROM alembic_version")
         except StorageUnavailable:
             return False
-        # A newer one may be there while the replicas are replaced one by one.
+        # While the replicas are replaced one by one, a newer one may have migrated the database.
         return row is not None and row["version_num"] >= REVISION
 
     def close(self) -> None:
         self.engine.dispose()
-        self._turns.close()
+        self._writer_lock.close()
 
 
 def _engine(url: str, pool_size: int, *, verify: bool, ca_file: str) -> Engine:
-    # The drivers stay in autocommit: a transaction begins and ends where `write` says so, and
-    # nothing needs to be reset when a connection goes back to the pool.
+    # The drivers stay in autocommit: `write` begins and ends each transaction, so that a connection
+    # goes back to the pool without a reset.
     options: dict[str, Any] = {
         "hide_parameters": True,
         "pool_size": pool_size,
@@ -208,14 +198,14 @@ def _engine(url: str, pool_size: int, *, verify: bool, ca_file: str) -> Engine:
         return engine
     location = make_url(url)
     _, arguments = location.get_dialect()().create_connect_args(location)
-    added = postgres.guards(arguments, verify=verify, ca_file=ca_file)
+    added = postgres_trust.guards(arguments, verify=verify, ca_file=ca_file)
     engine = create_engine(url, connect_args={**_LIMITS, **added}, **options)
     event.listen(engine, "connect", _prepare_postgresql)
     return engine
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
-    """Set what each connection needs: WAL lets readers pass, FULL survives a power cut."""
+    """Set up a connection. WAL lets readers pass a writer; FULL survives a power cut."""
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
@@ -223,67 +213,3 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 def _prepare_postgresql(connection: Any, _: object) -> None:
     connection.autocommit = True
-
-
-class _NoTurns:
-    """PostgreSQL's writers do not wait for one another."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def close(self) -> None:
-        return None
-
-
-class _Turns:
-    """One writer at a time, among threads and processes.
-
-    SQLite's own busy handler sleeps and tries again: with many writers some wait for seconds
-    while others pass. A lock hands the turn on as soon as it is free.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._file = os.fdopen(private_files.open_lock(path), "a")
-        self._threads = threading.Lock()
-
-    def __enter__(self) -> None:
-        if not self._threads.acquire(timeout=BUSY_SECONDS):
-            raise StorageUnavailable(evidence="another writer does not end")
-        try:
-            self._lock(time.monotonic() + BUSY_SECONDS)
-        except BaseException:
-            self._threads.release()
-            raise
-
-    def _lock(self, until: float) -> None:
-        """Wait for the other processes' writers; a thread waits here for all of its own."""
-        while True:
-            try:
-                return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise StorageUnavailable(evidence="another writer does not end") from None
-            time.sleep(TURN_SECONDS)
-
-    def __exit__(self, *_: object) -> None:
-        fcntl.flock(self._file, fcntl.LOCK_UN)
-        self._threads.release()
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def _one_writer(engine: Engine) -> _NoTurns | _Turns:
-    name = engine.url.database
-    if engine.dialect.name != "sqlite" or not name:
-        return _NoTurns()
-    path = Path(name)
-    try:
-        private_files.make_folder(path.parent, "CONNECTOR_DATABASE_URL")
-        path.touch(mode=0o600)
-        return _Turns(path.with_name(path.name + ".lock"))
-    except OSError as error:
-        raise ConfigurationError(f"The database {path} cannot be made: {error.strerror}") from error

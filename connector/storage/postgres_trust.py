@@ -1,4 +1,4 @@
-"""What PostgreSQL's library is told besides the URL: who must be at the other end."""
+"""How a PostgreSQL server proves who it is: what libpq is told besides the URL."""
 
 import ipaddress
 from collections.abc import Iterator, Mapping
@@ -9,12 +9,12 @@ from psycopg import pq
 from connector import tls
 from connector.domain.errors import ConfigurationError
 
-# No password is sent to a server that asks for it in clear: on this machine too, where another
+# No password goes to a server that asks for it in clear. That holds on this machine too: another
 # user may have taken the port.
 _REQUIRED = "!password"
 _VERIFIED = "verify-full"
 
-# What the library says when the server is not trusted, and what we say of it.
+# libpq's words when the server is not trusted, and ours.
 _DISTRUST = {
     "requested a cleartext password": "the server asks for the password in clear, which anybody "
     "could read: let it ask by scram-sha-256 (pg_hba.conf)",
@@ -25,50 +25,55 @@ _DISTRUST = {
     "root certificate file": "the file of sslrootcert cannot be read",
 }
 
+_NOT_VERIFIED = (
+    "CONNECTOR_DATABASE_URL: the server is not on this machine; add ?sslmode=verify-full, "
+    "so that nobody else can pass for it, or set CONNECTOR_DATABASE_TLS=off where the "
+    "network itself is trusted"
+)
+
 
 def guards(arguments: Mapping[str, Any], *, verify: bool, ca_file: str) -> dict[str, str]:
-    """Return what is to be added to a URL's arguments.
+    """Return the arguments to add to those of a URL.
 
-    A server that is not on this machine must prove who it is. Raises ConfigurationError for a
-    URL that does not ask for that.
+    A server on another machine must prove who it is. Raises ConfigurationError for a URL that does
+    not ask for that.
     """
     used = {**_defaults(), **{name: _text(value) for name, value in arguments.items()}}
     added = {"require_auth": used.get("require_auth") or _REQUIRED}
     if used.get("sslmode", "").startswith("verify-"):
         added["sslrootcert"] = used.get("sslrootcert") or tls.bundle(ca_file)
-    if not used.get("service") and all(map(_is_here, _servers(used))):
+    if not verify or _is_on_this_machine(used):
         return added
-    if verify and used.get("sslmode") != _VERIFIED:
-        raise ConfigurationError(
-            "CONNECTOR_DATABASE_URL: the server is not on this machine; add ?sslmode=verify-full, "
-            "so that nobody else can pass for it, or set CONNECTOR_DATABASE_TLS=off where the "
-            "network itself is trusted"
-        )
-    if verify:
-        # GSSAPI's encryption would take the place of TLS.
-        added |= {"sslmode": _VERIFIED, "gssencmode": "disable"}
-    return added
+    if used.get("sslmode") != _VERIFIED:
+        raise ConfigurationError(_NOT_VERIFIED)
+    # GSSAPI's encryption would take the place of TLS.
+    return added | {"sslmode": _VERIFIED, "gssencmode": "disable"}
 
 
-def distrust(error: BaseException | None) -> str:
-    """Say why a server was not trusted, when that is why it could not be used."""
+def reason_for_distrust(error: BaseException | None) -> str:
+    """Say why a server was not trusted; say nothing of another error."""
     text = str(error)
-    return next((told for word, told in _DISTRUST.items() if word in text), "")
+    return next((reason for words, reason in _DISTRUST.items() if words in text), "")
 
 
 def _defaults() -> dict[str, str]:
-    """What the library takes from the environment, and where it asks nobody."""
+    """Return what libpq takes from the environment, and its own defaults."""
     options = pq.Conninfo.get_defaults()
-    return {one.keyword.decode(): (one.val or b"").decode() for one in options}
+    return {option.keyword.decode(): (option.val or b"").decode() for option in options}
 
 
 def _text(value: Any) -> str:
-    """Write a repeated parameter as the library does."""
+    """Write a parameter that is repeated as libpq does."""
     return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
+def _is_on_this_machine(used: Mapping[str, str]) -> bool:
+    """Whether every server is. A service file may name any server."""
+    return not used.get("service") and all(map(_is_here, _servers(used)))
+
+
 def _servers(used: Mapping[str, str]) -> Iterator[str]:
-    """Name each server that may be connected to: an address counts before a name."""
+    """Name each server that libpq may connect to. An address counts before a name."""
     hosts, addresses = used.get("host", "").split(","), used.get("hostaddr", "").split(",")
     for number in range(max(len(hosts), len(addresses))):
         host = hosts[number] if number < len(hosts) else ""
@@ -77,7 +82,7 @@ def _servers(used: Mapping[str, str]) -> Iterator[str]:
 
 
 def _is_here(server: str) -> bool:
-    """Whether it is a socket of this machine's file system, the default, or loopback."""
+    """Whether a server is a socket in the file system, the default, or a loopback address."""
     if server in {"", "localhost"} or server.startswith(("/", "@")):
         return True
     try:
