@@ -21,16 +21,16 @@ _REPLACED = """
     WHERE merchant_id = :merchant_id AND settings IS NOT NULL AND id = coalesce(:event_id, id)
     ORDER BY id DESC LIMIT 1"""
 
-# By whom a change is that no person made.
+# Who made a change that no person made.
 CONNECTOR, VTEX = "connector", "VTEX's Provider Fields"
 
-# Before and after: of a setting its fingerprints, None where it has no value.
+# A setting's fingerprints before and after, None where the setting has no value.
 Change = tuple[str | None, str | None]
 
 
 @dataclass(frozen=True)
 class AdminEvent:
-    """One change. `at` is in seconds since 1970; one that replaced settings can be undone."""
+    """One change. `at` is in seconds since 1970. A change that replaced settings can be undone."""
 
     id: int
     at: float
@@ -43,7 +43,7 @@ class AdminEvent:
 
 @dataclass(frozen=True)
 class Detail:
-    """What became of a merchant. Instants are seconds since 1970; events are newest first."""
+    """Times, tokens and events of a merchant, the newest first, in seconds since 1970."""
 
     created_at: float
     updated_at: float
@@ -56,7 +56,7 @@ class Detail:
 def changes(
     fingerprint: Callable[[str, str], str], before: Mapping[str, str], after: Mapping[str, str]
 ) -> dict[str, Change]:
-    """Tell which settings differ, by fingerprints."""
+    """Return the settings that differ, by fingerprints."""
 
     def shown(values: Mapping[str, str], key: str) -> str | None:
         return fingerprint(key, values[key]) if key in values else None
@@ -75,7 +75,7 @@ def record(
     replaced: str | None = None,
     **options: Any,
 ) -> None:
-    """Add an event to the transaction; `replaced` are the settings before, encrypted."""
+    """Add an event. `replaced` are the settings before it, encrypted."""
     connection.run(
         _RECORD,
         merchant_id=merchant_id,
@@ -94,7 +94,7 @@ def events_of(connection: Connection, merchant_id: int) -> list[AdminEvent]:
 def replaced_by(
     connection: Connection, merchant_id: int, event_id: int | None
 ) -> tuple[int, str] | None:
-    """Return the encrypted settings that an event replaced, or the last one that replaced any."""
+    """Return an event that replaced settings, and those settings, encrypted."""
     row = connection.one(_REPLACED, merchant_id=merchant_id, event_id=event_id)
     return None if row is None else (row["id"], row["settings"])
 

@@ -25,7 +25,7 @@ from connector.storage.columns import Row, decimal, escaped, flag, text, unescap
 
 
 def payment_values(payment: Payment) -> dict[str, Any]:
-    """Write the columns of `payments` that every statement records which records a payment."""
+    """Write the columns that every statement sets which records a payment."""
     return {
         **company_ids(payment.key),
         "memo": escaped(payment.key.memo),
@@ -46,13 +46,7 @@ def payment_values(payment: Payment) -> dict[str, Any]:
 
 def payment_from(payment_id: str, row: Row) -> Payment:
     return Payment(
-        key=PaymentKey(
-            payment_id,
-            authorization_id=unescaped(row["authorization_id"]),
-            provider_payment_id=unescaped(row["provider_payment_id"]),
-            memo=unescaped(row["memo"]),
-            uses_payment_id=bool(row["uses_payment_id"]),
-        ),
+        key=_key_from(payment_id, row),
         status=PaymentStatus(row["status"]),
         sandbox=flag(row["sandbox"]),
         amount=decimal(row["amount"]),
@@ -66,6 +60,16 @@ def payment_from(payment_id: str, row: Row) -> Payment:
         is_manual=bool(row["is_manual"]),
         callback=row["callback"],
         is_callback_due=row["callback_at"] is not None,
+    )
+
+
+def _key_from(payment_id: str, row: Row) -> PaymentKey:
+    return PaymentKey(
+        payment_id,
+        authorization_id=unescaped(row["authorization_id"]),
+        provider_payment_id=unescaped(row["provider_payment_id"]),
+        memo=unescaped(row["memo"]),
+        uses_payment_id=bool(row["uses_payment_id"]),
     )
 
 

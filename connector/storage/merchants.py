@@ -22,19 +22,19 @@ from connector.storage.stored_merchant import (
 )
 from connector.storage.vault import Vault
 
-# Live tokens of a merchant: the one in VTEX's Admin and the one that is to replace it.
+# Live tokens of a merchant: the token in VTEX's Admin, and the token that is to replace it.
 LIVE_TOKENS = 2
 # How the unit is remembered in which VTEX certainly wrote a value.
 _SEE_UNIT = {ValueUnit.CENTS: sql.SEE_CENTS, ValueUnit.UNITS: sql.SEE_UNITS}
 _NO_TIMES: Row = {"created_at": 0.0, "updated_at": 0.0, "fields_seen_at": None}
-# The options of an update that changes none of them.
+# The options of an update that changes no option.
 _UNCHANGED: dict[str, Any] = dict.fromkeys(("sandbox", "captured", "settings_from"))
 
 
 class Merchants:
-    """What is stored of merchants; the settings are encrypted.
+    """What is stored of merchants. The settings are encrypted.
 
-    `by` is who makes a change: a user of the operating system, or the connector itself.
+    `by` makes a change: a user of the operating system, or the connector itself.
     """
 
     def __init__(self, database: Database, vault: Vault) -> None:
@@ -61,17 +61,27 @@ class Merchants:
             "settings_from": settings_from.value,
         }
         with self._database.write() as connection:
-            sealed = self._vault.encrypt(settings, name)
-            app_key = credentials.app_key
-            row = connection.one(sql.INSERT, name=name, app_key=app_key, settings=sealed, **options)
-            if row is None:
-                raise MerchantExists(f"There is already a merchant named {name}")
-            merchant_id = row["id"]
-            connection.run(sql.INSERT_DIGEST, id=merchant_id, digest=digest(credentials.app_token))
-            connection.run(sql.TOUCH, name=name)
+            merchant_id = self._insert(connection, credentials, settings, options)
             changed = admin_events.changes(self._vault.fingerprint, {}, settings)
             admin_events.record(connection, merchant_id, by, "add", settings=changed, **options)
         return credentials
+
+    def _insert(
+        self,
+        connection: Connection,
+        credentials: Credentials,
+        settings: Mapping[str, str],
+        options: Mapping[str, Any],
+    ) -> int:
+        name, app_key = credentials.merchant, credentials.app_key
+        sealed = self._vault.encrypt(settings, name)
+        row = connection.one(sql.INSERT, name=name, app_key=app_key, settings=sealed, **options)
+        if row is None:
+            raise MerchantExists(f"There is already a merchant named {name}")
+        merchant_id: int = row["id"]
+        connection.run(sql.INSERT_DIGEST, id=merchant_id, digest=digest(credentials.app_token))
+        connection.run(sql.TOUCH, name=name)
+        return merchant_id
 
     def update(
         self,
@@ -84,7 +94,7 @@ class Merchants:
         by: str = CONNECTOR,
         command: str = "update",
     ) -> None:
-        """Replace what is given; what is None stays. Raises UnknownMerchant."""
+        """Replace the settings and options that are given. Raises UnknownMerchant."""
         given = {
             "sandbox": sandbox,
             "captured": captured and captured.value,
@@ -94,23 +104,26 @@ class Merchants:
             self._change(connection, _locked(connection, name), settings, given, by, command)
 
     def take_fields(self, name: str, given: Mapping[str, str]) -> bool:
-        """Store the settings that came with a request of VTEX's, beside those stored by now.
+        """Store settings that came with a request of VTEX's, beside the stored ones.
 
-        Returns whether they count: a command may have said otherwise since the request came, or
-        what they stand beside was encrypted with a key that this process does not have.
+        Returns whether the settings in requests count. A command may have changed that since the
+        request came. They do not count beside settings that no key of this process decrypts.
         """
-        known = self.find(name)
-        if _takes_fields(known) and not given.items() <= known.merchant.settings.items():
+        stored = self.find(name)
+        if _takes_fields(stored) and not given.items() <= stored.merchant.settings.items():
             with self._database.write() as connection:
                 row = _locked(connection, name)
-                known = self._stored(row)
-                after = {**known.merchant.settings, **given}
-                if _takes_fields(known) and after != known.merchant.settings:
+                stored = self._stored(row)
+                after = {**stored.merchant.settings, **given}
+                if _takes_fields(stored) and after != stored.merchant.settings:
                     self._change(connection, row, after, _UNCHANGED, VTEX, "request")
-        return _takes_fields(known)
+        return _takes_fields(stored)
 
     def note_fields(self, merchant: Merchant, given: Mapping[str, str]) -> None:
-        """Keep fingerprints of what VTEX sends and nobody uses; write nothing when it is known."""
+        """Store fingerprints of settings that VTEX sends and that do not count.
+
+        The same fingerprints again are not written.
+        """
         seen = json.dumps(self._prints(given), sort_keys=True)
         with self._database.read() as connection:
             if connection.one(sql.IS_SEEN, id=merchant.id, seen=seen):
@@ -125,28 +138,29 @@ class Merchants:
                 connection.one(sql.TOUCH, name=merchant.name)
 
     def replaced(self, name: str, event_id: int | None) -> tuple[int, dict[str, str]]:
-        """Return an event and the settings it replaced: the one named, else the last such.
+        """Return an event and the settings that it replaced; without `event_id`, the last event.
 
-        Raises UnknownMerchant, and ConfigurationError when there is none.
+        Raises UnknownMerchant, and ConfigurationError when no event replaced settings.
         """
         with self._database.read() as connection:
-            found = admin_events.replaced_by(connection, _named(connection, name)["id"], event_id)
-        if found is None:
+            merchant_id = _named(connection, name)["id"]
+            replaced = admin_events.replaced_by(connection, merchant_id, event_id)
+        if replaced is None:
             raise ConfigurationError(
                 f"No such event of {name} replaced settings; `connector merchants show {name}` "
                 "lists those that did"
             )
-        replacing_event, sealed = found
-        return replacing_event, self._vault.decrypt(sealed, name)
+        replacing_id, sealed = replaced
+        return replacing_id, self._vault.decrypt(sealed, name)
 
     def record(self, name: str | None, by: str, command: str, **options: Any) -> None:
-        """Record a command that changes something else than a merchant's row."""
+        """Record a command that changes no merchant's row."""
         with self._database.write() as connection:
             merchant_id = None if name is None else _named(connection, name)["id"]
             admin_events.record(connection, merchant_id, by, command, **options)
 
     def rotate_token(self, name: str, *, by: str = CONNECTOR) -> Credentials:
-        """Give a new AppToken; the one before it stays live. Raises UnknownMerchant."""
+        """Give a new AppToken. The AppToken before it stays live. Raises UnknownMerchant."""
         token = secrets.token_urlsafe(32)
         with self._database.write() as connection:
             row = _locked(connection, name)
@@ -156,14 +170,17 @@ class Merchants:
         return Credentials(name, row["provider"], row["app_key"], token)
 
     def outdated(self) -> list[str]:
-        """Name the merchants whose settings are not bound to them by the newest key."""
+        """Name the merchants whose settings the newest key did not encrypt for them."""
         with self._database.read() as connection:
             rows = connection.all(sql.SEALED)
         is_newest = self._vault.is_newest
         return [row["name"] for row in rows if not is_newest(row["settings"], row["name"])]
 
     def reencrypt(self, *, by: str = CONNECTOR) -> list[str]:
-        """Encrypt anew what is outdated, and name it. Raises ConfigurationError."""
+        """Encrypt outdated settings with the newest key, and name their merchants.
+
+        Raises ConfigurationError.
+        """
         names = self.outdated()
         with self._database.write() as connection:
             for row in connection.all(sql.SEALED):
@@ -197,7 +214,7 @@ class Merchants:
         return [stored_from(row, self._vault, digests.get(row["id"], ())) for row in rows]
 
     def detail(self, name: str) -> Detail:
-        """Return what there is of a merchant besides its entry. Raises UnknownMerchant."""
+        """Return times, tokens and events of a merchant. Raises UnknownMerchant."""
         with self._database.read() as connection:
             stored = self._stored(_named(connection, name))
             times = connection.one(sql.TIMES, id=stored.merchant.id) or _NO_TIMES
@@ -212,7 +229,7 @@ class Merchants:
 
     def check_keys(self) -> None:
         """Raises ConfigurationError when a merchant's settings cannot be decrypted."""
-        unreadable = [entry.merchant.name for entry in self.all() if not entry.is_readable]
+        unreadable = [one.merchant.name for one in self.all() if not one.is_readable]
         if unreadable:
             names = ", ".join(unreadable)
             raise ConfigurationError(
@@ -221,7 +238,7 @@ class Merchants:
             )
 
     def revision(self) -> tuple[int, int]:
-        """A value that differs after every change of any merchant."""
+        """Return a value that differs after every change of any merchant."""
         with self._database.read() as connection:
             row = connection.one(sql.REVISION)
         return (-1, 0) if row is None else (int(row["revision"]), row["merchants"])
@@ -240,10 +257,10 @@ class Merchants:
         connection.run(sql.UPDATE, id=row["id"], settings=sealed, **options)
         after = before if settings is None else settings
         changed = admin_events.changes(self._vault.fingerprint, before, after)
-        said = {option: value for option, value in options.items() if value is not None}
+        given = {option: value for option, value in options.items() if value is not None}
         replaced = row["settings"] if changed else None
         admin_events.record(
-            connection, row["id"], by, command, settings=changed, replaced=replaced, **said
+            connection, row["id"], by, command, settings=changed, replaced=replaced, **given
         )
 
     def _set_disabled(self, name: str, *, disabled: bool, by: str) -> None:
@@ -264,8 +281,8 @@ class Merchants:
         return stored_from(row, self._vault)
 
 
-def _takes_fields(entry: StoredMerchant) -> bool:
-    return entry.is_readable and entry.merchant.settings_from is SettingsFrom.VTEX
+def _takes_fields(stored: StoredMerchant) -> bool:
+    return stored.is_readable and stored.merchant.settings_from is SettingsFrom.VTEX
 
 
 def _named(connection: Connection, name: str, statement: str = sql.NAMED) -> Row:
@@ -276,5 +293,5 @@ def _named(connection: Connection, name: str, statement: str = sql.NAMED) -> Row
 
 
 def _locked(connection: Connection, name: str) -> Row:
-    """Find a merchant that is about to be changed: from here on nobody else changes it."""
+    """Find a merchant to change. Until the transaction ends, nobody else changes the merchant."""
     return _named(connection, name, sql.TOUCH)

@@ -8,12 +8,12 @@ from alembic.config import Config
 
 from connector.storage.database import Database
 
-# Alembic keeps what it is doing in a global.
+# Alembic keeps the state of a migration in a global.
 _ONE_AT_A_TIME = threading.Lock()
 
 
 def migrate(database: Database) -> None:
-    """Run what is missing; safe to run again, and from several replicas at once."""
+    """Run the missing migrations. It is safe to run again, and from several replicas at once."""
     with _ONE_AT_A_TIME, database.alone():
         _migrate(database)
 

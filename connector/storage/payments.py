@@ -10,13 +10,13 @@ from connector.storage.stories import write_steps
 
 
 class Payments:
-    """What is stored of payments, for those who do not act on them."""
+    """What is stored of payments, for callers that hold no lease."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def find(self, merchant_id: int, payment_id: str) -> Payment | None:
-        """Return a payment as it is recorded, None for one never heard of."""
+        """Return a payment as it is recorded, None for an unknown payment."""
         with self._database.read() as connection:
             row = connection.one(sql.FIND_PAYMENT, merchant_id=merchant_id, payment_id=payment_id)
         return None if row is None else payment_from(payment_id, row)
@@ -30,9 +30,10 @@ class Payments:
     def take_callback(
         self, merchant_id: int, payment_id: str, seconds: float
     ) -> tuple[Payment, int] | None:
-        """Take a due callback for `seconds`; return the payment and how often it was taken.
+        """Take a due callback for `seconds`.
 
-        None when it is another's, or not due any more.
+        Returns the payment, and how often its callback was taken; None when another sender has the
+        callback, or when the callback is not due any more.
         """
         with self._database.write() as connection:
             row = connection.one(
@@ -43,9 +44,9 @@ class Payments:
     def end_callback(
         self, merchant_id: int, payment_id: str, again: float | None, step: Step | None = None
     ) -> None:
-        """Say that VTEX took a callback, or that it is due `again`, in seconds.
+        """Record that VTEX took a callback, or that the callback is due `again`, in seconds.
 
-        `step` is that of the payment's story, where one was sent.
+        `step` is the step of the payment's story, when a callback was sent.
         """
         named = {"merchant_id": merchant_id, "payment_id": payment_id}
         with self._database.write() as connection:
@@ -58,7 +59,7 @@ class Payments:
 
 
 def _write_step(connection: Connection, merchant_id: int, payment_id: str, step: Step) -> None:
-    """A callback is of the create that named its address."""
+    """Write the step of a callback. It belongs to the create that named the address."""
     claim_id = CreateRequest(merchant_id, PaymentKey(payment_id)).claim_id
     if connection.one(sql.REQUEST_EXISTS, id=claim_id):
         write_steps(connection, claim_id, [step])

@@ -12,29 +12,29 @@ _ROOT = 0
 
 
 def make_folder(path: Path, variable: str) -> None:
-    """Make a folder that is closed to others, or check the one that is there.
+    """Make a folder that is closed to others, or check the folder that is there.
 
-    Raises ConfigurationError that says what to change.
+    Raises ConfigurationError, which says how to close the folder.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = path.stat()
+        status = path.stat()
     except OSError as error:
         raise ConfigurationError(f"{variable}: {path}: {error.strerror}") from error
-    _check_owner(path, found)
-    # In a sticky folder, such as /tmp, others can neither replace nor remove what is ours.
-    if found.st_mode & _OTHERS_WRITE and not found.st_mode & stat.S_ISVTX:
+    _check_owner(path, status)
+    # In a sticky folder, such as /tmp, others can neither replace nor remove our files.
+    if status.st_mode & _OTHERS_WRITE and not status.st_mode & stat.S_ISVTX:
         raise ConfigurationError(f"{path}: others can write in this folder; run chmod go-w {path}")
 
 
 def read(path: Path) -> bytes:
     """Read a file that is closed to others. Raises ConfigurationError, FileNotFoundError."""
-    with os.fdopen(_opened(path, os.O_RDONLY), "rb") as file:
+    with os.fdopen(_open(path, os.O_RDONLY), "rb") as file:
         return file.read()
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Make a file that is not there, closed to others, and safe on the disk."""
+    """Make a new file, closed to others. It is on the disk when this returns."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
@@ -43,24 +43,24 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file that is closed to others, made when it is missing."""
-    with os.fdopen(_opened(path, os.O_WRONLY | os.O_CREAT), "wb") as file:
+    """Write a file that is closed to others. Make the file when it is missing."""
+    with os.fdopen(_open(path, os.O_WRONLY | os.O_CREAT), "wb") as file:
         file.truncate()
         file.write(content)
 
 
 def open_lock(path: Path) -> int:
-    """Open a lock file; whoever could open it could hold the lock for ever."""
-    descriptor = _opened(path, os.O_RDWR | os.O_CREAT, forbidden=_OTHERS_WRITE)
+    """Open a lock file. It is closed to others, who could hold the lock for ever."""
+    descriptor = _open(path, os.O_RDWR | os.O_CREAT, forbidden=_OTHERS_WRITE)
     if os.fstat(descriptor).st_uid == os.geteuid():
         # Older versions left it readable.
         os.fchmod(descriptor, 0o600)
     return descriptor
 
 
-def _opened(path: Path, flags: int, *, forbidden: int = _OTHERS) -> int:
+def _open(path: Path, flags: int, *, forbidden: int = _OTHERS) -> int:
     try:
-        # Without waiting: what is there may be a pipe.
+        # O_NONBLOCK: a pipe in the file's place must not make us wait.
         flags |= os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         descriptor = os.open(path, flags, 0o600)
     except FileNotFoundError:
@@ -76,17 +76,17 @@ def _opened(path: Path, flags: int, *, forbidden: int = _OTHERS) -> int:
     return descriptor
 
 
-def _check(path: Path, found: os.stat_result, forbidden: int) -> None:
-    if not stat.S_ISREG(found.st_mode):
+def _check(path: Path, status: os.stat_result, forbidden: int) -> None:
+    if not stat.S_ISREG(status.st_mode):
         raise ConfigurationError(f"{path}: it is no file")
-    _check_owner(path, found)
-    if found.st_mode & forbidden:
+    _check_owner(path, status)
+    if status.st_mode & forbidden:
         raise ConfigurationError(f"{path}: it is open to others; run chmod 600 {path}")
 
 
-def _check_owner(path: Path, found: os.stat_result) -> None:
-    if found.st_uid not in {os.geteuid(), _ROOT}:
+def _check_owner(path: Path, status: os.stat_result) -> None:
+    if status.st_uid not in {os.geteuid(), _ROOT}:
         raise ConfigurationError(
-            f"{path}: it belongs to user {found.st_uid}; run this as that user, "
+            f"{path}: it belongs to user {status.st_uid}; run this as that user, "
             f"or run chown {os.geteuid()} {path}"
         )

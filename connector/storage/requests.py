@@ -248,6 +248,19 @@ def _refuse_another_value(connection: Connection, request: Request) -> None:
 
 def _lease(connection: Connection, request: Request, seconds: float) -> Lease:
     token = uuid.uuid4().hex
+    row = _take_lease(connection, request, token, seconds)
+    writes = connection.all(sql.WRITES, **_payment(request)) if row["sends"] else []
+    return Lease(
+        claim_id=request.claim_id,
+        token=token,
+        seconds=seconds,
+        merchant_id=request.merchant_id,
+        payment=payment_from(request.payment.payment_id, row),
+        writes=tuple(map(write_from, writes)),
+    )
+
+
+def _take_lease(connection: Connection, request: Request, token: str, seconds: float) -> Row:
     row = connection.one(
         sql.TAKE_LEASE,
         id=request.claim_id,
@@ -259,15 +272,7 @@ def _lease(connection: Connection, request: Request, seconds: float) -> Lease:
     )
     if row is None:
         raise _NotTaken
-    writes = connection.all(sql.WRITES, **_payment(request)) if row["sends"] else []
-    return Lease(
-        claim_id=request.claim_id,
-        token=token,
-        seconds=seconds,
-        merchant_id=request.merchant_id,
-        payment=payment_from(request.payment.payment_id, row),
-        writes=tuple(map(write_from, writes)),
-    )
+    return row
 
 
 def _begun(lease: Lease, row: Row | None) -> Lease:

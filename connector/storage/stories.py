@@ -1,4 +1,4 @@
-"""The steps of a payment's story: written with what they tell of, read as a whole."""
+"""The steps of payments' stories. A step is written with the change that it tells of."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from connector.storage.mapping import step_from, step_values
 
 
 class Stories:
-    """What is stored of payments' stories. They are only added to."""
+    """What is stored of payments' stories. Steps are only added."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -23,7 +23,7 @@ class Stories:
     def steps(self, merchant: str, payment_id: str) -> list[Step]:
         """Return a payment's story, oldest first.
 
-        The order is that of recording: a clock may jump, and two machines' may differ.
+        The steps are in the order of recording: a clock may jump, and two machines' clocks differ.
         """
         with self._database.read() as connection:
             rows = connection.all(sql.STORY, merchant=merchant, payment_id=payment_id)
@@ -31,5 +31,5 @@ class Stories:
 
 
 def write_steps(connection: Connection, claim_id: str, steps: Iterable[Step]) -> None:
-    """Record steps of a request, in the transaction of what they tell of."""
+    """Record steps of a request, in the transaction of the change that they tell of."""
     connection.many(sql.INSERT_STEP, [{"id": claim_id, **step_values(step)} for step in steps])

@@ -20,9 +20,9 @@ REVISION = "0005"
 
 metadata = MetaData()
 
-# One shop each. `revision` grows with every change of any merchant, so that running servers
-# notice it with one small query. `settings` is encrypted. `fields_seen` is JSON: fingerprints of
-# the Provider Fields that VTEX sent last, of a merchant whose settings do not come from there.
+# One row for each shop. `revision` grows with every change of any merchant: running servers notice
+# a change with one small query. `settings` is encrypted. `fields_seen` is JSON: fingerprints of the
+# Provider Fields that VTEX sent last, for a merchant whose settings do not come from VTEX.
 # `cents_seen` and `units_seen` name a payment whose cancellation was certainly in that unit.
 merchants = Table(
     "merchants",
@@ -45,9 +45,9 @@ merchants = Table(
     Column("fields_seen_at", Double),
 )
 
-# What was changed, by whom: one row for each administrative command, and for each change that
-# came with VTEX's Provider Fields. `changed` is JSON, secrets in it as fingerprints; `settings`
-# are those that were replaced, encrypted. Rows are only added.
+# Who changed what: one row for each administrative command, and for each change that came with
+# VTEX's Provider Fields. `changed` is JSON, with fingerprints for secrets. `settings` are the
+# settings that were replaced, encrypted. Rows are only added.
 admin_events = Table(
     "admin_events",
     metadata,
@@ -60,7 +60,7 @@ admin_events = Table(
     Column("settings", Text),
 )
 
-# SHA-256 of the AppTokens; the newest two of a merchant are live.
+# SHA-256 of the AppTokens. The newest two of a merchant are live.
 merchant_tokens = Table(
     "merchant_tokens",
     metadata,
@@ -70,11 +70,11 @@ merchant_tokens = Table(
     Column("created_at", Double, nullable=False),
 )
 
-# One payment each, and the lease by which one request at a time acts on it. The ids are what
-# the company gave for it, or VTEX; texts from outside are JSON texts without their quotes, so
-# that any character can be kept. `sandbox` is null until it is known where the payment is.
-# `sends` counts its rows in that table. Amounts are decimal texts, in units. `callback` is VTEX's
-# address, encrypted; a callback is due while `callback_at` is set.
+# One row for each payment, with the lease by which one request at a time acts on the payment. The
+# ids come from the company or from VTEX. Texts from outside are JSON texts without their quotes, so
+# that a column holds any character. `sandbox` is null until it is known where the payment is.
+# `sends` counts the payment's rows in that table. Amounts are decimal texts, in units. `callback`
+# is VTEX's address, encrypted. A callback is due while `callback_at` is set.
 payments = Table(
     "payments",
     metadata,
@@ -108,8 +108,8 @@ payments = Table(
     Index("payments_callback", "callback_at"),
 )
 
-# One request each: the claim, and the reply once it is final. The ids are those a notification
-# tells of. `looks` counts how often reconcile came since VTEX did.
+# One row for each request: its claim, and its reply once that is final. The two company's ids come
+# from a notification. `looks` counts the attempts of reconcile since VTEX's last.
 requests = Table(
     "requests",
     metadata,
@@ -138,8 +138,7 @@ requests = Table(
     Index("requests_of_payment", "merchant_id", "payment_id"),
 )
 
-# One write to a company each, recorded before it is sent. `state` is open, accepted, lost, done,
-# failed, refused or withdrawn; see `Write`.
+# One row for each write to a company, recorded before the write is sent. `state` is a `WriteState`.
 sends = Table(
     "sends",
     metadata,
@@ -157,8 +156,8 @@ sends = Table(
     PrimaryKeyConstraint("merchant_id", "payment_id", "action", "number"),
 )
 
-# The audit trail, and the stories of payments: one row for each step, see `Step`. Of a connector
-# of revision 0002, which may still run, one for each attempt that ended.
+# The audit trail, and the stories of payments: one row for each `Step`. A connector of revision
+# 0002, which may still run, writes one row for each attempt that ended.
 events = Table(
     "events",
     metadata,

@@ -16,7 +16,7 @@ from connector.domain.errors import ConfigurationError
 from connector.storage import private_files
 
 KEY_FILE = "secret.key"
-# How a text begins that only its owner's keys decrypt. What older versions wrote begins otherwise.
+# The beginning of a text that only its owner's keys decrypt. Older versions wrote texts without it.
 _BOUND = "2."
 # Hex digits of a fingerprint: enough to tell two values of one setting apart.
 FINGERPRINT_DIGITS = 12
@@ -27,10 +27,10 @@ _WRONG_KEYS = (
 
 
 class Vault:
-    """Encrypts with the newest key, decrypts with any.
+    """Encrypts with the newest key, and decrypts with any.
 
-    Each owner has keys of its own, derived from these: a text that was moved to another owner's
-    row is not decrypted there.
+    Each owner has keys of its own, derived from these. A text that somebody moved to another
+    owner's row is not decrypted there.
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
@@ -46,21 +46,21 @@ class Vault:
         return self.seal(json.dumps(dict(settings)), _settings_of(merchant))
 
     def decrypt(self, text: str, merchant: str) -> dict[str, str]:
-        """Raises ConfigurationError when none of the keys fits, or they are another merchant's."""
+        """Raises ConfigurationError when no key fits, or the settings are another merchant's."""
         plain = self.unseal(text, _settings_of(merchant))
         try:
             read: dict[str, str] = json.loads(plain)
         except ValueError:
-            # An address that an older version wrote, and somebody moved here.
+            # Somebody moved an address here that an older version wrote.
             raise ConfigurationError(_WRONG_KEYS) from None
         return read
 
     def seal_callback(self, url: str, merchant_id: int, payment_id: str) -> str:
-        """Encrypt the address at which VTEX wants news of a payment."""
+        """Encrypt the address for VTEX's callbacks about a payment."""
         return self.seal(url, _callback_of(merchant_id, payment_id))
 
     def open_callback(self, text: str, merchant_id: int, payment_id: str) -> str:
-        """Raises ConfigurationError when none of the keys fits, or it is another payment's."""
+        """Raises ConfigurationError when no key fits, or the address is another payment's."""
         return self.unseal(text, _callback_of(merchant_id, payment_id))
 
     def seal(self, text: str, owner: str) -> str:
@@ -68,7 +68,7 @@ class Vault:
         return _BOUND + self._of(owner).encrypt(text.encode()).decode()
 
     def unseal(self, text: str, owner: str) -> str:
-        """Raises ConfigurationError when none of the keys fits, or the text is another owner's."""
+        """Raises ConfigurationError when no key fits, or the text is another owner's."""
         bound = text.startswith(_BOUND)
         fernet = self._of(owner) if bound else self._fernet
         try:
@@ -77,7 +77,7 @@ class Vault:
             raise ConfigurationError(_WRONG_KEYS) from None
 
     def is_newest(self, text: str, merchant: str) -> bool:
-        """Whether settings are bound to their merchant, by the newest key."""
+        """Whether the newest key encrypted the settings, for this merchant."""
         try:
             newest = Fernet(_derived(self._keys[0], _settings_of(merchant)))
             newest.decrypt(text.removeprefix(_BOUND).encode())
@@ -86,14 +86,14 @@ class Vault:
         return text.startswith(_BOUND)
 
     def fingerprint(self, name: str, value: str) -> str:
-        """Tell two values of a setting apart without showing them.
+        """Return what tells two values of a setting apart and shows neither.
 
-        Without the keys a value cannot be found by trying.
+        Nobody can find a value by trying without the keys.
         """
         return _fingerprint(self._printers[0], name, value)
 
     def fits(self, fingerprint: str, name: str, value: str) -> bool:
-        """Whether a fingerprint, made with any of the keys, is of this value."""
+        """Whether a fingerprint is of this value. Any of the keys may have made the fingerprint."""
         return fingerprint in {_fingerprint(key, name, value) for key in self._printers}
 
     def _of(self, owner: str) -> MultiFernet:
@@ -120,15 +120,15 @@ def _fingerprint(key: bytes, name: str, value: str) -> str:
 
 
 def open_vault(keys: Sequence[str], data_dir: Path) -> Vault:
-    """Open with the configured keys, else with the one kept in the data directory.
+    """Open with the configured keys, else with the key in the data directory.
 
-    That one is made on first use, readable by its owner only; two processes that start at once
-    get the same one.
+    The first use makes that key, readable by its owner only. Two processes that start at once get
+    the same key.
     """
-    return Vault(keys or [_kept_key(data_dir / KEY_FILE)])
+    return Vault(keys or [_key_in(data_dir / KEY_FILE)])
 
 
-def _kept_key(path: Path) -> str:
+def _key_in(path: Path) -> str:
     private_files.make_folder(path.parent, "CONNECTOR_DATA_DIR")
     if not path.is_symlink() and not path.exists():
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
