@@ -28,7 +28,7 @@ class Cancellable:
     unknown: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CompanyEntry:
     """A company as one merchant uses it. `name` is its provider's.
 
@@ -54,6 +54,10 @@ class CompanyEntry:
     is_held: bool = True
     # Whether a part can be settled and refunded.
     in_part: bool = True
+    # Whether a write that comes twice with the same reference is done once there.
+    is_keyed: bool = False
+    # Whether a refund always runs for a while before it ends.
+    refunds_run: bool = False
     # Whether a call that is refused as unauthorized is made again, with a new token.
     renews_token: bool = False
     # The settings and options by which it takes the money when the buyer pays, if it can.
@@ -72,8 +76,9 @@ class CompanyEntry:
         """Return a stand-in to enter."""
         return self.stand_in(**{**self.options, **options})
 
-    def cancellable(self, name: str) -> Cancellable:
-        return next(one for one in self.cancellables if one.name == name)
+    def words(self, *verbs: str) -> list[str]:
+        """Return the stand-in's words for the writes it has of these."""
+        return [self.writes[verb] for verb in verbs if verb in self.writes]
 
     def __str__(self) -> str:
         return f"{self.name}-{self.variant}" if self.variant else self.name
@@ -116,6 +121,7 @@ YANDEX_PAY = CompanyEntry(
     ),
     credential="api_key",
     hardest={"rest_shows": "success", "is_created_once": True},
+    is_keyed=True,
     at_once={"options": {"one_stage": True}, "hardest": {}},
 )
 RUSTORE = CompanyEntry(
@@ -145,11 +151,17 @@ CRYPTOMUS = CompanyEntry(
     credential="payment_key",
     settings={"refund_address": ADDRESS},
     currency="USD",
+    is_keyed=True,
+    refunds_run=True,
     is_held=False,
     in_part=False,
 )
 
 COMPANIES = [TRANZZO, YANDEX_PAY, RUSTORE, CRYPTOMUS]
+# Where any company will do that creates, holds, and takes and returns parts.
+ANY = TRANZZO
+IN_PART = [entry for entry in COMPANIES if entry.in_part]
+HOLDING = [entry for entry in COMPANIES if entry.is_held]
 BY_NAME = {entry.name: entry for entry in COMPANIES}
 # Each of them with each way in which it takes the money.
 VARIANTS = [

@@ -16,29 +16,29 @@ import requests
 
 from tests import postgres
 from tests.rig import Served
-from tests.server import (
-    RUSTORE_BLIND,
+from tests.server.cancellations import (
+    BLIND,
+    CAPTURED,
+    HELD,
+    OTHER_HELD,
+    OTHER_UNPAID,
     SANDBOX,
-    TRANZZO_CAPTURED,
-    TRANZZO_HELD,
-    YANDEX_HELD,
-    YANDEX_UNPAID,
+    Cancellations,
     Kind,
     Payment,
-    Scene,
 )
 
 pytestmark = pytest.mark.slow
 
 MANY = 50
-CHOSEN = [TRANZZO_HELD, TRANZZO_CAPTURED, YANDEX_UNPAID, YANDEX_HELD, RUSTORE_BLIND, SANDBOX]
+CHOSEN = [HELD, CAPTURED, OTHER_UNPAID, OTHER_HELD, BLIND, SANDBOX]
 
 
 @dataclass
 class Crowd:
     """A scene with its servers, and many who ask at once, each server in its turn."""
 
-    scene: Scene
+    scene: Cancellations
     servers: list[Served]
 
     def ask(self, kind: Kind, asked: list[tuple[Payment, str]]) -> list[requests.Response]:
@@ -58,7 +58,7 @@ class Crowd:
 @contextmanager
 def crowd(url: str, folder: Path, servers: int) -> Iterator[Crowd]:
     with ExitStack() as stack:
-        scene = stack.enter_context(Scene(url, folder, CHOSEN))
+        scene = stack.enter_context(Cancellations(url, folder, CHOSEN))
         serving = [Served(scene.rig, workers=2) for _ in range(servers)]
         for server in serving:
             stack.enter_context(server)
@@ -118,14 +118,14 @@ def test_fifty_payments_at_once_are_fifty_cancellations(many: Crowd, kind: Kind)
         assert_cancelled_once(many.scene, kind, payment)
 
 
-def assert_cancelled_once(scene: Scene, kind: Kind, payment: Payment) -> None:
+def assert_cancelled_once(scene: Cancellations, kind: Kind, payment: Payment) -> None:
     assert (1 if kind.write else 0) == scene.effects(kind, payment)
     assert (1 if kind.write else 0) == len(scene.calls(kind, payment, kind.write or "none"))
     assert scene.is_cancelled(kind, payment)
 
 
 def test_the_same_and_other_requests_wait_for_a_slow_company(many: Crowd) -> None:
-    kind = TRANZZO_HELD
+    kind = HELD
     payment = many.scene.make(kind)
     many.scene.company(kind).inject("slow_after", kind.write, seconds=2)
     names = ["request-1", "request-2"] * 10
@@ -177,7 +177,7 @@ def hurried(many: Crowd) -> Iterator[Served]:
 def test_who_waits_until_the_deadline_is_told_so_and_the_truth_later(
     many: Crowd, hurried: Served, operation: str
 ) -> None:
-    kind = YANDEX_HELD
+    kind = OTHER_HELD
     payment = many.scene.make(kind)
     waiting = Crowd(many.scene, [hurried])
     names = ["request-1"] * 5 + ["request-2", "request-3"]
@@ -209,7 +209,7 @@ def test_who_waits_until_the_deadline_is_told_so_and_the_truth_later(
 def test_who_waits_for_the_identical_request_is_given_its_failure_without_a_call(
     many: Crowd, status: int, code: str
 ) -> None:
-    kind = YANDEX_HELD
+    kind = OTHER_HELD
     payment = many.scene.make(kind)
     company = many.scene.company(kind)
     company.inject("status_before", "look", times=1000, status=status)
@@ -233,7 +233,7 @@ def test_who_waits_for_the_identical_request_is_given_its_failure_without_a_call
 
 
 def test_each_other_request_acts_on_what_a_failed_one_left(many: Crowd) -> None:
-    kind = TRANZZO_HELD
+    kind = HELD
     payment = many.scene.make(kind)
     many.scene.company(kind).inject("status_before", kind.write, times=1, status=429)
     names = [f"request-{number}" for number in range(20)]

@@ -15,18 +15,13 @@ import pytest
 import requests
 
 from tests import postgres
-from tests.companies.registry import provider_of
+from tests.companies.registry import ANY, COMPANIES, HOLDING, IN_PART, CompanyEntry, provider_of
 from tests.rig import Served
-from tests.server.scenes_payments import (
+from tests.server.payments import (
     CREATES,
-    CRYPTOMUS,
     NEWS,
-    RUSTORE,
-    TRANZZO,
-    YANDEX,
     Act,
-    Shop,
-    Shops,
+    Payments,
     told,
 )
 
@@ -36,12 +31,8 @@ MANY, SOME = 50, 20
 PART = 40
 SAME = [
     *CREATES,
-    Act(TRANZZO, "settle", 60),
-    Act(YANDEX, "settle"),
-    Act(RUSTORE, "settle"),
-    Act(TRANZZO, "refund", PART),
-    Act(YANDEX, "refund", PART),
-    Act(RUSTORE, "refund"),
+    *[Act(entry, "settle", 60 if entry is ANY else 100) for entry in HOLDING],
+    *[Act(entry, "refund", PART if entry.in_part else 100) for entry in HOLDING],
 ]
 Ask = Callable[[Served], Any]
 
@@ -50,7 +41,7 @@ Ask = Callable[[Served], Any]
 class Crowd:
     """Shops with their servers, and many who ask at once, each server in its turn."""
 
-    shops: Shops
+    shops: Payments
     servers: list[Served]
 
     def ask(self, asks: list[Ask]) -> list[Any]:
@@ -72,7 +63,7 @@ class Crowd:
 @contextmanager
 def crowd(url: str, folder: Path, servers: int) -> Iterator[Crowd]:
     with ExitStack() as stack:
-        shops = stack.enter_context(Shops(url, folder))
+        shops = stack.enter_context(Payments(url, folder))
         serving = [Served(shops.rig, workers=2) for _ in range(servers)]
         for server in serving:
             stack.enter_context(server)
@@ -109,19 +100,19 @@ def test_fifty_times_the_same_is_done_once_and_answered_alike(many: Crowd, act: 
 
 
 @pytest.mark.parametrize(
-    ("shop", "part", "most"), [(TRANZZO, 1, 30), (TRANZZO, 4, 7), (YANDEX, 1, 30)]
+    ("entry", "part", "most"), [*[(entry, 1, 30) for entry in IN_PART], (ANY, 4, 7)]
 )
 def test_of_fifty_refunds_as_many_are_done_as_were_settled(
-    many: Crowd, shop: Shop, part: int, most: int
+    many: Crowd, entry: CompanyEntry, part: int, most: int
 ) -> None:
-    shops, settle = many.shops, Act(shop, "settle", 30)
+    shops, settle = many.shops, Act(entry, "settle", 30)
     payment_id = shops.ready(settle)
     assert 200 == shops.ask(settle, payment_id).status_code
     names = [f"refund-{number}" for number in range(MANY)]
 
     def refund(name: str) -> Ask:
         return lambda server: until_it_is_free(
-            lambda: server.refund(payment_id, part, name, merchant=shop.name)
+            lambda: server.refund(payment_id, part, name, merchant=entry.name)
         )
 
     answers = many.ask([refund(name) for name in names])
@@ -133,7 +124,7 @@ def test_of_fifty_refunds_as_many_are_done_as_were_settled(
     assert most * part == sum(body["value"] for body in bodies)
     assert most == shops.effects(settle, payment_id)["refund"]
     assert (0, 30, most * part) == shops.money(settle, payment_id)
-    again = [many.servers[0].refund(payment_id, part, name, merchant=shop.name) for name in names]
+    again = [many.servers[0].refund(payment_id, part, name, merchant=entry.name) for name in names]
     done = [answer.content for answer in answers if answer.ok]
     assert done == [answer.content for answer in again if answer.ok]
 
@@ -146,19 +137,21 @@ def until_it_is_free(ask: Callable[[], Any]) -> Any:
     return answer
 
 
-def cancel(payment_id: str, shop: Shop) -> Ask:
-    return lambda server: server.cancel(payment_id, merchant=shop.name)
+def cancel(payment_id: str, entry: CompanyEntry) -> Ask:
+    return lambda server: server.cancel(payment_id, merchant=entry.name)
 
 
 def ask_for(many: Crowd, act: Act, payment_id: str) -> Ask:
     return lambda server: many.shops.ask(act, payment_id, server)
 
 
-@pytest.mark.parametrize("shop", [TRANZZO, YANDEX], ids=lambda shop: shop.name)
-def test_what_is_created_and_cancelled_at_once_is_never_approved(many: Crowd, shop: Shop) -> None:
-    shops, create = many.shops, Act(shop, "create")
+@pytest.mark.parametrize("entry", IN_PART, ids=str)
+def test_what_is_created_and_cancelled_at_once_is_never_approved(
+    many: Crowd, entry: CompanyEntry
+) -> None:
+    shops, create = many.shops, Act(entry, "create")
     payment_ids = [shops.ready(create) for _ in range(SOME)]
-    pairs = [(ask_for(many, create, one), cancel(one, shop)) for one in payment_ids]
+    pairs = [(ask_for(many, create, one), cancel(one, entry)) for one in payment_ids]
     answers = many.ask([ask for pair in pairs for ask in pair])
     for number, payment_id in enumerate(payment_ids):
         created, cancelled = answers[2 * number : 2 * number + 2]
@@ -166,20 +159,20 @@ def test_what_is_created_and_cancelled_at_once_is_never_approved(many: Crowd, sh
         assert (200, None) == (cancelled.status_code, told(cancelled)["code"])
         if shops.effects(create, payment_id):
             shops.company(create).pay(payment_id)
-            assert 200 == shops.ask(Act(shop, "notification"), payment_id).status_code
+            assert 200 == shops.ask(Act(entry, "notification"), payment_id).status_code
         assert "denied" == told(shops.ask(create, payment_id))["status"]
         held, taken, returned = shops.money(create, payment_id)
         assert (0, 0) == (held, taken - returned)
         assert not [one for one in shops.callbacks(payment_id) if one["status"] == "approved"]
 
 
-@pytest.mark.parametrize("shop", [TRANZZO, YANDEX, RUSTORE], ids=lambda shop: shop.name)
+@pytest.mark.parametrize("entry", HOLDING, ids=str)
 def test_of_a_cancel_and_a_settle_at_once_one_wins_and_the_money_says_which(
-    many: Crowd, shop: Shop
+    many: Crowd, entry: CompanyEntry
 ) -> None:
-    shops, settle = many.shops, Act(shop, "settle")
+    shops, settle = many.shops, Act(entry, "settle")
     payment_ids = [shops.ready(settle) for _ in range(SOME)]
-    pairs = [(ask_for(many, settle, one), cancel(one, shop)) for one in payment_ids]
+    pairs = [(ask_for(many, settle, one), cancel(one, entry)) for one in payment_ids]
     # Every other payment is cancelled first.
     asks = [ask for at, pair in enumerate(pairs) for ask in (pair if at % 2 else pair[::-1])]
     answers = many.ask(asks)
@@ -192,12 +185,12 @@ def test_of_a_cancel_and_a_settle_at_once_one_wins_and_the_money_says_which(
         assert (0, taken, 0) == shops.money(settle, payment_id)
         assert taken == told(settled)["value"]
         assert settled.ok is bool(told(settled)["settleId"])
-        assert 2 - (not shop.has_page) == sum(shops.effects(settle, payment_id).values())
+        assert 2 - (not entry.has_page) == sum(shops.effects(settle, payment_id).values())
 
 
 @pytest.mark.parametrize("act", NEWS, ids=str)
 def test_vtex_and_the_company_at_once_leave_nobody_untold(many: Crowd, act: Act) -> None:
-    shops, create = many.shops, Act(act.shop, "create")
+    shops, create = many.shops, Act(act.entry, "create")
     payment_ids = [shops.ready(act) for _ in range(SOME)]
     pairs = [(ask_for(many, create, one), ask_for(many, act, one)) for one in payment_ids]
     answers = many.ask([ask for pair in pairs for ask in pair])
@@ -213,7 +206,7 @@ def test_vtex_and_the_company_at_once_leave_nobody_untold(many: Crowd, act: Act)
         shops.assert_once(act, payment_id)
 
 
-def until_vtex_knows(shops: Shops, payment_id: str, created: Any) -> list[Any]:
+def until_vtex_knows(shops: Payments, payment_id: str, created: Any) -> list[Any]:
     """Wait for the callback where VTEX was not told by its own request.
 
     News that meet another's turn are reconcile's, which runs every few seconds.
@@ -228,21 +221,23 @@ def until_vtex_knows(shops: Shops, payment_id: str, created: Any) -> list[Any]:
     return shops.callbacks(payment_id)
 
 
-@pytest.mark.parametrize("shop", [TRANZZO, RUSTORE, CRYPTOMUS], ids=lambda shop: shop.name)
-def test_the_same_message_fifty_times_is_one_look_and_one_callback(many: Crowd, shop: Shop) -> None:
-    shops, act = many.shops, Act(shop, "notification")
+@pytest.mark.parametrize("entry", COMPANIES, ids=str)
+def test_the_same_message_fifty_times_is_one_look_and_one_callback(
+    many: Crowd, entry: CompanyEntry
+) -> None:
+    shops, act = many.shops, Act(entry, "notification")
     payment_id = shops.ready(act)
     company = shops.company(act)
     body, its_headers = company.notification(payment_id)
 
     def send(server: Served) -> Any:
-        path = f"/webhooks/{provider_of(company)}/{shop.name}"
+        path = f"/webhooks/{provider_of(company)}/{entry.name}"
         return requests.post(f"{server.url}{path}", data=body, headers=its_headers, timeout=30)
 
     answers = many.ask([send] * MANY)
     assert {200: MANY} == Counter(answer.status_code for answer in answers)
     (called,) = until_vtex_knows(shops, payment_id, {"status": "undefined"})
-    assert called == told(shops.ask(Act(shop, "create"), payment_id))
+    assert called == told(shops.ask(Act(entry, "create"), payment_id))
     assert "approved" == called["status"]
     assert 1 == len(shops.calls(act, payment_id, "look"))
     shops.assert_once(act, payment_id)

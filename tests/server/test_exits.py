@@ -17,12 +17,12 @@ import pytest
 import requests
 
 from tests.rig import Served, free_port, headers
-from tests.server import SANDBOX, TRANZZO_HELD, Kind, Payment, Scene, new_id
+from tests.server.cancellations import HELD, SANDBOX, Cancellations, Kind, Payment, new_id
 from tests.server.test_serving import Hung, ask, logged, read_answer, wait_until
 
 pytestmark = pytest.mark.slow
 
-KINDS: list[Kind] = [TRANZZO_HELD, SANDBOX]
+KINDS: list[Kind] = [HELD, SANDBOX]
 BEGUN = 8
 # So many connections reach each worker: each goes to any of them.
 ASKED = 16
@@ -37,23 +37,23 @@ def by_name(sent: signal.Signals) -> str:
 
 
 @pytest.fixture
-def scene(migrated_url: str, tmp_path: Path) -> Iterator[Scene]:
-    with Scene(migrated_url, tmp_path, KINDS) as made:
+def scene(migrated_url: str, tmp_path: Path) -> Iterator[Cancellations]:
+    with Cancellations(migrated_url, tmp_path, KINDS) as made:
         yield made
 
 
 class Begun:
     """Cancellations that the company keeps waiting until it is let go on."""
 
-    def __init__(self, scene: Scene, server: Served, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, scene: Cancellations, server: Served, pool: ThreadPoolExecutor) -> None:
         self._scene = scene
-        self._payments = [scene.make(TRANZZO_HELD) for _ in range(BEGUN)]
-        self._hung = Hung(scene.company(TRANZZO_HELD))
+        self._payments = [scene.make(HELD) for _ in range(BEGUN)]
+        self._hung = Hung(scene.company(HELD))
         self._answers = [pool.submit(self._cancel, server, one) for one in self._payments]
         assert all(self._hung.count.acquire(timeout=20) for _ in self._payments)
 
     def _cancel(self, server: Served, payment: Payment) -> requests.Response:
-        return server.cancel(payment.id, merchant=TRANZZO_HELD.name)
+        return server.cancel(payment.id, merchant=HELD.name)
 
     def end(self) -> None:
         """Let the company answer: each cancellation ends with the truth and one effect."""
@@ -61,12 +61,12 @@ class Begun:
         for payment, answer in zip(self._payments, self._answers, strict=True):
             told = answer.result()
             assert 200 == told.status_code, told.text
-            assert self._scene.truth(TRANZZO_HELD, payment, "request-1") == told.json()
-            assert 1 == self._scene.effects(TRANZZO_HELD, payment)
+            assert self._scene.truth(HELD, payment, "request-1") == told.json()
+            assert 1 == self._scene.effects(HELD, payment)
 
 
 @contextmanager
-def serving(scene: Scene, workers: int, **options: Any) -> Iterator[Served]:
+def serving(scene: Cancellations, workers: int, **options: Any) -> Iterator[Served]:
     """A server all of whose workers take requests: one that still begins misses a signal."""
     with Served(scene.rig, workers=workers, **options) as server:
         wait_until(lambda: workers == server.log.read_text().count('"worker ready"'))
@@ -94,12 +94,12 @@ def load(server: Served) -> Iterator[None]:
         assert [{200}, {200}] == [one.result() for one in answered]
 
 
-def assert_nothing_differs(scene: Scene, server: Served) -> None:
+def assert_nothing_differs(scene: Cancellations, server: Served) -> None:
     for _ in range(ASKED):
-        payment = scene.make(TRANZZO_HELD)
-        answer = server.cancel(payment.id, merchant=TRANZZO_HELD.name)
-        assert scene.truth(TRANZZO_HELD, payment, "request-1") == answer.json()
-        assert 1 == scene.effects(TRANZZO_HELD, payment)
+        payment = scene.make(HELD)
+        answer = server.cancel(payment.id, merchant=HELD.name)
+        assert scene.truth(HELD, payment, "request-1") == answer.json()
+        assert 1 == scene.effects(HELD, payment)
         ready = ask(server, "/readyz")
         assert (200, "ok") == (ready.status_code, ready.text)
 
@@ -133,7 +133,7 @@ def is_listening(server: Served) -> bool:
 
 @pytest.mark.parametrize("sent", TO_A_WORKER, ids=by_name)
 def test_what_a_worker_has_begun_is_answered_when_the_worker_is_told_to_end(
-    scene: Scene, sent: signal.Signals
+    scene: Cancellations, sent: signal.Signals
 ) -> None:
     with serving(scene, workers=2) as server, ThreadPoolExecutor(BEGUN) as pool:
         begun = Begun(scene, server, pool)
@@ -148,7 +148,7 @@ def test_what_a_worker_has_begun_is_answered_when_the_worker_is_told_to_end(
 
 @pytest.mark.parametrize("sent", TO_A_WORKER, ids=by_name)
 def test_a_request_that_is_half_here_is_answered_when_the_workers_are_told_to_end(
-    scene: Scene, sent: signal.Signals
+    scene: Cancellations, sent: signal.Signals
 ) -> None:
     with serving(scene, workers=2) as server, ExitStack() as stack:
         halves = [stack.enter_context(half_of_a_cancellation(server)) for _ in range(BEGUN)]
@@ -180,7 +180,9 @@ def half_of_a_cancellation(server: Served) -> Iterator[socket.socket]:
 
 
 @pytest.mark.parametrize("sent", TO_THE_MASTER, ids=by_name)
-def test_no_request_is_lost_when_workers_come_and_go(scene: Scene, sent: signal.Signals) -> None:
+def test_no_request_is_lost_when_workers_come_and_go(
+    scene: Cancellations, sent: signal.Signals
+) -> None:
     port = free_port()
     bind = f"127.0.0.1:{port}"
     with serving(scene, workers=3, CONNECTOR_METRICS_BIND=bind) as server:
@@ -212,7 +214,7 @@ main()
 
 
 def test_no_connection_is_refused_while_new_workers_take_the_place_of_all_old_ones(
-    scene: Scene,
+    scene: Cancellations,
 ) -> None:
     with serving(scene, workers=2, script=["-c", SLOW_TO_LISTEN]) as server:
         ended = [worker.pid for worker in server.workers()]
@@ -223,7 +225,7 @@ def test_no_connection_is_refused_while_new_workers_take_the_place_of_all_old_on
 
 @pytest.mark.parametrize("sent", STOPS, ids=by_name)
 def test_what_is_begun_is_answered_when_the_server_is_stopped(
-    scene: Scene, sent: signal.Signals
+    scene: Cancellations, sent: signal.Signals
 ) -> None:
     with serving(scene, workers=2) as server, ThreadPoolExecutor(BEGUN) as pool:
         begun = Begun(scene, server, pool)
@@ -233,7 +235,7 @@ def test_what_is_begun_is_answered_when_the_server_is_stopped(
         assert 0 == server.process.wait(20)
 
 
-def test_what_is_begun_is_answered_when_ctrl_c_stops_the_server(scene: Scene) -> None:
+def test_what_is_begun_is_answered_when_ctrl_c_stops_the_server(scene: Cancellations) -> None:
     with (
         serving(scene, workers=2, in_a_terminal=True) as server,
         ThreadPoolExecutor(BEGUN) as pool,
@@ -251,7 +253,9 @@ def metrics_folder(server: Served) -> Path:
     return folder
 
 
-def test_the_metrics_folder_lasts_as_long_as_the_server(scene: Scene, tmp_path: Path) -> None:
+def test_the_metrics_folder_lasts_as_long_as_the_server(
+    scene: Cancellations, tmp_path: Path
+) -> None:
     with Served(scene.rig, TMPDIR=str(tmp_path)) as server:
         folder = metrics_folder(server)
         [worker] = server.workers()
@@ -262,7 +266,7 @@ def test_the_metrics_folder_lasts_as_long_as_the_server(scene: Scene, tmp_path: 
 
 
 def test_what_cannot_be_counted_changes_no_answer_and_is_logged_once(
-    scene: Scene, tmp_path: Path
+    scene: Cancellations, tmp_path: Path
 ) -> None:
     with Served(scene.rig, TMPDIR=str(tmp_path)) as server:
         rmtree(metrics_folder(server))
@@ -270,9 +274,9 @@ def test_what_cannot_be_counted_changes_no_answer_and_is_logged_once(
         worker.terminate()
         wait_until(are_replaced(server, [worker.pid]), 30)
         for _ in range(3):
-            payment = scene.make(TRANZZO_HELD)
-            answer = server.cancel(payment.id, merchant=TRANZZO_HELD.name)
-            assert scene.truth(TRANZZO_HELD, payment, "request-1") == answer.json()
+            payment = scene.make(HELD)
+            answer = server.cancel(payment.id, merchant=HELD.name)
+            assert scene.truth(HELD, payment, "request-1") == answer.json()
         ready = ask(server, "/readyz")
         assert (200, "ok, but metrics are not counted; the log says why") == (
             ready.status_code,
@@ -281,13 +285,13 @@ def test_what_cannot_be_counted_changes_no_answer_and_is_logged_once(
     assert 1 == [line["event"] for line in logged(server)].count("metrics are not counted")
 
 
-def test_a_log_that_nobody_reads_any_more_changes_no_answer(scene: Scene) -> None:
+def test_a_log_that_nobody_reads_any_more_changes_no_answer(scene: Cancellations) -> None:
     reader, writer = os.pipe()
     with Served(scene.rig, stderr=writer) as server:
         os.close(writer)
         assert json.loads(os.read(reader, 65536).splitlines()[0])["event"] == "serving"
         os.close(reader)
         for _ in range(3):
-            payment = scene.make(TRANZZO_HELD)
-            answer = server.cancel(payment.id, merchant=TRANZZO_HELD.name)
-            assert scene.truth(TRANZZO_HELD, payment, "request-1") == answer.json()
+            payment = scene.make(HELD)
+            answer = server.cancel(payment.id, merchant=HELD.name)
+            assert scene.truth(HELD, payment, "request-1") == answer.json()

@@ -17,28 +17,26 @@ from werkzeug.test import TestResponse
 
 from tests.companies import base
 from tests.companies.base import Company
-from tests.companies.rustore import RuStore
 from tests.rig import FIELDS
-from tests.server import (
-    CRYPTOMUS_CANCELLED,
-    RUSTORE_BLIND,
-    RUSTORE_CAPTURED,
-    RUSTORE_HELD,
+from tests.server.cancellations import (
+    BLIND,
+    CAPTURED,
+    ENDED,
+    HELD,
+    OTHER_CAPTURED,
+    OTHER_HELD,
+    OTHER_UNPAID,
     SEEN,
-    TRANZZO_CAPTURED,
-    TRANZZO_HELD,
-    TRANZZO_UNPAID,
-    YANDEX_CAPTURED,
-    YANDEX_HELD,
-    YANDEX_UNPAID,
+    UNPAID,
+    Cancellations,
     Kind,
     Payment,
-    Scene,
 )
 
 FIRST, SECOND = "request-1", "request-2"
-WRITTEN = [*SEEN, RUSTORE_BLIND]
-LOOKED_AT = [*SEEN, CRYPTOMUS_CANCELLED]
+WRITTEN = [*SEEN, BLIND]
+LOOKED_AT = [*SEEN, ENDED]
+WITH_TOKEN = [kind for kind in WRITTEN if kind.entry and kind.entry.renews_token]
 HTML = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
 
 UNKNOWN, UNAVAILABLE, CREDENTIALS = (
@@ -70,39 +68,47 @@ SLOW_FAULTS = ["slow_before", "slow_after", "drip", "drip_headers"]
 
 
 @pytest.fixture(scope="module")
-def made(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def made(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cancellations]:
     with on_a_copy(sqlite_template, tmp_path_factory) as scene:
         yield scene
 
 
 @pytest.fixture
-def shared(made: Scene) -> Iterator[Scene]:
+def shared(made: Cancellations) -> Iterator[Cancellations]:
     """One for the module, with no fault left of the test before."""
     yield made
-    for kind in [*WRITTEN, CRYPTOMUS_CANCELLED]:
+    for kind in [*WRITTEN, ENDED]:
         company = made.company(kind)
         company.hook = None
         company.faults.clear()
-    made.company(YANDEX_HELD).still_shows = None
+    made.company(OTHER_HELD).still_shows = None
 
 
 @pytest.fixture(scope="module")
-def hasty(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def hasty(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cancellations]:
     variables = {"CONNECTOR_PROVIDER_SECONDS": "0.5", "CONNECTOR_ANSWER_SECONDS": "4"}
     with on_a_copy(sqlite_template, tmp_path_factory, **variables) as scene:
         yield scene
 
 
 @contextmanager
-def on_a_copy(template: Path, folders: pytest.TempPathFactory, **variables: str) -> Iterator[Scene]:
+def on_a_copy(
+    template: Path, folders: pytest.TempPathFactory, **variables: str
+) -> Iterator[Cancellations]:
     folder = folders.mktemp("faults")
     copy(template, folder / "connector.db")
-    kinds = [*WRITTEN, CRYPTOMUS_CANCELLED]
-    with Scene(f"sqlite:///{folder}/connector.db", folder, kinds, **variables) as scene:
+    kinds = [*WRITTEN, ENDED]
+    with Cancellations(f"sqlite:///{folder}/connector.db", folder, kinds, **variables) as scene:
         yield scene
 
 
-def cancel(scene: Scene, kind: Kind, payment: Payment, request_id: str = FIRST) -> TestResponse:
+def cancel(
+    scene: Cancellations, kind: Kind, payment: Payment, request_id: str = FIRST
+) -> TestResponse:
     return scene.rig.cancel(payment.id, request_id, merchant=kind.name, **payment.fields)
 
 
@@ -122,16 +128,18 @@ def assert_failed(
 
 
 def assert_told(
-    scene: Scene, kind: Kind, payment: Payment, answer: TestResponse, code: str
+    scene: Cancellations, kind: Kind, payment: Payment, answer: TestResponse, code: str
 ) -> None:
     """A write took effect, and a look showed it at once; or it failed."""
-    if kind is not RUSTORE_BLIND and scene.effects(kind, payment):
+    if kind is not BLIND and scene.effects(kind, payment):
         assert (200, scene.truth(kind, payment, FIRST)) == (answer.status_code, answer.get_json())
     else:
         assert_failed(payment, answer, code)
 
 
-def assert_true(scene: Scene, kind: Kind, payment: Payment, request_id: str = FIRST) -> None:
+def assert_true(
+    scene: Cancellations, kind: Kind, payment: Payment, request_id: str = FIRST
+) -> None:
     """A repeat ends in the truth, and another one is told the same without a call."""
     scene.let_time_pass()
     answer = cancel(scene, kind, payment, request_id)
@@ -142,12 +150,12 @@ def assert_true(scene: Scene, kind: Kind, payment: Payment, request_id: str = FI
     assert_one_effect(scene, kind, payment)
 
 
-def assert_one_effect(scene: Scene, kind: Kind, payment: Payment) -> None:
+def assert_one_effect(scene: Cancellations, kind: Kind, payment: Payment) -> None:
     assert (1 if kind.write else 0) == scene.effects(kind, payment)
     assert scene.is_cancelled(kind, payment)
 
 
-def assert_manual(scene: Scene, kind: Kind, payment: Payment) -> None:
+def assert_manual(scene: Cancellations, kind: Kind, payment: Payment) -> None:
     answer = cancel(scene, kind, payment)
     assert (501, "cancel-manually") == (answer.status_code, answer.get_json()["code"])
     assert answer.get_json()["cancellationId"] is None
@@ -157,7 +165,7 @@ def assert_manual(scene: Scene, kind: Kind, payment: Payment) -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("kind", LOOKED_AT, ids=str)
 def test_a_look_that_fails_stops_the_cancellation_until_it_succeeds(
-    shared: Scene, kind: Kind, fault: str
+    shared: Cancellations, kind: Kind, fault: str
 ) -> None:
     payment, company = shared.make(kind), shared.company(kind)
     values, code = FAULTS[fault]
@@ -172,26 +180,26 @@ def test_a_look_that_fails_stops_the_cancellation_until_it_succeeds(
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("kind", WRITTEN, ids=str)
 def test_a_write_that_fails_is_looked_up_and_has_one_effect(
-    shared: Scene, kind: Kind, fault: str
+    shared: Cancellations, kind: Kind, fault: str
 ) -> None:
     payment, company = shared.make(kind), shared.company(kind)
     values, code = FAULTS[fault]
     company.inject(operation=kind.write, times=1000, **values)
     assert_told(shared, kind, payment, cancel(shared, kind, payment), code)
     # Nothing is repeated, but what a new token may mend.
-    calls = 2 if fault == "401" and kind.company is RuStore else 1
+    calls = 2 if fault == "401" and kind.entry and kind.entry.renews_token else 1
     assert calls == len(shared.calls(kind, payment, kind.write))
     company.faults.clear()
-    if kind is RUSTORE_BLIND and shared.effects(kind, payment):
+    if kind is BLIND and shared.effects(kind, payment):
         assert_manual(shared, kind, payment)
     else:
         assert_true(shared, kind, payment)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("kind", [TRANZZO_HELD, YANDEX_CAPTURED], ids=str)
+@pytest.mark.parametrize("kind", [HELD, OTHER_CAPTURED], ids=str)
 def test_another_request_ends_in_the_truth_when_the_first_one_failed(
-    shared: Scene, kind: Kind, fault: str
+    shared: Cancellations, kind: Kind, fault: str
 ) -> None:
     payment, company = shared.make(kind), shared.company(kind)
     values, code = FAULTS[fault]
@@ -203,8 +211,10 @@ def test_another_request_ends_in_the_truth_when_the_first_one_failed(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_rollback_that_cannot_be_confirmed_is_no_success_yet(shared: Scene, fault: str) -> None:
-    kind = YANDEX_UNPAID
+def test_a_rollback_that_cannot_be_confirmed_is_no_success_yet(
+    shared: Cancellations, fault: str
+) -> None:
+    kind = OTHER_UNPAID
     payment, company = shared.make(kind), shared.company(kind)
     values, code = FAULTS[fault]
 
@@ -221,9 +231,9 @@ def test_a_rollback_that_cannot_be_confirmed_is_no_success_yet(shared: Scene, fa
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("kind", [YANDEX_HELD, YANDEX_CAPTURED], ids=str)
+@pytest.mark.parametrize("kind", [OTHER_HELD, OTHER_CAPTURED], ids=str)
 def test_an_operation_that_the_order_does_not_show_yet_is_asked_after(
-    shared: Scene, kind: Kind, fault: str
+    shared: Cancellations, kind: Kind, fault: str
 ) -> None:
     payment, company = shared.make(kind), shared.company(kind)
     values, code = FAULTS[fault]
@@ -241,8 +251,8 @@ def test_an_operation_that_the_order_does_not_show_yet_is_asked_after(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("kind", [RUSTORE_HELD, RUSTORE_CAPTURED, RUSTORE_BLIND], ids=str)
-def test_without_a_token_nothing_is_sent(shared: Scene, kind: Kind, fault: str) -> None:
+@pytest.mark.parametrize("kind", WITH_TOKEN, ids=str)
+def test_without_a_token_nothing_is_sent(shared: Cancellations, kind: Kind, fault: str) -> None:
     payment, company = shared.make(kind), shared.company(kind)
     values, code = FAULTS[fault]
     company.expire_tokens()
@@ -255,8 +265,10 @@ def test_without_a_token_nothing_is_sent(shared: Scene, kind: Kind, fault: str) 
     assert_true(shared, kind, payment)
 
 
-def test_a_write_repeated_through_an_outage_is_the_same_one_to_the_company(shared: Scene) -> None:
-    kind = YANDEX_HELD
+def test_a_write_repeated_through_an_outage_is_the_same_one_to_the_company(
+    shared: Cancellations,
+) -> None:
+    kind = OTHER_HELD
     payment, company = shared.make(kind), shared.company(kind)
     company.inject("status_before", kind.write, times=1000, status=503)
     for request_id in (FIRST, SECOND, FIRST, SECOND, SECOND):
@@ -271,9 +283,9 @@ def test_a_write_repeated_through_an_outage_is_the_same_one_to_the_company(share
 
 @pytest.mark.parametrize("fault", ["reset before the effect", "503 after the effect", "HTML"])
 def test_a_refund_without_a_key_is_looked_at_for_a_while_before_it_is_sent_again(
-    shared: Scene, fault: str
+    shared: Cancellations, fault: str
 ) -> None:
-    kind = TRANZZO_CAPTURED
+    kind = CAPTURED
     payment, company = shared.make(kind), shared.company(kind)
     values, code = FAULTS[fault]
     company.inject(operation=kind.write, times=1000, **values)
@@ -287,7 +299,7 @@ def test_a_refund_without_a_key_is_looked_at_for_a_while_before_it_is_sent_again
 
 @pytest.mark.parametrize("operation", ["look", "write"])
 @pytest.mark.parametrize("fault", SLOW_FAULTS)
-def test_a_slow_company_is_left_in_time(hasty: Scene, fault: str, operation: str) -> None:
+def test_a_slow_company_is_left_in_time(hasty: Cancellations, fault: str, operation: str) -> None:
     kinds = LOOKED_AT if operation == "look" else WRITTEN
     payments = [(kind, hasty.make(kind)) for kind in kinds]
     for kind, _ in payments:
@@ -309,13 +321,13 @@ def test_a_slow_company_is_left_in_time(hasty: Scene, fault: str, operation: str
     time.sleep(SLOW_SECONDS)
     for kind, payment in payments:
         if again[kind] == 501:
-            assert kind is RUSTORE_BLIND
+            assert kind is BLIND
             assert_manual(hasty, kind, payment)
         else:
             assert_true(hasty, kind, payment)
 
 
-def timed(scene: Scene, kind: Kind, payment: Payment) -> tuple[TestResponse, float]:
+def timed(scene: Cancellations, kind: Kind, payment: Payment) -> tuple[TestResponse, float]:
     began = time.monotonic()
     answer = cancel(scene, kind, payment)
     return answer, time.monotonic() - began
@@ -325,8 +337,8 @@ def timed(scene: Scene, kind: Kind, payment: Payment) -> tuple[TestResponse, flo
 def test_an_answer_comes_at_the_deadline_however_long_a_call_may_take(
     sqlite_url: str, tmp_path: Path, operation: str
 ) -> None:
-    kind = TRANZZO_UNPAID
-    with Scene(sqlite_url, tmp_path, [kind], CONNECTOR_ANSWER_SECONDS="1") as scene:
+    kind = UNPAID
+    with Cancellations(sqlite_url, tmp_path, [kind], CONNECTOR_ANSWER_SECONDS="1") as scene:
         payment = scene.make(kind)
         slow = "look" if operation == "look" else kind.write
         scene.company(kind).inject("slow_after", slow, seconds=2)
@@ -341,7 +353,7 @@ def test_no_write_is_started_with_less_than_a_quarter_of_the_time_left(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     with (
-        Scene(sqlite_url, tmp_path, SEEN, CONNECTOR_ANSWER_SECONDS="2") as scene,
+        Cancellations(sqlite_url, tmp_path, SEEN, CONNECTOR_ANSWER_SECONDS="2") as scene,
         ThreadPoolExecutor(len(SEEN)) as pool,
     ):
         payments = [(kind, scene.make(kind)) for kind in SEEN]
@@ -371,11 +383,11 @@ def down(company: Company) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("no_keep_alive")
-@pytest.mark.parametrize("kind", [*LOOKED_AT, RUSTORE_BLIND], ids=str)
+@pytest.mark.parametrize("kind", [*LOOKED_AT, BLIND], ids=str)
 def test_a_company_that_is_down_has_done_nothing(
     sqlite_url: str, tmp_path: Path, kind: Kind
 ) -> None:
-    with Scene(sqlite_url, tmp_path, [kind]) as scene:
+    with Cancellations(sqlite_url, tmp_path, [kind]) as scene:
         payment = scene.make(kind)
         with down(scene.company(kind)):
             assert_failed(payment, cancel(scene, kind, payment), UNAVAILABLE)
@@ -389,7 +401,7 @@ def test_a_company_that_is_down_has_done_nothing(
 def test_a_company_that_goes_down_before_the_write_has_done_nothing(
     sqlite_url: str, tmp_path: Path, kind: Kind
 ) -> None:
-    with Scene(sqlite_url, tmp_path, [kind]) as scene:
+    with Cancellations(sqlite_url, tmp_path, [kind]) as scene:
         payment, company = scene.make(kind), scene.company(kind)
         company.hook = lambda *where: company.__exit__() if where == ("look", "after") else None
         assert_failed(payment, cancel(scene, kind, payment), UNAVAILABLE)
@@ -400,12 +412,12 @@ def test_a_company_that_goes_down_before_the_write_has_done_nothing(
 
 
 @pytest.mark.parametrize("fault", ["reset after the effect", "503 after the effect", "429", "HTML"])
-@pytest.mark.parametrize("kind", [TRANZZO_CAPTURED, YANDEX_HELD], ids=str)
+@pytest.mark.parametrize("kind", [CAPTURED, OTHER_HELD], ids=str)
 def test_a_fault_ends_in_one_truth_on_both_databases(
     migrated_url: str, tmp_path: Path, kind: Kind, fault: str
 ) -> None:
     values, code = FAULTS[fault]
-    with Scene(migrated_url, tmp_path, [kind]) as scene:
+    with Cancellations(migrated_url, tmp_path, [kind]) as scene:
         for operation in ("look", kind.write):
             payment, company = scene.make(kind), scene.company(kind)
             company.inject(operation=operation, times=1000, **values)

@@ -15,55 +15,53 @@ from typing import Any
 import pytest
 
 from tests.companies import base
-from tests.server.scenes_payments import (
+from tests.companies.registry import IN_PART, CompanyEntry
+from tests.server.payments import (
     CREATES,
-    CRYPTOMUS,
     REFUNDS,
-    RUSTORE,
     SETTLES,
-    TRANZZO,
     WRITES,
-    YANDEX,
     Act,
-    Shop,
-    Shops,
+    Payments,
     told,
 )
 from tests.server.test_faults import FAULTS, SLOW_FAULTS, SLOW_SECONDS, UNAVAILABLE, UNKNOWN, down
 
-# Those that settle and refund whole payments only; of the others a part is the harder case.
-WHOLE = [RUSTORE, CRYPTOMUS]
-LOOKED_AT = [act for act in [*SETTLES, *REFUNDS] if act.value != 100 or act.shop in WHOLE]
-# Those to whom a repeat of a create is a repeat; and writes whose repeat could come twice.
-KEYED = [YANDEX, CRYPTOMUS]
-UNKEYED = [CREATES[0], Act(TRANZZO, "refund", 40)]
+# A part is the harder case, where there are parts.
+LOOKED_AT = [act for act in [*SETTLES, *REFUNDS] if act.value != 100 or not act.entry.in_part]
+# Writes whose repeat could come twice, and those whose repeat is a repeat there.
+HARDEST = [*CREATES, *[act for act in REFUNDS if act.value != 100]]
+UNKEYED = [act for act in HARDEST if not act.entry.is_keyed]
+KEYED = [act for act in HARDEST if act.entry.is_keyed and act.entry.in_part]
 
 
 @pytest.fixture(scope="module")
-def made(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shops]:
+def made(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Payments]:
     with on_a_copy(sqlite_template, tmp_path_factory) as shops:
         yield shops
 
 
 @pytest.fixture
-def shops(made: Shops) -> Iterator[Shops]:
+def shops(made: Payments) -> Iterator[Payments]:
     """One for the module, with no fault left of the test before."""
     yield made
     made.calm()
 
 
 @pytest.fixture(scope="module")
-def hasty(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shops]:
+def hasty(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Payments]:
     variables = {"CONNECTOR_PROVIDER_SECONDS": "0.5", "CONNECTOR_ANSWER_SECONDS": "4"}
     with on_a_copy(sqlite_template, tmp_path_factory, **variables) as shops:
         yield shops
 
 
 @contextmanager
-def on_a_copy(template: Path, folders: pytest.TempPathFactory, **variables: str) -> Iterator[Shops]:
+def on_a_copy(
+    template: Path, folders: pytest.TempPathFactory, **variables: str
+) -> Iterator[Payments]:
     folder = folders.mktemp("faults-payments")
     copy(template, folder / "connector.db")
-    with Shops(f"sqlite:///{folder}/connector.db", folder, **variables) as shops:
+    with Payments(f"sqlite:///{folder}/connector.db", folder, **variables) as shops:
         yield shops
 
 
@@ -78,7 +76,7 @@ def assert_failed(act: Act, payment_id: str, answer: Any, code: str) -> None:
     assert (None, 0) == (body[f"{act.verb}Id"], body["value"])
 
 
-def assert_told(shops: Shops, act: Act, payment_id: str, answer: Any, code: str) -> None:
+def assert_told(shops: Payments, act: Act, payment_id: str, answer: Any, code: str) -> None:
     """Check that it failed, unless it took effect and a look showed it at once."""
     if not shops.effects(act, payment_id)[act.write]:
         assert_failed(act, payment_id, answer, code)
@@ -86,7 +84,7 @@ def assert_told(shops: Shops, act: Act, payment_id: str, answer: Any, code: str)
         assert answer.status_code == 200, told(answer)
 
 
-def assert_true(shops: Shops, act: Act, payment_id: str) -> None:
+def assert_true(shops: Payments, act: Act, payment_id: str) -> None:
     """A repeat ends in the truth, once time has passed."""
     shops.let_time_pass(payment_id)
     shops.assert_true(act, payment_id, shops.ended(act, payment_id))
@@ -95,7 +93,7 @@ def assert_true(shops: Shops, act: Act, payment_id: str) -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("act", WRITES, ids=str)
 def test_a_write_that_fails_is_looked_up_and_has_one_effect(
-    shops: Shops, act: Act, fault: str
+    shops: Payments, act: Act, fault: str
 ) -> None:
     payment_id, company = shops.ready(act), shops.company(act)
     before = shops.effects(act, payment_id)
@@ -103,18 +101,20 @@ def test_a_write_that_fails_is_looked_up_and_has_one_effect(
     company.inject(operation=act.write, times=1000, **values)
     assert_told(shops, act, payment_id, shops.ask(act, payment_id), code)
     # Nothing is repeated, but what a new token may mend.
-    calls = 2 if fault == "401" and act.shop is RUSTORE else 1
+    calls = 2 if fault == "401" and act.entry.renews_token else 1
     assert calls == len(shops.calls(act, payment_id, act.write))
     company.faults.clear()
     is_done = before != shops.effects(act, payment_id)
     assert_true(shops, act, payment_id)
-    if is_done and act.shop not in KEYED:
+    if is_done and not act.entry.is_keyed:
         assert calls == len(shops.calls(act, payment_id, act.write))
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("act", LOOKED_AT, ids=str)
-def test_a_look_that_fails_stops_it_until_it_succeeds(shops: Shops, act: Act, fault: str) -> None:
+def test_a_look_that_fails_stops_it_until_it_succeeds(
+    shops: Payments, act: Act, fault: str
+) -> None:
     payment_id, company = shops.ready(act), shops.company(act)
     values, code = FAULTS[fault]
     before = shops.effects(act, payment_id)
@@ -129,7 +129,7 @@ def test_a_look_that_fails_stops_it_until_it_succeeds(shops: Shops, act: Act, fa
 @pytest.mark.parametrize("fault", ["reset before the effect", "503 after the effect", "HTML"])
 @pytest.mark.parametrize("act", UNKEYED, ids=str)
 def test_what_has_no_key_is_looked_at_for_a_while_before_it_is_sent_again(
-    shops: Shops, act: Act, fault: str
+    shops: Payments, act: Act, fault: str
 ) -> None:
     payment_id, company = shops.ready(act), shops.company(act)
     before = shops.effects(act, payment_id)
@@ -143,9 +143,9 @@ def test_what_has_no_key_is_looked_at_for_a_while_before_it_is_sent_again(
     assert_true(shops, act, payment_id)
 
 
-@pytest.mark.parametrize("act", [Act(YANDEX, "create"), Act(YANDEX, "refund", 40)], ids=str)
+@pytest.mark.parametrize("act", KEYED, ids=str)
 def test_a_write_repeated_through_an_outage_is_the_same_one_to_the_company(
-    shops: Shops, act: Act
+    shops: Payments, act: Act
 ) -> None:
     payment_id, company = shops.ready(act), shops.company(act)
     company.inject("status_before", act.write, times=1000, status=503)
@@ -159,18 +159,18 @@ def test_a_write_repeated_through_an_outage_is_the_same_one_to_the_company(
     assert 1 == len({call.body for call in calls})
 
 
-@pytest.mark.parametrize(("shop", "write"), [(TRANZZO, "cancel"), (YANDEX, "rollback")])
+@pytest.mark.parametrize("entry", IN_PART, ids=str)
 def test_a_payment_whose_cancellation_failed_is_not_approved_when_the_buyer_pays(
-    shops: Shops, shop: Shop, write: str
+    shops: Payments, entry: CompanyEntry
 ) -> None:
-    create = Act(shop, "create")
+    create = Act(entry, "create")
     payment_id, company = shops.ready(create), shops.company(create)
     shops.ask(create, payment_id)
-    company.inject("status_before", write, status=503)
-    assert 500 == shops.rig.cancel(payment_id, merchant=shop.name).status_code
+    company.inject("status_before", entry.writes["cancel_unpaid"], status=503)
+    assert 500 == shops.rig.cancel(payment_id, merchant=entry.name).status_code
     company.pay(payment_id)
     assert "undefined" == told(shops.ask(create, payment_id))["status"]
-    shops.ask(Act(shop, "notification"), payment_id)
+    shops.ask(Act(entry, "notification"), payment_id)
     held, taken, returned = shops.money(create, payment_id)
     assert (0, 0) == (held, taken - returned)
     assert "denied" == told(shops.ask(create, payment_id))["status"]
@@ -180,7 +180,7 @@ def test_a_payment_whose_cancellation_failed_is_not_approved_when_the_buyer_pays
 @pytest.mark.parametrize(
     ("fault", "operation"), [("slow_before", "look"), *((fault, "write") for fault in SLOW_FAULTS)]
 )
-def test_a_slow_company_is_left_in_time(hasty: Shops, fault: str, operation: str) -> None:
+def test_a_slow_company_is_left_in_time(hasty: Payments, fault: str, operation: str) -> None:
     acts = LOOKED_AT if operation == "look" else WRITES
     asked = [(act, hasty.ready(act)) for act in acts]
     for act in acts:
@@ -208,7 +208,7 @@ def test_a_slow_company_is_left_in_time(hasty: Shops, fault: str, operation: str
         assert_true(hasty, act, payment_id)
 
 
-def timed(shops: Shops, act: Act, payment_id: str) -> tuple[Any, float]:
+def timed(shops: Payments, act: Act, payment_id: str) -> tuple[Any, float]:
     began = time.monotonic()
     answer = shops.ask(act, payment_id)
     return answer, time.monotonic() - began
@@ -223,7 +223,7 @@ def no_keep_alive(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_keep_alive")
 @pytest.mark.parametrize("act", WRITES, ids=str)
 def test_a_company_that_is_down_has_done_nothing(sqlite_url: str, tmp_path: Path, act: Act) -> None:
-    with Shops(sqlite_url, tmp_path, [act.shop]) as shops:
+    with Payments(sqlite_url, tmp_path, [act.entry]) as shops:
         payment_id = shops.ready(act)
         before = len(shops.company(act).calls)
         with down(shops.company(act)):
@@ -239,7 +239,7 @@ def test_a_company_that_is_down_has_done_nothing(sqlite_url: str, tmp_path: Path
 def test_a_company_that_goes_down_before_the_write_has_done_nothing(
     sqlite_url: str, tmp_path: Path, act: Act
 ) -> None:
-    with Shops(sqlite_url, tmp_path, [act.shop]) as shops:
+    with Payments(sqlite_url, tmp_path, [act.entry]) as shops:
         payment_id, company = shops.ready(act), shops.company(act)
         company.hook = lambda *where: company.__exit__() if where == ("look", "after") else None
         assert_failed(act, payment_id, shops.ask(act, payment_id), UNAVAILABLE)
@@ -254,7 +254,7 @@ def test_a_fault_ends_in_one_truth_on_both_databases(
     migrated_url: str, tmp_path: Path, fault: str
 ) -> None:
     values, code = FAULTS[fault]
-    with Shops(migrated_url, tmp_path) as shops:
+    with Payments(migrated_url, tmp_path) as shops:
         for act in WRITES:
             payment_id, company = shops.ready(act), shops.company(act)
             company.inject(operation=act.write, times=1000, **values)

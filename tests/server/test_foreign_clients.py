@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from tests.rig import Served, headers
-from tests.server import SANDBOX, Kind, Scene
+from tests.server.cancellations import SANDBOX, Cancellations, Kind
 from tests.server.test_serving import exchange
 
 pytestmark = pytest.mark.slow
@@ -34,15 +34,17 @@ VTEX, PROVIDER = "X-VTEX-API-App", "X-PROVIDER-API-App"
 
 
 @pytest.fixture(scope="module")
-def scene(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cancellations]:
     folder = tmp_path_factory.mktemp("foreign")
     copy(sqlite_template, folder / "connector.db")
-    with Scene(f"sqlite:///{folder}/connector.db", folder, KINDS) as made:
+    with Cancellations(f"sqlite:///{folder}/connector.db", folder, KINDS) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def server(scene: Scene) -> Iterator[Served]:
+def server(scene: Cancellations) -> Iterator[Served]:
     with Served(scene.rig) as served:
         yield served
 
@@ -57,14 +59,14 @@ def named(cases: list[dict[str, Any]]) -> Any:
     return pytest.mark.parametrize("case", cases, ids=[case["name"] for case in cases])
 
 
-def post(scene: Scene, server: Served, path: str, body: Any) -> requests.Response:
+def post(scene: Cancellations, server: Served, path: str, body: Any) -> requests.Response:
     own = headers(scene.rig.merchants[SANDBOX.name])
     return requests.post(f"{server.url}{path}", json=body, headers=own, timeout=30)
 
 
 @named(DATA["creates"])
 def test_a_foreign_create_is_read_or_refused_by_name(
-    scene: Scene, server: Served, case: dict[str, Any]
+    scene: Cancellations, server: Served, case: dict[str, Any]
 ) -> None:
     body = body_of(case)
     answer = post(scene, server, "/payments", body)
@@ -90,7 +92,7 @@ def test_there_are_fifty_creates() -> None:
 
 @named(DATA["operations"])
 def test_a_foreign_operation_is_done_or_refused_by_name(
-    scene: Scene, server: Served, case: dict[str, Any]
+    scene: Cancellations, server: Served, case: dict[str, Any]
 ) -> None:
     created = body_of({"base": "card"})
     payment_id, path = created["paymentId"], case["path"]
@@ -149,7 +151,7 @@ JSON, FORM = "application/json", "application/x-www-form-urlencoded"
     ],
 )
 def test_a_content_type_that_came_twice_alike_is_one(
-    scene: Scene, server: Served, types: list[str], status: int
+    scene: Cancellations, server: Served, types: list[str], status: int
 ) -> None:
     body = body_of({"base": "redirect"})
     keys = list(headers(scene.rig.merchants[SANDBOX.name]).items())
@@ -167,7 +169,7 @@ def test_a_content_type_that_came_twice_alike_is_one(
 @pytest.mark.parametrize("value", ["{{appKey}}", "", "own"])
 @pytest.mark.parametrize("is_right", [True, False])
 def test_the_collection_as_it_is_shipped_is_answered(
-    scene: Scene, server: Served, half: str, value: str, *, is_right: bool
+    scene: Cancellations, server: Served, half: str, value: str, *, is_right: bool
 ) -> None:
     """It has a type twice, a whole pair of keys, and half of the other pair."""
     own = scene.rig.merchants[SANDBOX.name]
@@ -187,7 +189,7 @@ def test_the_collection_as_it_is_shipped_is_answered(
         assert code == (200 if is_right else 401), (path, told)
 
 
-def test_a_compressed_body_is_refused_by_name(scene: Scene, server: Served) -> None:
+def test_a_compressed_body_is_refused_by_name(scene: Cancellations, server: Served) -> None:
     own = headers(scene.rig.merchants[SANDBOX.name])
     for coding in ("gzip", "deflate", "br", "GZIP", "identity, gzip"):
         answer = requests.post(

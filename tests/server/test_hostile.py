@@ -15,12 +15,12 @@ import pytest
 from connector.server.connection import READ_AT_ONCE
 from connector.server.worker import REQUEST_SECONDS
 from tests.rig import Served
-from tests.server import SANDBOX, TRANZZO_HELD, Kind, Scene
+from tests.server.cancellations import HELD, SANDBOX, Cancellations, Kind
 from tests.server.test_serving import HOST, START, ask, exchange
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
-KINDS: list[Kind] = [TRANZZO_HELD, SANDBOX]
+KINDS: list[Kind] = [HELD, SANDBOX]
 # Seconds in which an honest cancellation is answered, whoever else is connected.
 HONEST_SECONDS = 3
 CLOSE = f"GET /livez HTTP/1.1\r\n{HOST}Connection: close\r\n\r\n".encode()
@@ -47,15 +47,17 @@ IS_CLOSED = [name for name in ATTACKS if name not in {"600 that are kept", "100 
 
 
 @pytest.fixture(scope="module")
-def scene(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cancellations]:
     folder = tmp_path_factory.mktemp("hostile")
     copy(sqlite_template, folder / "connector.db")
-    with Scene(f"sqlite:///{folder}/connector.db", folder, KINDS) as made:
+    with Cancellations(f"sqlite:///{folder}/connector.db", folder, KINDS) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def server(scene: Scene) -> Iterator[Served]:
+def server(scene: Cancellations) -> Iterator[Served]:
     with Served(scene.rig, workers=1, threads=8) as served:
         yield served
 
@@ -110,15 +112,15 @@ def is_closed(connection: socket.socket) -> bool:
         return True
 
 
-def cancel_honestly(scene: Scene, server: Served) -> None:
-    payment = scene.make(TRANZZO_HELD)
-    answer = server.cancel(payment.id, merchant=TRANZZO_HELD.name, wait=HONEST_SECONDS)
-    assert scene.truth(TRANZZO_HELD, payment, "request-1") == answer.json()
+def cancel_honestly(scene: Cancellations, server: Served) -> None:
+    payment = scene.make(HELD)
+    answer = server.cancel(payment.id, merchant=HELD.name, wait=HONEST_SECONDS)
+    assert scene.truth(HELD, payment, "request-1") == answer.json()
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_honest_cancellation_is_answered_within_3_seconds_beside(
-    scene: Scene, server: Served, name: str
+    scene: Cancellations, server: Served, name: str
 ) -> None:
     count, sent = ATTACKS[name]
     with Attackers(server, count, sent):
@@ -171,14 +173,16 @@ def test_head_and_body_together_have_one_deadline_however_they_trickle(server: S
     assert [b"408"] * len(SLOW) == statuses
 
 
-def test_a_worker_closes_the_connections_of_silent_clients(scene: Scene, server: Served) -> None:
+def test_a_worker_closes_the_connections_of_silent_clients(
+    scene: Cancellations, server: Served
+) -> None:
     [worker] = server.workers()
     with Attackers(server, 700, b""):
         cancel_honestly(scene, server)
         assert len(worker.net_connections()) < 600
 
 
-def test_the_server_goes_on_when_its_open_files_are_used_up(scene: Scene) -> None:
+def test_the_server_goes_on_when_its_open_files_are_used_up(scene: Cancellations) -> None:
     limited = ["-c", LIMITED]
     with (
         Served(scene.rig, threads=4, script=limited) as server,
@@ -196,7 +200,9 @@ main()
 """
 
 
-def test_a_client_that_is_answered_and_gone_costs_nothing(scene: Scene, server: Served) -> None:
+def test_a_client_that_is_answered_and_gone_costs_nothing(
+    scene: Cancellations, server: Served
+) -> None:
     for _ in range(20):
         with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
             connection.sendall(LONG * 3)

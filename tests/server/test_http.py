@@ -13,7 +13,7 @@ import pytest
 from connector.http_server import MAX_BODY_BYTES
 from connector.server.framing import MOST_CHUNKS, MOST_EMPTY_LINES, MOST_HEAD, MOST_TRAILER
 from tests.rig import FIELDS, Served, headers
-from tests.server import SANDBOX, TRANZZO_HELD, Kind, Scene, new_id
+from tests.server.cancellations import HELD, SANDBOX, Cancellations, Kind, new_id
 from tests.server.test_serving import (
     CHUNKED,
     ELSEWHERE,
@@ -29,20 +29,22 @@ from tests.vtex import openapi
 
 pytestmark = pytest.mark.slow
 
-KINDS: list[Kind] = [TRANZZO_HELD, SANDBOX]
+KINDS: list[Kind] = [HELD, SANDBOX]
 LIVEZ = f"GET /livez HTTP/1.1\r\n{HOST}\r\n".encode()
 
 
 @pytest.fixture(scope="module")
-def scene(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cancellations]:
     folder = tmp_path_factory.mktemp("http")
     copy(sqlite_template, folder / "connector.db")
-    with Scene(f"sqlite:///{folder}/connector.db", folder, KINDS) as made:
+    with Cancellations(f"sqlite:///{folder}/connector.db", folder, KINDS) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def server(scene: Scene) -> Iterator[Served]:
+def server(scene: Cancellations) -> Iterator[Served]:
     with Served(scene.rig, threads=4) as served:
         yield served
 
@@ -53,7 +55,7 @@ def connection(server: Served) -> Iterator[socket.socket]:
         yield made
 
 
-def head(scene: Scene, payment_id: str, *lines: str, kind: Kind = SANDBOX) -> bytes:
+def head(scene: Cancellations, payment_id: str, *lines: str, kind: Kind = SANDBOX) -> bytes:
     keys = headers(scene.rig.merchants[kind.name])
     fields = [f"{name}: {value}" for name, value in keys.items()]
     fields += ["Host: localhost", "Content-Type: application/json", *lines]
@@ -65,7 +67,7 @@ def body(payment_id: str) -> bytes:
     return json.dumps({"paymentId": payment_id, "requestId": "request-1"}).encode()
 
 
-def whole(scene: Scene, payment_id: str, *lines: str, kind: Kind = SANDBOX) -> bytes:
+def whole(scene: Cancellations, payment_id: str, *lines: str, kind: Kind = SANDBOX) -> bytes:
     sent = body(payment_id)
     return head(scene, payment_id, f"Content-Length: {len(sent)}", *lines, kind=kind) + sent
 
@@ -98,7 +100,7 @@ def is_ended(connection: socket.socket) -> bool:
 
 
 def test_a_request_that_comes_byte_by_byte_is_answered(
-    scene: Scene, connection: socket.socket
+    scene: Cancellations, connection: socket.socket
 ) -> None:
     payment_id = new_id()
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -109,7 +111,7 @@ def test_a_request_that_comes_byte_by_byte_is_answered(
 
 
 def test_chunks_that_come_byte_by_byte_are_one_body(
-    scene: Scene, connection: socket.socket
+    scene: Cancellations, connection: socket.socket
 ) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for _ in range(2):
@@ -122,7 +124,7 @@ def test_chunks_that_come_byte_by_byte_are_one_body(
 
 
 def test_the_largest_body_is_read_and_a_larger_one_is_413(
-    scene: Scene, connection: socket.socket
+    scene: Cancellations, connection: socket.socket
 ) -> None:
     payment_id = new_id()
     sent = body(payment_id).ljust(MAX_BODY_BYTES)
@@ -134,7 +136,7 @@ def test_the_largest_body_is_read_and_a_larger_one_is_413(
     assert is_ended(connection)
 
 
-def test_chunks_without_end_are_413(scene: Scene, connection: socket.socket) -> None:
+def test_chunks_without_end_are_413(scene: Cancellations, connection: socket.socket) -> None:
     sent = head(scene, new_id(), "Transfer-Encoding: chunked")
     connection.sendall(sent + b"1000\r\n" + b" " * 4096 + b"\r\n")
     for _ in range(80):
@@ -168,7 +170,7 @@ def test_a_body_in_very_many_chunks_or_with_a_long_trailer_is_refused_unread(
 
 
 def test_requests_sent_at_once_are_answered_in_their_order(
-    scene: Scene, connection: socket.socket
+    scene: Cancellations, connection: socket.socket
 ) -> None:
     ids = [new_id() for _ in range(4)]
     sent = b"".join(whole(scene, one) for one in ids)
@@ -183,7 +185,7 @@ def test_requests_sent_at_once_are_answered_in_their_order(
 
 
 def test_nothing_is_answered_behind_a_request_that_closes(
-    scene: Scene, connection: socket.socket
+    scene: Cancellations, connection: socket.socket
 ) -> None:
     connection.sendall(whole(scene, new_id(), "Connection: close") + LIVEZ)
     assert 200 == answer_of(connection)[0]
@@ -192,7 +194,7 @@ def test_nothing_is_answered_behind_a_request_that_closes(
 
 @pytest.mark.parametrize("count", range(1, MOST_EMPTY_LINES + 1))
 def test_empty_lines_before_a_request_line_are_skipped(
-    scene: Scene, connection: socket.socket, count: int
+    scene: Cancellations, connection: socket.socket, count: int
 ) -> None:
     for _ in range(2):
         for _ in range(count):
@@ -202,7 +204,7 @@ def test_empty_lines_before_a_request_line_are_skipped(
         assert 200 == answer_of(connection)[0]
 
 
-def test_empty_lines_have_an_end(scene: Scene, server: Served) -> None:
+def test_empty_lines_have_an_end(scene: Cancellations, server: Served) -> None:
     sent = "\r\n" * (MOST_EMPTY_LINES + 2) + whole(scene, new_id()).decode()
     assert 400 == exchange(server, sent)[0]
 
@@ -210,7 +212,9 @@ def test_empty_lines_have_an_end(scene: Scene, server: Served) -> None:
 # Expect: 100-continue.
 
 
-def test_a_client_that_waits_is_told_to_go_on(scene: Scene, connection: socket.socket) -> None:
+def test_a_client_that_waits_is_told_to_go_on(
+    scene: Cancellations, connection: socket.socket
+) -> None:
     for _ in range(2):
         payment_id = new_id()
         sent = body(payment_id)
@@ -222,14 +226,14 @@ def test_a_client_that_waits_is_told_to_go_on(scene: Scene, connection: socket.s
 
 
 def test_a_client_that_does_not_wait_is_not_told_to(
-    scene: Scene, connection: socket.socket
+    scene: Cancellations, connection: socket.socket
 ) -> None:
     connection.sendall(whole(scene, new_id(), "Expect: 100-continue"))
     assert 200 == answer_of(connection)[0]
 
 
 def test_a_client_that_waits_with_a_body_too_large_is_refused_at_once(
-    scene: Scene, connection: socket.socket
+    scene: Cancellations, connection: socket.socket
 ) -> None:
     connection.sendall(
         head(scene, new_id(), "Expect: 100-continue", f"Content-Length: {MAX_BODY_BYTES + 1}")
@@ -243,17 +247,17 @@ def test_a_client_that_waits_with_a_body_too_large_is_refused_at_once(
 
 @pytest.mark.parametrize("framing", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
 def test_what_is_cut_off_is_not_done_though_it_could_be_read(
-    scene: Scene, server: Served, framing: str
+    scene: Cancellations, server: Served, framing: str
 ) -> None:
-    payment = scene.make(TRANZZO_HELD)
+    payment = scene.make(HELD)
     sent = body(payment.id)
     chunk = f"{len(sent):x}\r\n".encode() + sent + b"\r\n"
-    cut = head(scene, payment.id, framing, kind=TRANZZO_HELD)
+    cut = head(scene, payment.id, framing, kind=HELD)
     cut += sent if framing.startswith("C") else chunk
     status, _, told = exchange(server, cut.decode())
     answer = json.loads(told)
     assert (400, payment.id, "invalid-request") == (status, answer["paymentId"], answer["code"])
-    assert 0 == scene.effects(TRANZZO_HELD, payment)
+    assert 0 == scene.effects(HELD, payment)
 
 
 # Forged.
@@ -303,7 +307,9 @@ def test_a_head_without_end_is_refused_before_its_time_is_over(
 
 
 @pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO", "SCRIPT-NAME", "X-Script-Name"])
-def test_no_header_changes_a_path(scene: Scene, connection: socket.socket, name: str) -> None:
+def test_no_header_changes_a_path(
+    scene: Cancellations, connection: socket.socket, name: str
+) -> None:
     """The tests are on loopback, as a proxy is whose rules look at the path."""
     lines = f"{name}: /hidden\r\n{HOST}"
     connection.sendall(f"GET /hidden/livez HTTP/1.1\r\n{lines}\r\n".encode())

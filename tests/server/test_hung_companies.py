@@ -16,20 +16,20 @@ import requests
 from connector.bulkhead import NOTIFICATIONS, share
 from tests.companies.registry import provider_of
 from tests.rig import Served
-from tests.server import (
-    CRYPTOMUS_CANCELLED,
-    RUSTORE_HELD,
+from tests.server.cancellations import (
+    APP_HELD,
+    ENDED,
+    HELD,
+    OTHER_HELD,
     SANDBOX,
-    TRANZZO_HELD,
-    YANDEX_HELD,
+    Cancellations,
     Kind,
     Payment,
-    Scene,
 )
 
 pytestmark = pytest.mark.slow
 
-KINDS = [TRANZZO_HELD, YANDEX_HELD, RUSTORE_HELD, CRYPTOMUS_CANCELLED]
+KINDS: list[Kind] = [HELD, OTHER_HELD, APP_HELD, ENDED]
 THREADS = 4
 # More than one company may hold of everything.
 FLOOD = 3 * share(THREADS)
@@ -52,7 +52,7 @@ class Hung:
 
 
 @contextmanager
-def hung(scene: Scene, kinds: list[Kind]) -> Iterator[list[Hung]]:
+def hung(scene: Cancellations, kinds: list[Kind]) -> Iterator[list[Hung]]:
     all_hung = [Hung(scene.company(kind)) for kind in kinds]
     try:
         for one in all_hung:
@@ -65,13 +65,13 @@ def hung(scene: Scene, kinds: list[Kind]) -> Iterator[list[Hung]]:
 
 
 @pytest.fixture
-def scene(tmp_path: Path, sqlite_url: str) -> Iterator[Scene]:
-    with Scene(sqlite_url, tmp_path, [*KINDS, SANDBOX]) as scene:
+def scene(tmp_path: Path, sqlite_url: str) -> Iterator[Cancellations]:
+    with Cancellations(sqlite_url, tmp_path, [*KINDS, SANDBOX]) as scene:
         yield scene
 
 
 @pytest.fixture
-def server(scene: Scene) -> Iterator[Served]:
+def server(scene: Cancellations) -> Iterator[Served]:
     """One worker whose calls last longer than a test."""
     with Served(scene.rig, threads=THREADS, CONNECTOR_PROVIDER_SECONDS="17") as server:
         yield server
@@ -85,7 +85,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def flood(
-    server: Served, scene: Scene, kind: Kind, pool: ThreadPoolExecutor
+    server: Served, scene: Cancellations, kind: Kind, pool: ThreadPoolExecutor
 ) -> list[Future[requests.Response]]:
     """Half of it repeats of one request, half of it of other payments."""
     one = scene.make(kind)
@@ -107,7 +107,7 @@ def wait_until(is_so: Any, seconds: float = 10) -> None:
 
 @pytest.mark.parametrize("living", KINDS, ids=str)
 def test_all_companies_but_one_may_hang_and_be_flooded(
-    scene: Scene, server: Served, pool: ThreadPoolExecutor, living: Kind
+    scene: Cancellations, server: Served, pool: ThreadPoolExecutor, living: Kind
 ) -> None:
     kinds = [kind for kind in KINDS if kind is not living]
     payments = [scene.make(living) for _ in range(FLOOD)]
@@ -139,24 +139,24 @@ def told(answer: requests.Response) -> tuple[int, str | None]:
 
 
 def test_what_needs_no_call_is_answered_while_the_operations_hang(
-    scene: Scene, server: Served, pool: ThreadPoolExecutor
+    scene: Cancellations, server: Served, pool: ThreadPoolExecutor
 ) -> None:
-    payments = [scene.make(TRANZZO_HELD) for _ in range(THREADS + 1)]
-    done = cancel(server, TRANZZO_HELD, payments[0])
-    with hung(scene, [TRANZZO_HELD]) as (company,):
+    payments = [scene.make(HELD) for _ in range(THREADS + 1)]
+    done = cancel(server, HELD, payments[0])
+    with hung(scene, [HELD]) as (company,):
         for payment in payments[1:]:
-            pool.submit(cancel, server, TRANZZO_HELD, payment)
+            pool.submit(cancel, server, HELD, payment)
         wait_until(lambda: company.waiting == THREADS)
-        again = cancel(server, TRANZZO_HELD, payments[0])
+        again = cancel(server, HELD, payments[0])
         assert (200, done.content) == (again.status_code, again.content)
 
 
 def test_more_requests_than_threads_of_a_company_that_answers_are_all_answered(
-    scene: Scene, server: Served, pool: ThreadPoolExecutor
+    scene: Cancellations, server: Served, pool: ThreadPoolExecutor
 ) -> None:
-    payments = [scene.make(TRANZZO_HELD) for _ in range(FLOOD)]
-    with hung(scene, [TRANZZO_HELD]) as (company,):
-        begun = [pool.submit(cancel, server, TRANZZO_HELD, payment) for payment in payments]
+    payments = [scene.make(HELD) for _ in range(FLOOD)]
+    with hung(scene, [HELD]) as (company,):
+        begun = [pool.submit(cancel, server, HELD, payment) for payment in payments]
         wait_until(lambda: company.waiting == THREADS)
         time.sleep(0.1)
         company.released.set()
@@ -178,11 +178,11 @@ def slow_messages(server: Served, kind: Kind, company: Any, count: int) -> Itera
 
 
 def test_slow_messages_at_one_companys_webhook_silence_nobody_else(
-    scene: Scene, server: Served
+    scene: Cancellations, server: Served
 ) -> None:
-    tranzzo, yandex = scene.company(TRANZZO_HELD), scene.company(YANDEX_HELD)
-    paid = scene.make(YANDEX_HELD)
-    with slow_messages(server, TRANZZO_HELD, tranzzo, NOTIFICATIONS + 10):
-        assert 200 == server.notify(yandex, paid.id, YANDEX_HELD.name).status_code
-        for kind in (TRANZZO_HELD, YANDEX_HELD, SANDBOX):
+    tranzzo, yandex = scene.company(HELD), scene.company(OTHER_HELD)
+    paid = scene.make(OTHER_HELD)
+    with slow_messages(server, HELD, tranzzo, NOTIFICATIONS + 10):
+        assert 200 == server.notify(yandex, paid.id, OTHER_HELD.name).status_code
+        for kind in (HELD, OTHER_HELD, SANDBOX):
             assert 200 == cancel(server, kind, scene.make(kind)).status_code

@@ -17,21 +17,21 @@ import requests
 
 from tests import postgres
 from tests.rig import FIELDS, Served
-from tests.server import (
-    CRYPTOMUS_CANCELLED,
-    CRYPTOMUS_UNPAID,
+from tests.server.cancellations import (
+    APP_HELD,
+    BLIND,
+    CAPTURED,
+    ENDED,
+    HELD,
     KINDS,
-    RUSTORE_BLIND,
-    RUSTORE_HELD,
+    MANUAL,
+    OTHER_HELD,
+    OTHER_UNPAID,
     SANDBOX,
     SEEN,
-    TRANZZO_CAPTURED,
-    TRANZZO_HELD,
-    YANDEX_HELD,
-    YANDEX_UNPAID,
+    Cancellations,
     Kind,
     Payment,
-    Scene,
 )
 
 pytestmark = pytest.mark.slow
@@ -66,7 +66,7 @@ def each_step(kinds: list[Kind]) -> list[Any]:
 class Killed:
     """A scene served by a worker that is killed where a test says."""
 
-    def __init__(self, scene: Scene, server: Served, crash_file: Path) -> None:
+    def __init__(self, scene: Cancellations, server: Served, crash_file: Path) -> None:
         self.scene = scene
         self.server = server
         self.crash_file = crash_file
@@ -156,7 +156,7 @@ def killed(
 ) -> Iterator[Killed]:
     crash_file = folder / "crash"
     with (
-        Scene(url, folder, kinds, **variables) as scene,
+        Cancellations(url, folder, kinds, **variables) as scene,
         Served(
             scene.rig, script=[CRASHING], CRASH_FILE=str(crash_file), reconcile=reconcile
         ) as server,
@@ -183,7 +183,7 @@ def on_sqlite(shared: Killed) -> Iterator[Killed]:
     yield shared
     shared.crash_file.unlink(missing_ok=True)
     for kind in KINDS:
-        if kind.company:
+        if kind.entry:
             shared.scene.company(kind).hook = None
 
 
@@ -193,7 +193,7 @@ def on_postgresql(
 ) -> Iterator[Killed]:
     folder = tmp_path_factory.mktemp("killed")
     url = postgres.new_database(postgres_url, postgres_template)
-    with killed(url, folder, [TRANZZO_HELD, YANDEX_HELD]) as made:
+    with killed(url, folder, [HELD, OTHER_HELD]) as made:
         yield made
     postgres.drop_database(postgres_url, url)
 
@@ -214,14 +214,14 @@ def finishes(world: Killed, kind: Kind, step: str, retried_as: str) -> None:
     world.is_replayed(kind, payment, answer)
 
 
-@pytest.mark.parametrize(("kind", "step"), each_step([*SEEN, CRYPTOMUS_CANCELLED, SANDBOX]))
+@pytest.mark.parametrize(("kind", "step"), each_step([*SEEN, ENDED, SANDBOX]))
 def test_a_worker_killed_at_any_step_leaves_one_effect_and_one_truth(
     on_sqlite: Killed, kind: Kind, step: str
 ) -> None:
     finishes(on_sqlite, kind, step, FIRST)
 
 
-@pytest.mark.parametrize(("kind", "step"), each_step([TRANZZO_CAPTURED, YANDEX_HELD, RUSTORE_HELD]))
+@pytest.mark.parametrize(("kind", "step"), each_step([CAPTURED, OTHER_HELD, APP_HELD]))
 def test_another_request_finishes_what_a_killed_worker_began(
     on_sqlite: Killed, kind: Kind, step: str
 ) -> None:
@@ -229,7 +229,7 @@ def test_another_request_finishes_what_a_killed_worker_began(
 
 
 @pytest.mark.parametrize("retried_as", [FIRST, SECOND])
-@pytest.mark.parametrize(("kind", "step"), each_step([TRANZZO_HELD, YANDEX_HELD]))
+@pytest.mark.parametrize(("kind", "step"), each_step([HELD, OTHER_HELD]))
 def test_a_worker_killed_at_any_step_leaves_one_effect_and_one_truth_on_postgresql(
     on_postgresql: Killed, kind: Kind, step: str, retried_as: str
 ) -> None:
@@ -249,53 +249,53 @@ def test_a_cancellation_killed_at_one_step_after_another_has_one_effect(
     on_sqlite.is_replayed(kind, payment, answer)
 
 
-@pytest.mark.parametrize("step", steps_of(RUSTORE_BLIND))
+@pytest.mark.parametrize("step", steps_of(BLIND))
 def test_what_cannot_be_looked_at_is_cancelled_once_and_never_falsely_reported(
     on_sqlite: Killed, step: str
 ) -> None:
-    scene, payment = on_sqlite.scene, on_sqlite.scene.make(RUSTORE_BLIND)
-    on_sqlite.kill(RUSTORE_BLIND, payment, step)
+    scene, payment = on_sqlite.scene, on_sqlite.scene.make(BLIND)
+    on_sqlite.kill(BLIND, payment, step)
     scene.let_time_pass()
-    answer = on_sqlite.cancel(RUSTORE_BLIND, payment)
-    expected = (501, None) if step in UNRECORDED else (200, payment.names[0])
+    answer = on_sqlite.cancel(BLIND, payment)
+    expected = (501, None) if step in UNRECORDED else (200, payment.fields["authorizationId"])
     for _ in range(5):
         assert expected == (answer.status_code, answer.json()["cancellationId"])
         assert ("cancel-manually" if expected[0] == 501 else None) == code(answer)
-        answer = on_sqlite.cancel(RUSTORE_BLIND, payment)
-    assert 1 == scene.effects(RUSTORE_BLIND, payment)
-    assert scene.is_cancelled(RUSTORE_BLIND, payment)
+        answer = on_sqlite.cancel(BLIND, payment)
+    assert 1 == scene.effects(BLIND, payment)
+    assert scene.is_cancelled(BLIND, payment)
 
 
-@pytest.mark.parametrize("step", steps_of(CRYPTOMUS_UNPAID))
+@pytest.mark.parametrize("step", steps_of(MANUAL))
 def test_what_only_a_person_can_cancel_stays_manual_until_it_expires(
     on_sqlite: Killed, step: str
 ) -> None:
-    scene, payment = on_sqlite.scene, on_sqlite.scene.make(CRYPTOMUS_UNPAID)
-    on_sqlite.kill(CRYPTOMUS_UNPAID, payment, step)
+    scene, payment = on_sqlite.scene, on_sqlite.scene.make(MANUAL)
+    on_sqlite.kill(MANUAL, payment, step)
     scene.let_time_pass()
-    answer = on_sqlite.cancel(CRYPTOMUS_UNPAID, payment)
+    answer = on_sqlite.cancel(MANUAL, payment)
     assert (501, "cancel-manually") == (answer.status_code, code(answer))
     assert answer.json()["cancellationId"] is None
-    scene.company(CRYPTOMUS_UNPAID).move(payment.id, "cancel")
-    answer = on_sqlite.answers_truly(CRYPTOMUS_UNPAID, payment, FIRST)
-    on_sqlite.is_replayed(CRYPTOMUS_UNPAID, payment, answer)
+    scene.company(MANUAL).move(payment.id, "cancel")
+    answer = on_sqlite.answers_truly(MANUAL, payment, FIRST)
+    on_sqlite.is_replayed(MANUAL, payment, answer)
 
 
 @pytest.mark.parametrize("step", ["recorded", "sending", "sent"])
 def test_a_refund_without_a_key_is_not_sent_again_before_the_first_has_surely_ended(
     on_sqlite: Killed, step: str
 ) -> None:
-    scene, payment = on_sqlite.scene, on_sqlite.scene.make(TRANZZO_CAPTURED)
-    on_sqlite.kill(TRANZZO_CAPTURED, payment, "recorded")
+    scene, payment = on_sqlite.scene, on_sqlite.scene.make(CAPTURED)
+    on_sqlite.kill(CAPTURED, payment, "recorded")
     scene.rig.let_leases_end()
     for request_id in (FIRST, SECOND):
-        answer = on_sqlite.cancel(TRANZZO_CAPTURED, payment, request_id)
+        answer = on_sqlite.cancel(CAPTURED, payment, request_id)
         assert (500, "outcome-unknown") == (answer.status_code, code(answer))
-    assert [] == scene.calls(TRANZZO_CAPTURED, payment, "refund")
+    assert [] == scene.calls(CAPTURED, payment, "refund")
     scene.let_time_pass()
-    on_sqlite.kill(TRANZZO_CAPTURED, payment, step)
+    on_sqlite.kill(CAPTURED, payment, step)
     scene.let_time_pass()
-    on_sqlite.answers_truly(TRANZZO_CAPTURED, payment, FIRST)
+    on_sqlite.answers_truly(CAPTURED, payment, FIRST)
 
 
 class Late:
@@ -319,7 +319,7 @@ class Late:
             self.ended.set()
 
 
-@pytest.mark.parametrize("kind", [*SEEN, RUSTORE_BLIND], ids=str)
+@pytest.mark.parametrize("kind", [*SEEN, BLIND], ids=str)
 def test_a_write_that_takes_effect_after_the_retry_is_no_second_one(
     on_sqlite: Killed, kind: Kind
 ) -> None:
@@ -330,7 +330,7 @@ def test_a_write_that_takes_effect_after_the_retry_is_no_second_one(
     on_sqlite.server._wait_until_ready()
     scene.rig.let_leases_end()
     answer = on_sqlite.cancel(kind, payment)
-    if kind is TRANZZO_CAPTURED:
+    if kind is CAPTURED:
         assert (500, "outcome-unknown") == (answer.status_code, code(answer))
         assert 1 == len(scene.calls(kind, payment, kind.write))
     else:
@@ -391,7 +391,7 @@ def until_it_succeeds(send: Callable[[], requests.Response], codes: set[str]) ->
 def test_a_killed_servers_cancellation_goes_on_when_its_lease_ends(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    kind = TRANZZO_HELD
+    kind = HELD
     with killed(sqlite_url, tmp_path, [kind], CONNECTOR_ANSWER_SECONDS="1") as world:
         payment = world.scene.make(kind)
         began = time.monotonic()
@@ -412,7 +412,7 @@ def test_a_killed_servers_cancellation_goes_on_when_its_lease_ends(
 def test_a_worker_stopped_between_recording_and_sending_sends_nothing_when_it_wakes(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    kind = TRANZZO_CAPTURED
+    kind = CAPTURED
     with (
         killed(sqlite_url, tmp_path, [kind], CONNECTOR_ANSWER_SECONDS="1") as world,
         Served(world.scene.rig) as other,
@@ -457,7 +457,7 @@ def test_reconcile_finishes_what_was_killed_and_nobody_repeats(on_sqlite: Killed
 
 
 def test_a_reconcile_killed_at_any_step_is_finished_by_the_next(on_sqlite: Killed) -> None:
-    kind, scene = TRANZZO_HELD, on_sqlite.scene
+    kind, scene = HELD, on_sqlite.scene
     payments = []
     for step in steps_of(kind):
         payment = scene.make(kind)
@@ -475,7 +475,7 @@ def test_a_reconcile_killed_at_any_step_is_finished_by_the_next(on_sqlite: Kille
         assert_finished_without_vtex(on_sqlite, kind, payment)
 
 
-def let_it_be_due(scene: Scene, payment: Payment) -> None:
+def let_it_be_due(scene: Cancellations, payment: Payment) -> None:
     """The others keep their leases: the next reconcile takes this one."""
     for sql in (
         "UPDATE payments SET lease_until = 1 WHERE payment_id = :id",
@@ -485,7 +485,7 @@ def let_it_be_due(scene: Scene, payment: Payment) -> None:
 
 
 def test_a_server_finishes_by_itself_what_was_killed_in_it(sqlite_url: str, tmp_path: Path) -> None:
-    kind = YANDEX_UNPAID
+    kind = OTHER_UNPAID
     with killed(sqlite_url, tmp_path, [kind], reconcile=True) as world:
         payment = world.scene.make(kind)
         world.kill(kind, payment, "sent")

@@ -23,7 +23,7 @@ from tests.server.killing import (
     killed,
     wait_until,
 )
-from tests.server.scenes_payments import Act, told
+from tests.server.payments import Act, told
 
 pytestmark = pytest.mark.slow
 
@@ -103,7 +103,7 @@ def assert_told(world: Killed, act: Act, payment_id: str, step: str) -> None:
     wait_until(lambda: bool(world.shops.callbacks(payment_id)))
     bodies = world.shops.callbacks(payment_id)
     assert len(bodies) <= (2 if step in MAYBE_TOLD else 1)
-    expected: Any = told(world.shops.ask(Act(act.shop, "create"), payment_id))
+    expected: Any = told(world.shops.ask(Act(act.entry, "create"), payment_id))
     assert "approved" == expected["status"]
     assert all(body == expected for body in bodies)
     world.shops.assert_once(act, payment_id)

@@ -9,13 +9,13 @@ import pytest
 
 from tests.rig import Served
 from tests.server.killing import Hold, Killed, Made, killed, wait_until
-from tests.server.scenes_payments import (
+from tests.server.payments import (
     REFUNDS,
     RUNNING,
     SETTLES,
     WRITES,
     Act,
-    Shops,
+    Payments,
     told,
 )
 
@@ -54,7 +54,7 @@ def stop(server: Served) -> None:
     wait_until(lambda: worker.status() == "stopped")
 
 
-def recorded(shops: Shops, made: list[Made]) -> list[object]:
+def recorded(shops: Payments, made: list[Made]) -> list[object]:
     """All that is stored of these payments, but for the claim's own wait."""
     found: list[object] = []
     for _, payment_id in made:

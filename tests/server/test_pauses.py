@@ -10,16 +10,13 @@ from typing import Any
 
 import pytest
 
+from tests.companies.registry import ANY, COMPANIES, HOLDING
 from tests.companies.yandex_pay import YandexPayCompany
 from tests.rig import Rig, Served
 from tests.server.killing import Killed, assert_ends_truly, killed, wait_until
-from tests.server.scenes_payments import (
-    CRYPTOMUS,
-    RUSTORE,
-    TRANZZO,
-    YANDEX,
+from tests.server.payments import (
     Act,
-    Shops,
+    Payments,
     content,
     told,
 )
@@ -28,9 +25,8 @@ pytestmark = pytest.mark.slow
 
 P = "9E2D4A6B8C0F41D3A5B7C9E1F2039485"
 LATER = [
-    *[Act(shop, "settle") for shop in (TRANZZO, YANDEX, RUSTORE)],
-    *[Act(shop, "refund", 40) for shop in (TRANZZO, YANDEX)],
-    *[Act(shop, "refund") for shop in (RUSTORE, CRYPTOMUS)],
+    *[Act(entry, "settle") for entry in HOLDING],
+    *[Act(entry, "refund", 40 if entry.in_part else 100) for entry in COMPANIES],
 ]
 
 
@@ -69,7 +65,7 @@ def world(made: Killed) -> Iterator[Killed]:
         be_slow(made.shops, act, is_so=False)
 
 
-def be_slow(shops: Shops, act: Act, *, is_so: bool = True) -> None:
+def be_slow(shops: Payments, act: Act, *, is_so: bool = True) -> None:
     shops.company(act).is_slow = is_so
 
 
@@ -100,7 +96,7 @@ def test_what_is_killed_in_a_pause_is_found_by_the_repeat_and_not_sent_again(
 
 def test_what_wakes_from_a_pause_after_its_lease_passed_records_nothing(world: Killed) -> None:
     """The whole worker stands still, until another server has told VTEX the truth."""
-    act = Act(YANDEX, "refund", 40)
+    act = Act(ANY, "refund", 40)
     payment_id = world.shops.ready(act)
     be_slow(world.shops, act)
     with Served(world.shops.rig) as other, ThreadPoolExecutor() as pool:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.rig import Served, free_port, headers
-from tests.server import TRANZZO_HELD, Scene
+from tests.server.cancellations import HELD, Cancellations
 
 pytestmark = pytest.mark.slow
 
@@ -110,15 +110,17 @@ PROXIES = {"nginx": nginx, "caddy": caddy, "haproxy": haproxy}
 
 
 @pytest.fixture(scope="module")
-def scene(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cancellations]:
     folder = tmp_path_factory.mktemp("proxies")
     copy(sqlite_template, folder / "connector.db")
-    with Scene(f"sqlite:///{folder}/connector.db", folder, [TRANZZO_HELD]) as made:
+    with Cancellations(f"sqlite:///{folder}/connector.db", folder, [HELD]) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def server(scene: Scene) -> Iterator[Served]:
+def server(scene: Cancellations) -> Iterator[Served]:
     with Served(scene.rig, threads=8) as served:
         yield served
 
@@ -149,19 +151,20 @@ def wait_for(port: int) -> None:
     raise AssertionError
 
 
-def cancel(scene: Scene, port: int, trusted: Path, body_bytes: int = 0) -> requests.Response:
-    payment = scene.make(TRANZZO_HELD)
+def cancel(
+    scene: Cancellations, port: int, trusted: Path, body_bytes: int = 0
+) -> requests.Response:
+    payment = scene.make(HELD)
     body = f'{{"paymentId": "{payment.id}", "requestId": "request-1"}}'.ljust(body_bytes)
     answer = requests.post(
         f"https://localhost:{port}/payments/{payment.id}/cancellations",
         data=body,
-        headers=headers(scene.rig.merchants[TRANZZO_HELD.name])
-        | {"Content-Type": "application/json"},
+        headers=headers(scene.rig.merchants[HELD.name]) | {"Content-Type": "application/json"},
         verify=str(trusted),
         timeout=HONEST_SECONDS,
     )
     if answer.status_code == 200:
-        assert scene.truth(TRANZZO_HELD, payment, "request-1") == answer.json()
+        assert scene.truth(HELD, payment, "request-1") == answer.json()
     return answer
 
 
@@ -177,7 +180,7 @@ def slow_client(stack: ExitStack, port: int, trusted: Path) -> None:
 
 
 def test_a_proxy_keeps_slow_clients_from_the_connector(
-    scene: Scene, server: Served, port: int, tmp_path: Path
+    scene: Cancellations, server: Served, port: int, tmp_path: Path
 ) -> None:
     trusted = tmp_path / "public.pem"
     assert 200 == cancel(scene, port, trusted).status_code
@@ -192,7 +195,7 @@ def test_a_proxy_keeps_slow_clients_from_the_connector(
 
 
 def test_a_proxy_passes_on_what_vtex_and_the_companies_call(
-    scene: Scene, port: int, tmp_path: Path
+    scene: Cancellations, port: int, tmp_path: Path
 ) -> None:
     trusted = tmp_path / "public.pem"
 

@@ -20,11 +20,11 @@ import requests
 
 from tests.companies.base import Company
 from tests.rig import FIELDS, Rig, Served, free_port, headers
-from tests.server import SANDBOX, TRANZZO_HELD, YANDEX_HELD, Kind, Scene, new_id
+from tests.server.cancellations import HELD, OTHER_HELD, SANDBOX, Cancellations, Kind, new_id
 
 pytestmark = pytest.mark.slow
 
-KINDS: list[Kind] = [TRANZZO_HELD, YANDEX_HELD, SANDBOX]
+KINDS: list[Kind] = [HELD, OTHER_HELD, SANDBOX]
 # Seconds in which a running server knows what `connector merchants` changed.
 KNOWN_WITHIN = 5
 # So many connections reach both workers: each goes to either of them.
@@ -32,10 +32,12 @@ ASKED = 12
 
 
 @pytest.fixture(scope="module")
-def scene(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cancellations]:
     folder = tmp_path_factory.mktemp("serving")
     copy(sqlite_template, folder / "connector.db")
-    with Scene(f"sqlite:///{folder}/connector.db", folder, KINDS) as made:
+    with Cancellations(f"sqlite:///{folder}/connector.db", folder, KINDS) as made:
         yield made
 
 
@@ -45,7 +47,7 @@ def metrics_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def server(scene: Scene, metrics_port: int) -> Iterator[Served]:
+def server(scene: Cancellations, metrics_port: int) -> Iterator[Served]:
     bind = f"127.0.0.1:{metrics_port}"
     with Served(scene.rig, workers=2, CONNECTOR_METRICS_BIND=bind) as served:
         yield served
@@ -102,7 +104,7 @@ def test_livez_readyz_and_the_description_answer_without_credentials(server: Ser
 
 
 def test_a_database_of_an_older_version_is_alive_and_not_ready(
-    server: Served, scene: Scene
+    server: Served, scene: Cancellations
 ) -> None:
     (version,) = scene.rig.execute("SELECT version_num FROM alembic_version")
     scene.rig.execute("UPDATE alembic_version SET version_num = '0000'")
@@ -135,7 +137,7 @@ def test_the_metrics_of_all_workers_are_on_their_own_port(
     assert 404 == ask(server, "/metrics").status_code
 
 
-def test_a_metrics_port_that_is_taken_is_logged_and_stops_nothing(scene: Scene) -> None:
+def test_a_metrics_port_that_is_taken_is_logged_and_stops_nothing(scene: Cancellations) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         bind = f"127.0.0.1:{taken.getsockname()[1]}"
         with Served(scene.rig, CONNECTOR_METRICS_BIND=bind) as server:
@@ -145,7 +147,7 @@ def test_a_metrics_port_that_is_taken_is_logged_and_stops_nothing(scene: Scene) 
     assert ["metrics are off: their port cannot be bound"] == [line["event"] for line in said]
 
 
-def test_the_start_says_that_the_test_suite_is_let_in(scene: Scene) -> None:
+def test_the_start_says_that_the_test_suite_is_let_in(scene: Cancellations) -> None:
     for suite, count in (("on", 1), ("off", 0)):
         with Served(scene.rig, CONNECTOR_TEST_SUITE=suite) as server:
             said = [line for line in logged(server) if "test suite is let in" in line["event"]]
@@ -194,7 +196,7 @@ PLAIN = ["status", "code", "message"]
 @pytest.mark.parametrize("name", UNREADABLE)
 @pytest.mark.parametrize("is_merchant", [False, True], ids=["anybody", "merchant"])
 def test_what_is_not_readable_as_http_is_answered_in_json(
-    scene: Scene, server: Served, name: str, *, is_merchant: bool
+    scene: Cancellations, server: Served, name: str, *, is_merchant: bool
 ) -> None:
     raw = UNREADABLE[name]
     if is_merchant:
@@ -235,7 +237,7 @@ def next_answer(file: BinaryIO) -> tuple[int, dict[str, str], bytes]:
     return status, told, file.read(int(told["content-length"]))
 
 
-def test_a_connection_is_kept_for_the_next_request(scene: Scene, server: Served) -> None:
+def test_a_connection_is_kept_for_the_next_request(scene: Cancellations, server: Served) -> None:
     merchant = scene.rig.merchants[SANDBOX.name]
     with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
         for _ in range(3):
@@ -245,7 +247,7 @@ def test_a_connection_is_kept_for_the_next_request(scene: Scene, server: Served)
             assert (200, payment_id) == (status, json.loads(body)["paymentId"])
 
 
-def test_a_connection_is_kept_after_a_refused_body(scene: Scene, server: Served) -> None:
+def test_a_connection_is_kept_after_a_refused_body(scene: Cancellations, server: Served) -> None:
     merchant = scene.rig.merchants[SANDBOX.name]
     with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
         payment_id = new_id()
@@ -265,18 +267,18 @@ def raw_cancellation(payment_id: str, keys: dict[str, str]) -> bytes:
 # Stopping.
 
 
-def test_a_cancellation_that_runs_at_sigterm_ends_and_is_answered(scene: Scene) -> None:
-    payment = scene.make(TRANZZO_HELD)
-    scene.company(TRANZZO_HELD).inject("slow_after", "void", seconds=2)
+def test_a_cancellation_that_runs_at_sigterm_ends_and_is_answered(scene: Cancellations) -> None:
+    payment = scene.make(HELD)
+    scene.company(HELD).inject("slow_after", "void", seconds=2)
     with Served(scene.rig) as server, ThreadPoolExecutor() as pool:
-        running = pool.submit(server.cancel, payment.id, merchant=TRANZZO_HELD.name)
-        wait_until(lambda: scene.effects(TRANZZO_HELD, payment) == 1)
+        running = pool.submit(server.cancel, payment.id, merchant=HELD.name)
+        wait_until(lambda: scene.effects(HELD, payment) == 1)
         server.process.send_signal(signal.SIGTERM)
         answer = running.result()
         assert 200 == answer.status_code
-        assert scene.truth(TRANZZO_HELD, payment, "request-1") == answer.json()
+        assert scene.truth(HELD, payment, "request-1") == answer.json()
         assert 0 == server.process.wait(10)
-    assert 1 == scene.effects(TRANZZO_HELD, payment)
+    assert 1 == scene.effects(HELD, payment)
 
 
 def wait_until(is_so: Callable[[], bool], seconds: float = 10) -> None:
@@ -316,7 +318,7 @@ def is_unknown(server: Served, keys: dict[str, str]) -> bool:
 
 
 def test_a_running_server_knows_an_added_rotated_and_disabled_merchant_within_5_seconds(
-    scene: Scene, server: Served
+    scene: Cancellations, server: Served
 ) -> None:
     first = merchant(scene.rig, "add", "newcomer", "--provider", "sandbox")
     wait_until(lambda: is_known(server, first), KNOWN_WITHIN)
@@ -332,21 +334,21 @@ def test_a_running_server_knows_an_added_rotated_and_disabled_merchant_within_5_
 
 
 def test_a_running_server_uses_changed_settings_within_5_seconds(
-    scene: Scene, server: Served, tmp_path: Path
+    scene: Cancellations, server: Served, tmp_path: Path
 ) -> None:
-    company = scene.company(TRANZZO_HELD)
+    company = scene.company(HELD)
     settings = tmp_path / "settings.json"
     settings.write_text(json.dumps({"api_secret": "not-the-secret"}))
-    merchant(scene.rig, "update", TRANZZO_HELD.name, "--settings", str(settings))
+    merchant(scene.rig, "update", HELD.name, "--settings", str(settings))
     wait_until(lambda: codes_of(server, scene) == {"provider-credentials"}, KNOWN_WITHIN)
     settings.write_text(json.dumps({"api_secret": company.settings["api_secret"]}))
-    merchant(scene.rig, "update", TRANZZO_HELD.name, "--settings", str(settings))
+    merchant(scene.rig, "update", HELD.name, "--settings", str(settings))
     wait_until(lambda: codes_of(server, scene) == {None}, KNOWN_WITHIN)
 
 
-def codes_of(server: Served, scene: Scene) -> set[str | None]:
-    payments = [scene.make(TRANZZO_HELD) for _ in range(ASKED)]
-    answers = [server.cancel(payment.id, merchant=TRANZZO_HELD.name) for payment in payments]
+def codes_of(server: Served, scene: Cancellations) -> set[str | None]:
+    payments = [scene.make(HELD) for _ in range(ASKED)]
+    answers = [server.cancel(payment.id, merchant=HELD.name) for payment in payments]
     return {answer.json()["code"] for answer in answers}
 
 
@@ -372,34 +374,33 @@ class Hung:
         self.released.set()
 
 
-def test_a_hung_company_costs_only_its_own_cancellations(scene: Scene) -> None:
+def test_a_hung_company_costs_only_its_own_cancellations(scene: Cancellations) -> None:
     slots = 15
-    held = [scene.make(TRANZZO_HELD) for _ in range(slots)]
-    hung = Hung(scene.company(TRANZZO_HELD))
+    held = [scene.make(HELD) for _ in range(slots)]
+    hung = Hung(scene.company(HELD))
     with Served(scene.rig, threads=slots) as server, ThreadPoolExecutor(slots) as pool:
         try:
             waiting = [
-                pool.submit(server.cancel, payment.id, merchant=TRANZZO_HELD.name)
-                for payment in held
+                pool.submit(server.cancel, payment.id, merchant=HELD.name) for payment in held
             ]
             assert all(hung.count.acquire(timeout=10) for _ in range(slots))
             for _ in range(3):
-                refused = scene.make(TRANZZO_HELD)
-                answer, seconds = timed(server, refused.id, TRANZZO_HELD)
+                refused = scene.make(HELD)
+                answer, seconds = timed(server, refused.id, HELD)
                 assert (500, "provider-busy") == (answer.status_code, answer.json()["code"])
                 assert seconds < 1
-                for kind in (YANDEX_HELD, SANDBOX):
+                for kind in (OTHER_HELD, SANDBOX):
                     answer, seconds = timed(server, scene.make(kind).id, kind)
                     assert (200, None) == (answer.status_code, answer.json()["code"])
                     assert seconds < 1
                 assert 200 == ask(server, "/livez").status_code
-                assert 0 == scene.effects(TRANZZO_HELD, refused)
+                assert 0 == scene.effects(HELD, refused)
         finally:
             hung.let_go()
         assert {200} == {one.result().status_code for one in waiting}
-        assert 200 == server.cancel(refused.id, merchant=TRANZZO_HELD.name).status_code
+        assert 200 == server.cancel(refused.id, merchant=HELD.name).status_code
         server.kill()
-    assert [1] * slots == [scene.effects(TRANZZO_HELD, payment) for payment in held]
+    assert [1] * slots == [scene.effects(HELD, payment) for payment in held]
 
 
 def timed(server: Served, payment_id: str, kind: Kind) -> tuple[requests.Response, float]:
@@ -411,20 +412,20 @@ def timed(server: Served, payment_id: str, kind: Kind) -> tuple[requests.Respons
 # The log.
 
 
-def test_the_log_is_json_and_carries_no_secret_and_no_request(scene: Scene, server: Served) -> None:
+def test_the_log_is_json_and_carries_no_secret_and_no_request(
+    scene: Cancellations, server: Served
+) -> None:
     secrets = [
-        *scene.company(TRANZZO_HELD).settings.values(),
+        *scene.company(HELD).settings.values(),
         scene.rig.environment["CONNECTOR_SECRET_KEYS"],
     ]
-    secrets.remove(scene.company(TRANZZO_HELD).settings["pos_id"])
+    secrets.remove(scene.company(HELD).settings["pos_id"])
     request_id = "request-that-is-named"
-    keys = headers(scene.rig.merchants[TRANZZO_HELD.name])
-    payment = scene.make(TRANZZO_HELD)
-    scene.company(TRANZZO_HELD).inject(
-        "status_before", "look", status=503, body=b"echo: secret-echo"
-    )
+    keys = headers(scene.rig.merchants[HELD.name])
+    payment = scene.make(HELD)
+    scene.company(HELD).inject("status_before", "look", status=503, body=b"echo: secret-echo")
     for _ in range(3):
-        server.cancel(payment.id, request_id, merchant=TRANZZO_HELD.name)
+        server.cancel(payment.id, request_id, merchant=HELD.name)
     for wrong in (
         {**keys, "X-VTEX-API-AppToken": "wrong-token-sent"},
         {"X-VTEX-API-AppKey": "wrong-key-sent"},

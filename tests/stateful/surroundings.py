@@ -31,7 +31,7 @@ class Surroundings(RuleBasedStateMachine):
 
     # The buyer.
 
-    @precondition(lambda self: self.world.kind.is_adopting)
+    @precondition(lambda self: not self.world.entry.has_page)
     @rule()
     def start(self) -> None:
         self.side.start()
@@ -137,5 +137,5 @@ class Surroundings(RuleBasedStateMachine):
 
     def _operation(self, number: int) -> str:
         """One of the company's writes, or the next call whichever it is, or a look."""
-        every = ["*", *self.world.kind.writes, "look"]
+        every = ["*", *self.world.entry.writes.values(), "look"]
         return every[number % len(every)]

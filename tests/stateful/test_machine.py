@@ -25,6 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.companies.registry import VARIANTS, CompanyEntry
 from tests.operations.sink import sink
 from tests.stateful.asks import (
     ASKS,
@@ -37,7 +38,6 @@ from tests.stateful.asks import (
     TROUBLED,
 )
 from tests.stateful.end import settle_down
-from tests.stateful.kinds import KINDS, Kind
 from tests.stateful.quick_rig import quick_rig
 from tests.stateful.surroundings import Surroundings
 from tests.stateful.told import AMOUNT, Asked
@@ -134,7 +134,7 @@ class Machine(Surroundings):
         self, asked: Asked, fault: dict[str, Any], is_look: bool, is_later: bool
     ) -> None:
         """The usual trouble: the very call that matters goes wrong, and VTEX asks again."""
-        for operation in ["look"] if is_look else self.world.kind.writes:
+        for operation in ["look"] if is_look else self.world.entry.writes.values():
             self.world.company.inject(operation=operation, **fault)
         self.world.ask(asked)
         self.world.company.faults.clear()
@@ -180,7 +180,7 @@ class Machine(Surroundings):
     def a_company_is_slow(self, asked: Asked) -> None:
         """Each write takes effect, but its answer comes too late."""
         self.hasty = 0
-        for operation in self.world.kind.writes:
+        for operation in self.world.entry.writes.values():
             self.world.company.inject("slow_after", operation, seconds=0.5)
         self.world.let_a_dead_workers_lease_end()
         self.world.ask_in_haste(asked)
@@ -197,18 +197,18 @@ class Machine(Surroundings):
         self.world.rig.file.unlink()
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("entry", VARIANTS, ids=str)
 def test_vtex_is_told_the_truth_about_the_money(
-    kind: Kind, sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    entry: CompanyEntry, sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A start reads the machine's certificates, for longer than all the rest of it takes.
     monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
     numbers, pristine = itertools.count(1), tmp_path / "pristine.db"
     copy(sqlite_template, pristine)
-    with kind.company() as company, sink() as its_sink:
+    with entry.open(**entry.hardest) as company, sink() as its_sink:
         rig = quick_rig(pristine, company, its_sink)
         for captured in ("manual", "refund"):
-            rig.add(company, name=captured, captured=captured, **kind.settings)
+            rig.add(company, name=captured, captured=captured, **entry.settings)
         rig.configure()
 
         def machine() -> Machine:
@@ -216,6 +216,6 @@ def test_vtex_is_told_the_truth_about_the_money(
             copy(pristine, path)
             fresh = quick_rig(path, company, its_sink)
             fresh.merchants = rig.merchants
-            return Machine(World(kind, fresh, company, its_sink, f"{next(numbers):032X}"))
+            return Machine(World(entry, fresh, company, its_sink, f"{next(numbers):032X}"))
 
         run_state_machine_as_test(machine, settings=SETTINGS)

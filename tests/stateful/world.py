@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from tests.companies.base import Call
+from tests.companies.registry import CompanyEntry
 from tests.operations.sink import Sink
 from tests.rig import creation
-from tests.stateful.kinds import CAPTURES, ENDS, Kind
 from tests.stateful.quick_rig import QuickRig
 from tests.stateful.told import AMOUNT, Asked, Told
 
@@ -34,13 +34,13 @@ class World:
     """What VTEX, the buyer, the company and the network do, and what must then be true."""
 
     def __init__(
-        self, kind: Kind, rig: QuickRig, company: Any, sink: Sink, payment_id: str
+        self, entry: CompanyEntry, rig: QuickRig, company: Any, sink: Sink, payment_id: str
     ) -> None:
-        self.kind, self.rig, self.company, self.sink = kind, rig, company, sink
+        self.entry, self.rig, self.company, self.sink = entry, rig, company, sink
         self.payment_id = payment_id
         self.merchant = "manual"
-        self.side = kind.side(company, payment_id)
-        self.told = Told(kind.is_adopting)
+        self.side = entry.payment(company, payment_id)
+        self.told = Told(is_adopting=not entry.has_page)
         self.problems: list[BaseException] = []
         self.messages: list[tuple[bytes, dict[str, str]]] = []
         # What happens within the next call of these operations, before or after its effect.
@@ -67,7 +67,7 @@ class World:
 
     def _hook(self, operation: str, when: str) -> None:
         self._see()
-        if operation not in {"look", *self.kind.writes}:
+        if operation not in {"look", *self.entry.writes.values()}:
             # Of keys and tokens: whoever asks for them next waits for this one.
             return
         now = self.before if when == "before" else self.after
@@ -114,11 +114,11 @@ class World:
             self._ask(asked, other)
 
     def _ask(self, asked: Asked, rig: QuickRig, *, is_heard: bool = True) -> None:
-        if self.kind.is_adopting and asked.operation == "settle" and self.told.status is None:
+        if not self.entry.has_page and asked.operation == "settle" and self.told.status is None:
             # No amount is known of a purchase that VTEX did not create.
             return
         self.told.asked.add(asked)
-        if self.kind.is_adopting and not self.told.of("create"):
+        if not self.entry.has_page and not self.told.of("create"):
             self.of_unknown_amount.add(asked)
         self._hear_callbacks()
         before = self.told.status, self.told.cancellation_id
@@ -136,7 +136,7 @@ class World:
         value = asked.value if asked.value is None else json.loads(str(asked.value))
         body = {"requestId": asked.request_id, "paymentId": self.payment_id, "value": value}
         if asked.operation == "create":
-            options = {"callbackUrl": self.sink.url, "currency": self.kind.currency}
+            options = {"callbackUrl": self.sink.url, "currency": self.entry.currency}
             body = creation(self.payment_id, value, **options)
         elif self.told.status == "approved":
             body |= {"authorizationId": self.told.authorization_id, "tid": self.told.tid}
@@ -294,14 +294,14 @@ class World:
 
     @property
     def may_refund(self) -> bool:
-        """Whether a cancellation may return what is taken; Yandex's rollback does it by itself."""
+        """Whether a cancellation may return what is taken. A rollback returns it by itself."""
         return self.merchant == "refund" or self.side.count("rollback") > 0
 
     def _check_effects(self) -> None:
         side, told = self.side, self.told
-        assert side.count(*CAPTURES) <= 1, self.company.effects
+        assert side.count(*self.entry.words("settle")) <= 1, self.company.effects
         assert side.count("create") <= 1, self.company.effects
-        ends = side.count(*ENDS)
+        ends = side.count(*self.entry.words("cancel", "cancel_unpaid"))
         assert ends <= 1, self.company.effects
         assert not ends or self.whole_cancels or not told.has_page, "ended, though nobody asked"
         # One that failed there may have become a person's since.

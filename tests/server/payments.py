@@ -2,21 +2,19 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from connector.domain.operation import own_settle_id
 from tests.companies.base import Call
-from tests.companies.cryptomus import ADDRESS, Cryptomus
-from tests.companies.rustore import RuStore
-from tests.companies.tranzzo import TranzzoCompany
-from tests.companies.yandex_pay import YandexPayCompany
+from tests.companies.registry import COMPANIES, CompanyEntry
 from tests.operations.sink import Sink
 from tests.rig import Rig, Served
-from tests.server import new_id
+from tests.server.cancellations import new_id
+from tests.server.shops import Shops, calls_of, effects_of
 
 # What happens to a payment, in its order. A notification tells that the buyer paid.
 LIFE = ["create", "notification", "settle", "refund"]
@@ -31,90 +29,52 @@ LONG_AGO = (
 
 
 @dataclass(frozen=True)
-class Shop:
-    """A merchant at a company. `words` are its stand-in's for the writes it has."""
-
-    name: str
-    stand_in: Any
-    words: Mapping[str, str]
-    settings: Mapping[str, str] = field(default_factory=dict)
-    currency: str = "RUB"
-
-    @property
-    def has_page(self) -> bool:
-        return "create" in self.words
-
-    @property
-    def is_held(self) -> bool:
-        """Whether what is paid waits for its settlement."""
-        return "settle" in self.words
-
-
-WORDS = {"create": "create", "settle": "capture", "refund": "refund"}
-TRANZZO = Shop("tranzzo", TranzzoCompany, WORDS)
-YANDEX = Shop("yandex", YandexPayCompany, WORDS)
-RUSTORE = Shop("rustore", RuStore, {"settle": "settle", "refund": "refund"})
-CRYPTOMUS = Shop(
-    "cryptomus",
-    lambda: Cryptomus(looks_until_refunded=1),
-    {"create": "create", "refund": "refund"},
-    {"refund_address": ADDRESS},
-    "USD",
-)
-SHOPS = [TRANZZO, YANDEX, RUSTORE, CRYPTOMUS]
-
-
-@dataclass(frozen=True)
 class Act:
     """What is asked of a payment of 100: by VTEX, or by a company that tells of it."""
 
-    shop: Shop
+    entry: CompanyEntry
     verb: str
     value: int = 100
 
     @property
     def write(self) -> str:
         """The stand-in's word for the write it needs, empty where it needs none."""
-        return self.shop.words.get(self.verb, "")
+        return self.entry.writes.get(self.verb, "")
 
     @property
     def effects(self) -> Counter[str]:
         """All that ever moves for the payment, once each."""
         lived = LIFE[: LIFE.index(self.verb) + 1]
-        return Counter(self.shop.words[verb] for verb in lived if verb in self.shop.words)
+        return Counter(self.entry.writes[verb] for verb in lived if verb in self.entry.writes)
 
     @property
     def money(self) -> tuple[int, int, int]:
         """What is held, what was taken, and what of that was returned, in the end."""
-        paid = (100, 0, 0) if self.shop.is_held else (0, 100, 0)
+        paid = (100, 0, 0) if self.entry.is_held else (0, 100, 0)
         ends = {"create": (0, 0, 0), "notification": paid, "settle": (0, self.value, 0)}
         return ends.get(self.verb, (0, 100, self.value))
 
     def __str__(self) -> str:
         part = "" if self.value == 100 else "-part"
-        return f"{self.verb}-{self.shop.name}{part}"
+        return f"{self.verb}-{self.entry.name}{part}"
 
 
-CREATES = [Act(shop, "create") for shop in (TRANZZO, YANDEX, CRYPTOMUS)]
+CREATES = [Act(entry, "create") for entry in COMPANIES if entry.has_page]
 SETTLES = [
-    Act(TRANZZO, "settle"),
-    Act(TRANZZO, "settle", 60),
-    Act(YANDEX, "settle"),
-    Act(YANDEX, "settle", 60),
-    Act(RUSTORE, "settle"),
+    Act(entry, "settle", value)
+    for entry in COMPANIES
+    for value in ([100, 60] if entry.in_part else [100])
+    if entry.is_held
 ]
 REFUNDS = [
-    Act(TRANZZO, "refund"),
-    Act(TRANZZO, "refund", 40),
-    Act(YANDEX, "refund"),
-    Act(YANDEX, "refund", 40),
-    Act(RUSTORE, "refund"),
-    Act(CRYPTOMUS, "refund"),
+    Act(entry, "refund", value)
+    for entry in COMPANIES
+    for value in ([100, 40] if entry.in_part else [100])
 ]
-# What the company begins at once and ends later; what VTEX is told when it asks in between.
-SLOW = Act(CRYPTOMUS, "refund")
+# What a company begins at once and ends later; what VTEX is told when it asks in between.
+SLOW = [act for act in REFUNDS if act.entry.refunds_run]
 RUNNING = {"refund-pending", "outcome-unknown"}
-NEWS = [Act(shop, "notification") for shop in SHOPS]
+NEWS = [Act(entry, "notification") for entry in COMPANIES]
 WRITES = [*CREATES, *SETTLES, *REFUNDS]
 
 
@@ -128,33 +88,27 @@ def content(answer: Any) -> bytes:
     return raw
 
 
-class Shops:
-    """A rig with the companies' stand-ins, a merchant at each, and VTEX's callback address."""
+class Payments(Shops):
+    """Shops with a merchant at each company, and VTEX's callback address."""
 
-    def __init__(self, url: str, folder: Path, shops: list[Shop] = SHOPS, **variables: str) -> None:
+    def __init__(
+        self, url: str, folder: Path, entries: Iterable[CompanyEntry] = COMPANIES, **variables: str
+    ) -> None:
         public = {"CONNECTOR_PUBLIC_URL": "https://pay.example.com"}
-        self.rig = Rig(url, folder, **public, **variables)
+        super().__init__(url, folder, **public, **variables)
         self.sink = Sink()
-        self._shops = shops
-        self._companies: dict[str, Any] = {}
+        self._entries = entries
 
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            stack.enter_context(self.sink)
-            stack.enter_context(self.rig)
-            self.rig.configure(CONNECTOR_CALLBACK_HOSTS=self.sink.host)
-            for shop in self._shops:
-                company = stack.enter_context(shop.stand_in())
-                self._companies[shop.name] = company
-                self.rig.add(company, name=shop.name, **shop.settings)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def _open(self, stack: ExitStack) -> None:
+        stack.enter_context(self.sink)
+        self.rig.configure(CONNECTOR_CALLBACK_HOSTS=self.sink.host)
+        for entry in self._entries:
+            company = self.at(entry, stack)
+            company.is_slow = False
+            self.rig.add(company, name=entry.name, **entry.settings)
 
     def company(self, act: Act) -> Any:
-        return self._companies[act.shop.name]
+        return self._companies[act.entry]
 
     @property
     def stand_ins(self) -> list[Any]:
@@ -172,7 +126,7 @@ class Shops:
         """Make a payment that is ready for it, and return its id."""
         payment_id = new_id()
         for step in LIFE[: LIFE.index(act.verb)]:
-            before = Act(act.shop, step)
+            before = Act(act.entry, step)
             if step == "notification":
                 self.pay(act, payment_id)
             answer = self.ask(before, payment_id)
@@ -184,15 +138,15 @@ class Shops:
     def pay(self, act: Act, payment_id: str) -> None:
         """The buyer pays; without a page they begin it in the shop's app."""
         company = self.company(act)
-        if not act.shop.has_page:
+        if not act.entry.has_page:
             company.start(payment_id)
         company.pay(payment_id)
 
     def ask(self, act: Act, payment_id: str, by: Rig | Served | None = None) -> Any:
         """Ask for it, in this process unless a server is to be asked."""
-        by, merchant = by or self.rig, act.shop.name
+        by, merchant = by or self.rig, act.entry.name
         if act.verb == "create":
-            more = {"callbackUrl": self.sink.url, "currency": act.shop.currency}
+            more = {"callbackUrl": self.sink.url, "currency": act.entry.currency}
             return by.create(payment_id, act.value, merchant, **more)
         if act.verb == "settle":
             return by.settle(payment_id, act.value, merchant=merchant)
@@ -203,7 +157,7 @@ class Shops:
     def ended(self, act: Act, payment_id: str, by: Rig | Served | None = None) -> Any:
         """Ask until what takes the company some time has come to its end."""
         answer = self.ask(act, payment_id, by)
-        if act == SLOW and told(answer)["code"] in RUNNING:
+        if act in SLOW and told(answer)["code"] in RUNNING:
             assert answer.status_code == 500
             self.company(act).finish(payment_id)
             answer = self.ask(act, payment_id, by)
@@ -219,29 +173,12 @@ class Shops:
 
     def effects(self, act: Act, payment_id: str) -> Counter[str]:
         """What moved for a payment, by the stand-in's words."""
-        ends = self._names(act, payment_id)
-        company, found = self.company(act), Counter[str]()
-        with company.lock:
-            for name, count in company.effects.items():
-                word, _, end = name.partition(":")
-                found[word] += count if end in ends else 0
-        return +found
+        company, words = self.company(act), set(act.entry.writes.values())
+        return +Counter({word: effects_of(company, payment_id, word) for word in words})
 
     def calls(self, act: Act, payment_id: str, operation: str) -> list[Call]:
         """The calls of an operation that named a payment."""
-        names, company = self._names(act, payment_id), self.company(act)
-        made = company.calls_of(operation)
-        return [
-            call
-            for call in made
-            if any(name in call.path or name.encode() in call.body for name in names)
-        ]
-
-    def _names(self, act: Act, payment_id: str) -> set[str]:
-        company = self.company(act)
-        bought = company._all_of(payment_id) if isinstance(company, RuStore) else []
-        ids = {name for one in bought for name in (one.purchase_id, one.invoice_id)}
-        return ids | {payment_id}
+        return calls_of(self.company(act), payment_id, operation)
 
     def money(self, act: Act, payment_id: str) -> tuple[int, ...]:
         return tuple(int(part) for part in self.company(act).money(payment_id))
@@ -265,10 +202,10 @@ class Shops:
 
     def _check(self, act: Act, payment_id: str, body: Any) -> None:
         """Check what VTEX is told."""
-        merchant = self.rig.connector.merchants.find(act.shop.name).merchant
+        merchant = self.rig.connector.merchants.find(act.entry.name).merchant
         if act.verb == "create":
             assert ("undefined", None) == (body["status"], body["authorizationId"])
-            assert act.shop.has_page is bool(body["paymentUrl"])
+            assert act.entry.has_page is bool(body["paymentUrl"])
         elif act.verb == "settle":
             expected = (own_settle_id(merchant.id, payment_id), act.value, None)
             assert expected == (body["settleId"], body["value"], body["code"])
