@@ -14,6 +14,7 @@ from connector.storage.migrate import migrate
 from tests import in_memory, postgres
 from tests.clock import jumping_clock
 from tests.rig import Rig
+from tests.sink import Sink
 
 __all__ = ["jumping_clock"]
 
@@ -97,6 +98,20 @@ def rig(sqlite_url: str, tmp_path: Path) -> Iterator[Rig]:
     """A connector in this process, on SQLite."""
     with Rig(sqlite_url, tmp_path) as rig:
         yield rig
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """VTEX's end of the callbacks."""
+    with Sink() as sink:
+        yield sink
+
+
+@pytest.fixture
+def vtex(rig: Rig, sink: Sink) -> Sink:
+    """VTEX's end of the callbacks, which the rig may send there."""
+    rig.configure(CONNECTOR_CALLBACK_HOSTS=sink.host)
+    return sink
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import requests
 from connector import context
 from tests.companies.registry import provider_of
 from tests.companies.tranzzo import TranzzoCompany
-from tests.operations.sink import sink
 from tests.rig import Rig, Served, headers
+from tests.sink import Sink
 
 Line = dict[str, Any]
 
@@ -82,7 +82,7 @@ def test_what_follows_a_notification_is_named_too(
     rig: Rig, company: TranzzoCompany, log_lines: list[Line]
 ) -> None:
     rig.add(company)
-    with sink() as vtex:
+    with Sink() as vtex:
         rig.configure(CONNECTOR_CALLBACK_HOSTS=vtex.host)
         rig.create("p1", callbackUrl=vtex.url)
         company.pay("p1")

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.companies.registry import provider_of
-from tests.operations.sink import Sink, sink
-from tests.operations.test_payments import KINDS, Kind, P, Scene, of
+from tests.companies.registry import VARIANTS, provider_of
+from tests.operations.lifetime import Lifetime, P, lifetime, of
 from tests.rig import Rig
+from tests.sink import Sink
 from tests.test_secrets import CARD, CVV, FAULTS, STATUSES, Shown, dump, log, secrets_of, shown
 
 __all__ = ["log", "shown"]  # fixtures
@@ -20,36 +20,33 @@ CARD_FIELDS = {"holder": "Holder Of Card", "number": CARD, "csc": CVV, "document
 
 
 @pytest.fixture
-def a_sink() -> Iterator[Sink]:
-    with sink() as opened:
+def sink() -> Iterator[Sink]:
+    with Sink() as opened:
         opened.path = f"/callback?X-VTEX-signature={SIGNATURE}"
         yield opened
 
 
 @pytest.fixture
-def scene(request: pytest.FixtureRequest, rig: Rig, a_sink: Sink) -> Iterator[Scene]:
-    kind: Kind = request.param
-    with kind.stand_in() as company:
-        rig.add(company, **kind.settings)
-        rig.configure(
-            CONNECTOR_CALLBACK_HOSTS=a_sink.host,
-            CONNECTOR_VTEX_APP_KEY=OUR_KEY,
-            CONNECTOR_VTEX_APP_TOKEN=OUR_TOKEN,
-            CONNECTOR_PUBLIC_URL="https://pay.example.com",
-            CONNECTOR_ANSWER_SECONDS="2",
-            CONNECTOR_PROVIDER_SECONDS="0.4",
-        )
-        yield Scene(kind, rig, company, a_sink)
+def scene(request: pytest.FixtureRequest, rig: Rig, sink: Sink) -> Iterator[Lifetime]:
+    variables = {
+        "CONNECTOR_VTEX_APP_KEY": OUR_KEY,
+        "CONNECTOR_VTEX_APP_TOKEN": OUR_TOKEN,
+        "CONNECTOR_PUBLIC_URL": "https://pay.example.com",
+        "CONNECTOR_ANSWER_SECONDS": "2",
+        "CONNECTOR_PROVIDER_SECONDS": "0.4",
+    }
+    with lifetime(request.param, rig, sink, **variables) as scene:
+        yield scene
 
 
-def live(scene: Scene, shown: Shown, payment_id: str = P) -> None:
+def live(scene: Lifetime, shown: Shown, payment_id: str = P) -> None:
     """A payment from its creation to its refund, with all that VTEX sends."""
     mini_cart = {"buyer": BUYER, "items": [{"id": "1", "name": "A", "price": 100, "quantity": 1}]}
     settings = [
         {"name": f"{name} field", "value": value} for name, value in scene.company.settings.items()
     ]
     asked: dict[str, Any] = {
-        "currency": scene.kind.currency,
+        "currency": scene.entry.currency,
         "callbackUrl": scene.sink.url,
         "miniCart": mini_cart,
         "merchantSettings": settings,
@@ -58,7 +55,7 @@ def live(scene: Scene, shown: Shown, payment_id: str = P) -> None:
     assert (400, "card-not-taken") == (refused.status_code, refused.get_json()["code"])
     shown.add(refused)
     shown.add(scene.rig.create(payment_id, **asked))
-    if not scene.kind.has_page:
+    if not scene.entry.has_page:
         scene.company.start(payment_id, amount=100)
     scene.company.pay(payment_id)
     message = scene.company.notification(payment_id)
@@ -69,14 +66,14 @@ def live(scene: Scene, shown: Shown, payment_id: str = P) -> None:
     shown.add(scene.rig.cancel(payment_id))
 
 
-def secrets(scene: Scene) -> list[str]:
-    hidden = [one for one in secrets_of(scene.company) if one not in scene.kind.settings.values()]
+def secrets(scene: Lifetime) -> list[str]:
+    hidden = [one for one in secrets_of(scene.company) if one not in scene.entry.settings.values()]
     holder = CARD_FIELDS["holder"]
     return [*hidden, OUR_KEY, OUR_TOKEN, SIGNATURE, CARD, CVV, holder, *BUYER.values()]
 
 
-@of(*KINDS)
-def test_a_payments_whole_life_shows_no_secret(scene: Scene, shown: Shown) -> None:
+@of(*VARIANTS)
+def test_a_payments_whole_life_shows_no_secret(scene: Lifetime, shown: Shown) -> None:
     live(scene, shown)
     scene.rig.reconcile()
 
@@ -85,8 +82,8 @@ def test_a_payments_whole_life_shows_no_secret(scene: Scene, shown: Shown) -> No
     assert "answer" in shown.log.getvalue()
 
 
-@of(*KINDS)
-def test_nothing_secret_is_stored_in_the_clear(scene: Scene, shown: Shown) -> None:
+@of(*VARIANTS)
+def test_nothing_secret_is_stored_in_the_clear(scene: Lifetime, shown: Shown) -> None:
     live(scene, shown)
     stored = dump(scene.rig)
 
@@ -94,7 +91,7 @@ def test_nothing_secret_is_stored_in_the_clear(scene: Scene, shown: Shown) -> No
     assert [] == [secret for secret in secrets(scene) if secret in stored]
 
 
-@of(*KINDS)
+@of(*VARIANTS)
 @pytest.mark.parametrize(
     "card",
     [
@@ -109,9 +106,9 @@ def test_nothing_secret_is_stored_in_the_clear(scene: Scene, shown: Shown) -> No
     ],
 )
 def test_a_card_for_a_company_is_refused_and_nothing_of_it_kept(
-    scene: Scene, shown: Shown, card: object
+    scene: Lifetime, shown: Shown, card: object
 ) -> None:
-    answer = scene.rig.create(P, currency=scene.kind.currency, card=card)
+    answer = scene.rig.create(P, currency=scene.entry.currency, card=card)
 
     assert (400, "card-not-taken") == (answer.status_code, answer.get_json()["code"])
     (method, *_) = scene.rig.connector.providers[provider_of(scene.company)].payment_methods
@@ -123,7 +120,7 @@ def test_a_card_for_a_company_is_refused_and_nothing_of_it_kept(
     assert [] == scene.company.calls
 
 
-@of(*KINDS)
+@of(*VARIANTS)
 @pytest.mark.parametrize(
     "fields",
     [
@@ -134,24 +131,24 @@ def test_a_card_for_a_company_is_refused_and_nothing_of_it_kept(
     ],
 )
 def test_a_card_number_under_no_name_of_vtexs_goes_nowhere(
-    scene: Scene, shown: Shown, fields: dict[str, Any]
+    scene: Lifetime, shown: Shown, fields: dict[str, Any]
 ) -> None:
-    shown.add(scene.rig.create(P, currency=scene.kind.currency, **fields))
+    shown.add(scene.rig.create(P, currency=scene.entry.currency, **fields))
     sent = b"".join(call.body for call in scene.company.calls)
     shown.texts += [dump(scene.rig), sent.decode("latin-1")]
     assert set() == shown.found([CARD])
 
 
-@of(*KINDS)
+@of(*VARIANTS)
 @pytest.mark.parametrize("word", [None, "null", ""])
-def test_a_card_of_nulls_is_none(scene: Scene, word: str | None) -> None:
+def test_a_card_of_nulls_is_none(scene: Lifetime, word: str | None) -> None:
     card = dict.fromkeys(("holder", "number", "csc"), word) | {"expiration": {"month": word}}
-    assert 200 == scene.rig.create(P, currency=scene.kind.currency, card=card).status_code
+    assert 200 == scene.rig.create(P, currency=scene.entry.currency, card=card).status_code
 
 
-@of(*KINDS)
+@of(*VARIANTS)
 @pytest.mark.parametrize("operation", ["create", "look", "capture", "refund", "callback"])
-def test_no_fault_shows_a_secret(scene: Scene, shown: Shown, operation: str) -> None:
+def test_no_fault_shows_a_secret(scene: Lifetime, shown: Shown, operation: str) -> None:
     """Whatever goes wrong, and whatever the other side repeats of what it was sent."""
     company = scene.sink if operation == "callback" else scene.company
     mirror = " ".join(secrets(scene)).encode()
@@ -167,7 +164,7 @@ def test_no_fault_shows_a_secret(scene: Scene, shown: Shown, operation: str) -> 
     assert set() == shown.found(secrets(scene))
 
 
-def live_or_not(scene: Scene, shown: Shown, payment_id: str) -> None:
+def live_or_not(scene: Lifetime, shown: Shown, payment_id: str) -> None:
     try:
         live(scene, shown, payment_id)
     except KeyError:

@@ -6,8 +6,8 @@ import pytest
 
 from tests import certificates
 from tests.companies.tranzzo import TranzzoCompany
-from tests.operations.sink import sink
 from tests.rig import Rig
+from tests.sink import Sink
 
 # A card with which the sandbox approves at once.
 APPROVED = "4444333322221111"
@@ -52,7 +52,7 @@ def test_the_given_authorities_take_the_place_of_the_systems(
 
 
 def test_vtex_is_called_back_only_when_it_is_trusted_too(rig: Rig, tmp_path: Path) -> None:
-    with sink() as vtex:
+    with Sink() as vtex:
         own = certificates.make(tmp_path / "own.pem")
         certificates.serve(vtex, own)
         rig.add()

@@ -12,34 +12,21 @@ import pytest
 from connector.app import DEFAULT_THREADS
 from connector.bulkhead import share
 from connector.domain.merchant import CapturedPolicy
-from tests.companies.registry import provider_of
-from tests.companies.rustore import RuStore
-from tests.companies.yandex_pay import YandexPayCompany
-from tests.operations.sink import Sink, sink
-from tests.operations.test_payments import HELD, KINDS, Kind, P, Scene, of
+from tests.companies.registry import RUSTORE, VARIANTS, YANDEX_PAY, provider_of
+from tests.operations.lifetime import HELD, Lifetime, P, lifetime, of
 from tests.rig import Rig, Served
+from tests.sink import Sink
 
-WITH_PAGE = [kind for kind in KINDS if kind.has_page]
-RUSTORE = next(kind for kind in KINDS if kind.stand_in is RuStore)
-YANDEX = next(kind for kind in KINDS if kind.stand_in is YandexPayCompany)
-
-
-@pytest.fixture
-def a_sink() -> Iterator[Sink]:
-    with sink() as opened:
-        yield opened
+WITH_PAGE = [entry for entry in VARIANTS if entry.has_page]
 
 
 @pytest.fixture
-def scene(request: pytest.FixtureRequest, rig: Rig, a_sink: Sink) -> Iterator[Scene]:
-    kind: Kind = request.param
-    with kind.stand_in() as company:
-        rig.add(company, **kind.settings)
-        rig.configure(CONNECTOR_CALLBACK_HOSTS=a_sink.host)
-        yield Scene(kind, rig, company, a_sink)
+def scene(request: pytest.FixtureRequest, rig: Rig, sink: Sink) -> Iterator[Lifetime]:
+    with lifetime(request.param, rig, sink) as scene:
+        yield scene
 
 
-def notifications(scene: Scene) -> list[Any]:
+def notifications(scene: Lifetime) -> list[Any]:
     return [row for row in scene.rig.connector.requests.rows() if row.operation == "notification"]
 
 
@@ -50,8 +37,8 @@ def forged(message: tuple[bytes, dict[str, str]], place: int) -> tuple[bytes, di
     return body[:place] + other + body[place + 1 :], headers
 
 
-@of(*KINDS)
-def test_a_forged_message_is_refused_and_leaves_no_trace(scene: Scene) -> None:
+@of(*VARIANTS)
+def test_a_forged_message_is_refused_and_leaves_no_trace(scene: Lifetime) -> None:
     scene.begin()
     scene.company.pay(P)
     before = scene.rig.execute("SELECT * FROM payments")
@@ -69,8 +56,8 @@ def test_a_forged_message_is_refused_and_leaves_no_trace(scene: Scene) -> None:
     assert calls == len(scene.company.calls_of("look"))
 
 
-@of(*KINDS)
-def test_nobody_elses_address_takes_a_message(scene: Scene) -> None:
+@of(*VARIANTS)
+def test_nobody_elses_address_takes_a_message(scene: Lifetime) -> None:
     scene.begin()
     scene.company.pay(P)
     body, headers = scene.company.notification(P)
@@ -92,8 +79,8 @@ OTHERS = {
 NO_PROOF = [b"", b"{", b"null", b"data=e30&signature=x", b"data=&signature=", b"a" * 300_000]
 
 
-@of(*KINDS)
-def test_an_answer_does_not_tell_which_merchants_there_are(scene: Scene) -> None:
+@of(*VARIANTS)
+def test_an_answer_does_not_tell_which_merchants_there_are(scene: Lifetime) -> None:
     """An unknown one, one of another company, and one that is not set up, are like the real one."""
     scene.begin()
     scene.company.pay(P)
@@ -120,11 +107,11 @@ def test_an_answer_does_not_tell_which_merchants_there_are(scene: Scene) -> None
             assert real == told(name, body), (name, body[:20])
 
 
-@of(*KINDS)
+@of(*VARIANTS)
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"null", b"[]", b"\xff\xfe", b"data=&signature=", b"a" * 100]
 )
-def test_what_is_no_message_is_refused(scene: Scene, body: bytes) -> None:
+def test_what_is_no_message_is_refused(scene: Lifetime, body: bytes) -> None:
     path = f"/webhooks/{provider_of(scene.company)}/shop"
     answer = scene.rig.client.post(path, data=body)
 
@@ -132,15 +119,15 @@ def test_what_is_no_message_is_refused(scene: Scene, body: bytes) -> None:
     assert set(answer.get_json()) == {"code", "message"}
 
 
-@of(*KINDS)
-def test_what_is_too_large_is_refused(scene: Scene) -> None:
+@of(*VARIANTS)
+def test_what_is_too_large_is_refused(scene: Lifetime) -> None:
     path = f"/webhooks/{provider_of(scene.company)}/shop"
 
     assert 413 == scene.rig.client.post(path, data=b"a" * (256 * 1024 + 1)).status_code
 
 
 @of(*WITH_PAGE)
-def test_a_payment_of_another_shop_is_none_of_ours(scene: Scene) -> None:
+def test_a_payment_of_another_shop_is_none_of_ours(scene: Lifetime) -> None:
     scene.begin()
     scene.company.pay(P)
     scene.rig.execute("DELETE FROM events")
@@ -153,7 +140,7 @@ def test_a_payment_of_another_shop_is_none_of_ours(scene: Scene) -> None:
 
 
 @of(RUSTORE)
-def test_a_purchase_told_of_before_vtex_asks_for_it_is_approved_at_once(scene: Scene) -> None:
+def test_a_purchase_told_of_before_vtex_asks_for_it_is_approved_at_once(scene: Lifetime) -> None:
     scene.company.start(P, amount=100)
     scene.company.pay(P)
     scene.notify()
@@ -165,7 +152,7 @@ def test_a_purchase_told_of_before_vtex_asks_for_it_is_approved_at_once(scene: S
 
 
 @of(*WITH_PAGE)
-def test_a_message_that_comes_before_our_create_has_returned_is_not_lost(scene: Scene) -> None:
+def test_a_message_that_comes_before_our_create_has_returned_is_not_lost(scene: Lifetime) -> None:
     answers = []
 
     def hook(operation: str, moment: str) -> None:
@@ -185,8 +172,8 @@ def test_a_message_that_comes_before_our_create_has_returned_is_not_lost(scene: 
     assert "approved" == scene.status
 
 
-@of(*KINDS)
-def test_messages_in_the_wrong_order_change_nothing(scene: Scene) -> None:
+@of(*VARIANTS)
+def test_messages_in_the_wrong_order_change_nothing(scene: Lifetime) -> None:
     scene.begin()
     early = scene.company.notification(P)
     scene.company.pay(P)
@@ -200,12 +187,12 @@ def test_messages_in_the_wrong_order_change_nothing(scene: Scene) -> None:
     assert {"done"} == {row.state.value for row in notifications(scene)}
 
 
-@of(*KINDS)
+@of(*VARIANTS)
 @pytest.mark.parametrize("kind", ["reset_before", "status_before", "truncated", "answer"])
-def test_news_that_cannot_be_looked_at_now_is_not_lost(scene: Scene, kind: str) -> None:
+def test_news_that_cannot_be_looked_at_now_is_not_lost(scene: Lifetime, entry: str) -> None:
     scene.begin()
     scene.company.pay(P)
-    scene.company.inject(kind, "look")
+    scene.company.inject(entry, "look")
 
     assert 200 == scene.notify().status_code
     assert [] == scene.sink.bodies
@@ -216,8 +203,8 @@ def test_news_that_cannot_be_looked_at_now_is_not_lost(scene: Scene, kind: str) 
     assert ["done"] == [row.state.value for row in notifications(scene)]
 
 
-@of(YANDEX)
-def test_news_for_which_no_thread_is_left_are_kept_and_not_lost(scene: Scene) -> None:
+@of(YANDEX_PAY)
+def test_news_for_which_no_thread_is_left_are_kept_and_not_lost(scene: Lifetime) -> None:
     scene.begin()
     scene.company.pay(P)
     requesting, places = scene.rig.connector.requesting, share(DEFAULT_THREADS)
@@ -232,8 +219,8 @@ def test_news_for_which_no_thread_is_left_are_kept_and_not_lost(scene: Scene) ->
     assert ["done"] == [row.state.value for row in notifications(scene)]
 
 
-@of(*KINDS)
-def test_a_disabled_merchants_payment_is_still_finished(scene: Scene) -> None:
+@of(*VARIANTS)
+def test_a_disabled_merchants_payment_is_still_finished(scene: Lifetime) -> None:
     scene.begin()
     scene.company.pay(P)
     scene.rig.connector.merchants.disable("shop")
@@ -243,7 +230,7 @@ def test_a_disabled_merchants_payment_is_still_finished(scene: Scene) -> None:
 
 
 @of(*HELD)
-def test_a_hold_that_turns_up_after_the_cancellation_is_released(scene: Scene) -> None:
+def test_a_hold_that_turns_up_after_the_cancellation_is_released(scene: Lifetime) -> None:
     """The company lost our cancellation, or the buyer paid all the same."""
     scene.begin()
     scene.rig.execute("UPDATE payments SET status = 'CANCELLED', cancellation_id = 'c'")
@@ -255,8 +242,8 @@ def test_a_hold_that_turns_up_after_the_cancellation_is_released(scene: Scene) -
     assert [] == scene.sink.bodies
 
 
-@of(*[kind for kind in KINDS if not kind.is_held])
-def test_money_taken_after_the_cancellation_is_on_the_operators_list(scene: Scene) -> None:
+@of(*[entry for entry in VARIANTS if not entry.is_held])
+def test_money_taken_after_the_cancellation_is_on_the_operators_list(scene: Lifetime) -> None:
     scene.begin()
     scene.rig.execute("UPDATE payments SET status = 'CANCELLED', cancellation_id = 'c'")
     scene.company.pay(P)
@@ -268,9 +255,9 @@ def test_money_taken_after_the_cancellation_is_on_the_operators_list(scene: Scen
     assert "denied" == scene.status
 
 
-@of(YANDEX)
+@of(YANDEX_PAY)
 class TestYandexPay:
-    def test_its_own_ending_of_the_address_is_taken(self, scene: Scene) -> None:
+    def test_its_own_ending_of_the_address_is_taken(self, scene: Lifetime) -> None:
         scene.begin()
         scene.company.pay(P)
         body, headers = scene.company.notification(P)
@@ -281,7 +268,7 @@ class TestYandexPay:
         assert (200, {"status": "success"}) == (answer.status_code, answer.get_json())
         assert "approved" == scene.status
 
-    def test_keys_that_cannot_be_fetched_are_no_forgery(self, scene: Scene) -> None:
+    def test_keys_that_cannot_be_fetched_are_no_forgery(self, scene: Lifetime) -> None:
         scene.begin()
         scene.company.pay(P)
         scene.company.inject("status_before", "keys", status=503)
@@ -297,7 +284,9 @@ class TestYandexPay:
 
 @of(RUSTORE)
 class TestRuStore:
-    def test_a_second_purchase_takes_the_place_of_one_that_was_declined(self, scene: Scene) -> None:
+    def test_a_second_purchase_takes_the_place_of_one_that_was_declined(
+        self, scene: Lifetime
+    ) -> None:
         scene.begin()
         scene.company.decline(P)
         first = scene.company.notification(P)
@@ -311,7 +300,7 @@ class TestRuStore:
 
         assert "approved" == scene.status
 
-    def test_a_purchase_declined_before_vtex_asked_denies_nothing(self, scene: Scene) -> None:
+    def test_a_purchase_declined_before_vtex_asked_denies_nothing(self, scene: Lifetime) -> None:
         scene.company.start(P, amount=100)
         scene.company.decline(P)
         scene.notify()
@@ -321,7 +310,7 @@ class TestRuStore:
 
         assert "approved" == scene.status
 
-    def test_a_purchase_paid_after_another_was_denied_is_released(self, scene: Scene) -> None:
+    def test_a_purchase_paid_after_another_was_denied_is_released(self, scene: Lifetime) -> None:
         scene.begin()
         scene.company.decline(P)
         scene.notify()
@@ -333,7 +322,7 @@ class TestRuStore:
         assert (0, 0, 0) == scene.money
         assert "denied" == scene.status
 
-    def test_a_second_paid_purchase_is_a_persons(self, scene: Scene) -> None:
+    def test_a_second_paid_purchase_is_a_persons(self, scene: Lifetime) -> None:
         scene.pay()
         scene.company.start(P, amount=100)
         scene.company.pay(P)
@@ -354,7 +343,7 @@ def test_the_answer_to_a_company_is_json(rig: Rig) -> None:
 
 @pytest.mark.slow
 @of(RUSTORE)
-def test_the_company_is_answered_before_the_payment_is_looked_at(scene: Scene) -> None:
+def test_the_company_is_answered_before_the_payment_is_looked_at(scene: Lifetime) -> None:
     """RuStore waits for three seconds only."""
     scene.begin()
     scene.company.pay(P)

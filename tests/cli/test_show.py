@@ -10,8 +10,8 @@ import pytest
 from tests.cli.shell import Operator
 from tests.companies.rustore import RuStore
 from tests.companies.tranzzo import TranzzoCompany
-from tests.operations.sink import Sink, sink
-from tests.operations.test_payments import P
+from tests.operations.lifetime import P
+from tests.sink import Sink
 
 KEYS = [
     "at",
@@ -40,7 +40,7 @@ def company() -> Iterator[TranzzoCompany]:
 
 @pytest.fixture
 def vtex(operator_on_both: Operator) -> Iterator[Sink]:
-    with sink() as opened:
+    with Sink() as opened:
         operator_on_both.rig.configure(CONNECTOR_CALLBACK_HOSTS=opened.host)
         yield opened
 

@@ -56,6 +56,8 @@ class CompanyEntry:
     in_part: bool = True
     # Whether a write that comes twice with the same reference is done once there.
     is_keyed: bool = False
+    # What the company may accept, to do it later.
+    later: tuple[str, ...] = ()
     # Whether a refund always runs for a while before it ends.
     refunds_run: bool = False
     # Whether a call that is refused as unauthorized is made again, with a new token.
@@ -101,6 +103,7 @@ TRANZZO = CompanyEntry(
         Cancellable("captured", "paid", "refund", "refunded", "refund"),
     ),
     credential="api_key",
+    later=("cancel", "settle", "refund"),
     at_once={"settings": {"stage": "purchase"}},
 )
 YANDEX_PAY = CompanyEntry(
@@ -120,6 +123,7 @@ YANDEX_PAY = CompanyEntry(
         Cancellable("captured", "captured", "refund", "refunded", "refund"),
     ),
     credential="api_key",
+    later=("cancel", "settle", "refund"),
     hardest={"rest_shows": "success", "is_created_once": True},
     is_keyed=True,
     at_once={"options": {"one_stage": True}, "hardest": {}},
@@ -135,6 +139,7 @@ RUSTORE = CompanyEntry(
         Cancellable("blind", "PAID", "cancel", "REVERSED", unknown=("tid",)),
     ),
     credential="key_id",
+    later=("settle", "refund"),
     hardest={"names_the_status": True},
     in_part=False,
     renews_token=True,
@@ -149,6 +154,7 @@ CRYPTOMUS = CompanyEntry(
         Cancellable("cancelled", "cancel", end="cancel"),
     ),
     credential="payment_key",
+    later=("refund",),
     settings={"refund_address": ADDRESS},
     currency="USD",
     is_keyed=True,

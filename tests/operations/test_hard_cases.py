@@ -7,21 +7,15 @@ import pytest
 import requests
 
 from tests.companies.cryptomus import Cryptomus
+from tests.companies.registry import CRYPTOMUS
 from tests.companies.rustore import RuStore
 from tests.companies.tranzzo import TranzzoCompany
 from tests.companies.yandex_pay import YandexPayCompany
-from tests.operations.sink import Sink, sink
-from tests.operations.test_payments import KINDS, P
+from tests.operations.lifetime import P
 from tests.rig import Rig
+from tests.sink import Sink
 
-ADDRESS = next(kind for kind in KINDS if kind.stand_in is Cryptomus).settings
-
-
-@pytest.fixture
-def a_sink(rig: Rig) -> Iterator[Sink]:
-    with sink() as opened:
-        rig.configure(CONNECTOR_CALLBACK_HOSTS=opened.host)
-        yield opened
+ADDRESS = CRYPTOMUS.settings
 
 
 @pytest.fixture
@@ -64,10 +58,10 @@ def state(rig: Rig, operation: str) -> str:
 
 class TestRuStore:
     def test_an_id_vtex_was_told_before_does_not_replace_the_bound_one(
-        self, rig: Rig, rustore: RuStore, a_sink: Sink
+        self, rig: Rig, rustore: RuStore, vtex: Sink
     ) -> None:
         rig.add(rustore)
-        rig.create(P, callbackUrl=a_sink.url)
+        rig.create(P, callbackUrl=vtex.url)
         first = rustore.start(P, amount=100)
         rustore.decline(P)
         declined = rustore.notification(P)
@@ -199,27 +193,27 @@ def test_the_cart_is_kept_though_the_companys_answer_was_lost(rig: Rig) -> None:
 
 
 def test_an_approval_whose_answer_was_not_sent_is_called_back(
-    rig: Rig, tranzzo: TranzzoCompany, a_sink: Sink
+    rig: Rig, tranzzo: TranzzoCompany, vtex: Sink
 ) -> None:
     rig.add(tranzzo)
-    rig.create(P, callbackUrl=a_sink.url)
+    rig.create(P, callbackUrl=vtex.url)
     tranzzo.pay(P)
-    unsent = rig.post_unsent("/payments", P, a_sink.url)
+    unsent = rig.post_unsent("/payments", P, vtex.url)
     assert "approved" == unsent["status"]
     rig.let_callbacks_be_due()
     rig.reconcile()
 
-    assert ["approved"] == [body["status"] for body in a_sink.bodies]
+    assert ["approved"] == [body["status"] for body in vtex.bodies]
 
 
 def test_an_approval_that_was_answered_is_not_called_back(
-    rig: Rig, tranzzo: TranzzoCompany, a_sink: Sink
+    rig: Rig, tranzzo: TranzzoCompany, vtex: Sink
 ) -> None:
     rig.add(tranzzo)
-    rig.create(P, callbackUrl=a_sink.url)
+    rig.create(P, callbackUrl=vtex.url)
     tranzzo.pay(P)
-    assert "approved" == rig.create(P, callbackUrl=a_sink.url).get_json()["status"]
+    assert "approved" == rig.create(P, callbackUrl=vtex.url).get_json()["status"]
     rig.let_callbacks_be_due()
     rig.reconcile()
 
-    assert [] == a_sink.bodies
+    assert [] == vtex.bodies

@@ -15,7 +15,7 @@ from connector.domain.payment import PaymentKey
 from tests.companies.cryptomus import ADDRESS, Cryptomus
 from tests.companies.tranzzo import TranzzoCompany
 from tests.companies.yandex_pay import YandexPayCompany
-from tests.operations.test_payments import P
+from tests.operations.lifetime import P
 from tests.rig import Rig
 
 BY_HAND = "Do not refund this by hand: "

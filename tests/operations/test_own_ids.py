@@ -6,7 +6,7 @@ import pytest
 
 from tests.companies.tranzzo import TranzzoCompany
 from tests.companies.yandex_pay import YandexPayCompany
-from tests.operations.test_payments import P
+from tests.operations.lifetime import P
 from tests.rig import Rig
 
 OWN = [{"authorizationId": P}, {"tid": P}, {"authorizationId": P, "tid": P}]

@@ -6,14 +6,12 @@ from typing import Any
 import pytest
 
 from tests.companies.tranzzo import TranzzoCompany
-from tests.operations.test_payments import IN_PART, KINDS, P, Scene, a_sink, of, scene
+from tests.operations.lifetime import ALL, IN_PART, Lifetime, P, of
 
-__all__ = ["a_sink", "scene"]
-
-HELD_IN_PART = [kind for kind in IN_PART if kind.is_held]
+HELD_IN_PART = [entry for entry in IN_PART if entry.is_held]
 
 
-def cancel(scene: Scene, value: Any = None, request_id: str = "cancel-1", **fields: Any) -> Any:
+def cancel(scene: Lifetime, value: Any = None, request_id: str = "cancel-1", **fields: Any) -> Any:
     given = {} if value is None else {"value": value}
     return scene.rig.cancel(P, request_id, **given, **fields)
 
@@ -22,12 +20,12 @@ def told(answer: Any) -> tuple[int, Any]:
     return answer.status_code, answer.get_json()["code"]
 
 
-def rows(scene: Scene, operation: str = "cancel") -> list[str]:
+def rows(scene: Lifetime, operation: str = "cancel") -> list[str]:
     found = scene.rig.connector.requests.rows()
     return [row.state.value for row in found if row.operation == operation]
 
 
-def return_by_hand(scene: Scene) -> None:
+def return_by_hand(scene: Lifetime) -> None:
     """A person returns 30 of 100 in the company's console."""
     company = scene.company
     if isinstance(company, TranzzoCompany):
@@ -39,7 +37,9 @@ def return_by_hand(scene: Scene) -> None:
 
 @of(*HELD_IN_PART)
 class TestAPartThatCouldNotBeLookedAt:
-    def test_leaves_a_payment_that_is_approved_settled_and_not_released(self, scene: Scene) -> None:
+    def test_leaves_a_payment_that_is_approved_settled_and_not_released(
+        self, scene: Lifetime
+    ) -> None:
         scene.begin()
         scene.company.inject("reset_before", "look")
         unknown = cancel(scene, 40)
@@ -53,10 +53,10 @@ class TestAPartThatCouldNotBeLookedAt:
         assert (0, 60, 0) == scene.money
 
 
-@of(*KINDS)
+@of(*ALL)
 class TestTheWholeThatCouldNotBeLookedAt:
     @pytest.mark.parametrize("value", [None, 100, 10000])
-    def test_is_not_approved_any_more(self, scene: Scene, value: Any) -> None:
+    def test_is_not_approved_any_more(self, scene: Lifetime, value: Any) -> None:
         scene.begin()
         scene.notify()
         scene.company.inject("reset_before", "look")
@@ -70,7 +70,7 @@ class TestTheWholeThatCouldNotBeLookedAt:
 class TestARestThatASettlementReleased:
     @pytest.mark.parametrize("value", [60, 6000, 20])
     def test_is_cancelled_without_a_call_that_moves_anything(
-        self, scene: Scene, value: int
+        self, scene: Lifetime, value: int
     ) -> None:
         scene.pay()
         scene.settle(40)
@@ -84,7 +84,7 @@ class TestARestThatASettlementReleased:
         assert (200, None) == told(scene.refund(40))
 
     @pytest.mark.parametrize("values", [[61], [100 - 39], [40, 21], [30, 31]])
-    def test_is_all_that_may_be_cancelled(self, scene: Scene, values: list[int]) -> None:
+    def test_is_all_that_may_be_cancelled(self, scene: Lifetime, values: list[int]) -> None:
         scene.pay()
         scene.settle(40)
         answers = [cancel(scene, value, f"c{value}") for value in values]
@@ -92,7 +92,7 @@ class TestARestThatASettlementReleased:
         assert (501, "cancel-manually") == told(answers[-1])
         assert (0, 40, 0) == scene.money
 
-    def test_closes_the_row_of_a_cancellation_that_came_before(self, scene: Scene) -> None:
+    def test_closes_the_row_of_a_cancellation_that_came_before(self, scene: Lifetime) -> None:
         scene.pay()
         before = cancel(scene, 60)
         listed = rows(scene)
@@ -103,7 +103,7 @@ class TestARestThatASettlementReleased:
         assert (["manual"], ["done"]) == (listed, rows(scene))
         assert (200, None) == told(cancel(scene, 60))
 
-    def test_closes_the_row_when_a_person_returned_the_part(self, scene: Scene) -> None:
+    def test_closes_the_row_when_a_person_returned_the_part(self, scene: Lifetime) -> None:
         scene.settled()
         before = cancel(scene, 30)
         return_by_hand(scene)
@@ -113,7 +113,7 @@ class TestARestThatASettlementReleased:
         assert (200, None) == told(cancel(scene, 30))
         assert ["done"] == rows(scene)
 
-    def test_is_not_what_vtexs_own_refund_returned(self, scene: Scene) -> None:
+    def test_is_not_what_vtexs_own_refund_returned(self, scene: Lifetime) -> None:
         scene.settled()
         scene.refund(30)
 
@@ -123,7 +123,7 @@ class TestARestThatASettlementReleased:
 @of(*HELD_IN_PART)
 class TestPartsThatMakeUpTheWhole:
     @pytest.mark.parametrize("values", [[30, 70], [3000, 7000], [30, 30, 40]])
-    def test_are_the_whole(self, scene: Scene, values: list[int]) -> None:
+    def test_are_the_whole(self, scene: Lifetime, values: list[int]) -> None:
         scene.pay()
         answers = [cancel(scene, one, f"c{place}") for place, one in enumerate(values)]
         scene.rig.reconcile()
@@ -134,7 +134,7 @@ class TestPartsThatMakeUpTheWhole:
         assert (0, 0, 0) == scene.money
         assert ["done"] * len(values) == rows(scene)
 
-    def test_are_counted_once_however_often_each_is_repeated(self, scene: Scene) -> None:
+    def test_are_counted_once_however_often_each_is_repeated(self, scene: Lifetime) -> None:
         scene.pay()
         answers = [cancel(scene, 50, "c1") for _ in range(3)]
 
@@ -147,7 +147,7 @@ class TestPartsThatMakeUpTheWhole:
 
 @of(*HELD_IN_PART)
 class TestTwoSettlementsOfAnEqualPart:
-    def test_leave_a_row_for_a_person(self, scene: Scene) -> None:
+    def test_leave_a_row_for_a_person(self, scene: Lifetime) -> None:
         scene.pay()
         first, again = scene.settle(50, request_id="s1"), scene.settle(50, request_id="s1")
         other = [scene.settle(50, request_id="s2") for _ in range(2)]
@@ -162,7 +162,7 @@ class TestTwoSettlementsOfAnEqualPart:
 
 @of(*HELD_IN_PART)
 class TestRepeatedSettlementsOfAll:
-    def test_leave_none(self, scene: Scene) -> None:
+    def test_leave_none(self, scene: Lifetime) -> None:
         scene.pay()
         for request_id in ("s1", "s2"):
             assert 200 == scene.settle(100, request_id=request_id).status_code

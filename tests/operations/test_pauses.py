@@ -14,34 +14,22 @@ from connector.http_client import HttpClient
 from connector.provider import Call, Hosts
 from connector.providers.sandbox import Sandbox
 from tests.clock import JumpingClock
-from tests.companies.registry import entry_of
+from tests.companies.registry import ANY, COMPANIES, HOLDING, IN_PART, CompanyEntry
 from tests.companies.yandex_pay import YandexPayCompany
-from tests.operations.test_payments import KINDS, Kind, P, Scene, a_sink, of, scene
+from tests.operations.lifetime import Lifetime, P, of
 from tests.rig import Rig
 
-__all__ = ["a_sink", "scene"]
-
-BY_NAME = {kind.name: kind for kind in KINDS}
-TRANZZO, YANDEX, RUSTORE, CRYPTOMUS = (
-    BY_NAME[name] for name in ("tranzzo-auth", "yandex-two-stages", "rustore", "cryptomus")
-)
-# What a company may accept, to do it later.
-LATER = [
-    *[(TRANZZO, verb) for verb in ("cancel", "settle", "refund")],
-    *[(YANDEX, verb) for verb in ("cancel", "settle", "refund")],
-    *[(RUSTORE, verb) for verb in ("settle", "refund")],
-    (CRYPTOMUS, "refund"),
-]
-ALL = [*LATER, (RUSTORE, "cancel")]
-CREATED = [(kind, "create") for kind in (TRANZZO, YANDEX, CRYPTOMUS)]
+LATER = [(entry, verb) for entry in COMPANIES for verb in entry.later]
+AT_ONCE = [(entry, "cancel") for entry in HOLDING if "cancel" not in entry.later]
+CREATED = [(entry, "create") for entry in COMPANIES if entry.has_page]
 
 
-def each(cases: list[tuple[Kind, str]]) -> Any:
-    ids = [f"{kind.name}-{verb}" for kind, verb in cases]
+def each(cases: list[tuple[CompanyEntry, str]]) -> Any:
+    ids = [f"{entry.name}-{verb}" for entry, verb in cases]
     return pytest.mark.parametrize(("scene", "verb"), cases, indirect=["scene"], ids=ids)
 
 
-def ready(scene: Scene, verb: str) -> Callable[[], Any]:
+def ready(scene: Lifetime, verb: str) -> Callable[[], Any]:
     """Make a payment ready for it, and return what asks for it."""
     if verb == "create":
         return scene.create
@@ -60,18 +48,18 @@ def be_slow(company: Any) -> None:
     company.is_slow = True
 
 
-def word(scene: Scene, verb: str) -> str:
-    return entry_of(scene.company).writes[verb]
+def word(scene: Lifetime, verb: str) -> str:
+    return scene.entry.writes[verb]
 
 
-def writes(scene: Scene, verb: str) -> int:
+def writes(scene: Lifetime, verb: str) -> int:
     return len(scene.company.calls_of(word(scene, verb)))
 
 
 @each(LATER)
 @pytest.mark.parametrize("number", [2, 5])
 def test_what_the_company_ends_a_moment_later_is_told_as_done(
-    scene: Scene, verb: str, number: int
+    scene: Lifetime, verb: str, number: int
 ) -> None:
     ask = ready(scene, verb)
     be_slow(scene.company)
@@ -86,7 +74,7 @@ def test_what_the_company_ends_a_moment_later_is_told_as_done(
 
 @each(LATER)
 def test_what_the_company_does_not_end_is_told_as_pending_with_a_quarter_of_the_time_left(
-    scene: Scene, verb: str, jumping_clock: JumpingClock
+    scene: Lifetime, verb: str, jumping_clock: JumpingClock
 ) -> None:
     ask = ready(scene, verb)
     be_slow(scene.company)
@@ -100,8 +88,10 @@ def test_what_the_company_does_not_end_is_told_as_pending_with_a_quarter_of_the_
     assert 1 == writes(scene, verb)
 
 
-@each(ALL + CREATED)
-def test_what_arrives_after_its_connection_broke_is_told_as_done(scene: Scene, verb: str) -> None:
+@each(LATER + AT_ONCE + CREATED)
+def test_what_arrives_after_its_connection_broke_is_told_as_done(
+    scene: Lifetime, verb: str
+) -> None:
     ask = ready(scene, verb)
     scene.company.lose(word(scene, verb), arrives_at=3)
     scene.company.is_slow = False
@@ -115,9 +105,9 @@ def test_what_arrives_after_its_connection_broke_is_told_as_done(scene: Scene, v
     assert answer.data == ask().data
 
 
-@each(ALL + CREATED)
+@each(LATER + AT_ONCE + CREATED)
 def test_what_never_arrives_is_unknown_and_is_not_sent_twice_by_one_request(
-    scene: Scene, verb: str, jumping_clock: JumpingClock
+    scene: Lifetime, verb: str, jumping_clock: JumpingClock
 ) -> None:
     ask = ready(scene, verb)
     scene.company.lose(word(scene, verb))
@@ -130,8 +120,8 @@ def test_what_never_arrives_is_unknown_and_is_not_sent_twice_by_one_request(
     assert 1 == writes(scene, verb)
 
 
-@of(TRANZZO, YANDEX)
-def test_looks_that_fail_in_between_end_nothing(scene: Scene) -> None:
+@of(*IN_PART)
+def test_looks_that_fail_in_between_end_nothing(scene: Lifetime) -> None:
     ask = ready(scene, "refund")
     be_slow(scene.company)
     scene.company.at_look(2, lambda: scene.company.inject("status_before", "look", times=2))
@@ -140,8 +130,8 @@ def test_looks_that_fail_in_between_end_nothing(scene: Scene) -> None:
     assert 200 == ask().status_code
 
 
-@of(TRANZZO, YANDEX)
-def test_a_refund_that_fails_a_moment_later_may_be_asked_for_again(scene: Scene) -> None:
+@of(*IN_PART)
+def test_a_refund_that_fails_a_moment_later_may_be_asked_for_again(scene: Lifetime) -> None:
     ask = ready(scene, "refund")
     be_slow(scene.company)
     scene.company.at_look(3, lambda: scene.company.finish(P, well=False))
@@ -155,9 +145,9 @@ def test_a_refund_that_fails_a_moment_later_may_be_asked_for_again(scene: Scene)
     assert (0, 100, 100) == scene.money
 
 
-@of(YANDEX)
+@of(ANY)
 def test_the_pauses_are_shorter_where_the_time_is(
-    scene: Scene, jumping_clock: JumpingClock
+    scene: Lifetime, jumping_clock: JumpingClock
 ) -> None:
     scene.rig.configure(CONNECTOR_ANSWER_SECONDS="4.5")
     ask = ready(scene, "cancel")
@@ -169,14 +159,14 @@ def test_the_pauses_are_shorter_where_the_time_is(
     assert 5 <= len(scene.company.calls_of("look")) - looks <= 10
 
 
-@of(YANDEX)
+@of(ANY)
 def test_nobody_pauses_where_others_need_the_places(
-    scene: Scene, jumping_clock: JumpingClock
+    scene: Lifetime, jumping_clock: JumpingClock
 ) -> None:
     ask = ready(scene, "refund")
     be_slow(scene.company)
     skipped = jumping_clock.skipped
-    provider = scene.rig.connector.providers["yandex_pay"]
+    provider = scene.rig.connector.providers[scene.entry.name]
     with ExitStack() as places:
         while provider.has_room():
             places.enter_context(provider.slot())
@@ -184,10 +174,10 @@ def test_nobody_pauses_where_others_need_the_places(
     assert skipped == jumping_clock.skipped
 
 
-@of(YANDEX)
-def test_reconcile_looks_once(scene: Scene, jumping_clock: JumpingClock) -> None:
+@of(ANY)
+def test_reconcile_looks_once(scene: Lifetime, jumping_clock: JumpingClock) -> None:
     ask = ready(scene, "cancel")
-    scene.company.lose("cancel")
+    scene.company.lose(word(scene, "cancel"))
     ask()
     be_slow(scene.company)
     looks, skipped = len(scene.company.calls_of("look")), jumping_clock.skipped

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from connector.cli import main
 from connector.domain.errors import Rule
 from tests.companies.tranzzo import TranzzoCompany
+from tests.operations.lifetime import P
 from tests.operations.test_hard_cases import let_a_lease_time_pass, settled
-from tests.operations.test_payments import P
 from tests.rig import Rig
 
 Step = Callable[[Rig, TranzzoCompany], Any]

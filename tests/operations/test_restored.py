@@ -11,7 +11,7 @@ import pytest
 from tests import postgres
 from tests.companies.tranzzo import TranzzoCompany
 from tests.companies.yandex_pay import YandexPayCompany
-from tests.operations.test_payments import P
+from tests.operations.lifetime import P
 from tests.rig import Rig
 
 ORDERS = list(permutations(["A", "B"]))

@@ -8,20 +8,14 @@ from typing import Any
 import pytest
 
 from tests.companies.rustore import Purchase, RuStore
-from tests.operations.sink import Sink, sink
-from tests.operations.test_payments import P
+from tests.operations.lifetime import P
 from tests.rig import Rig
+from tests.sink import Sink
 
 OTHER = "B" * 32
 PRICE = 1234.5
 SHAPES = ["current", "older"]
 ALREADY = Path(__file__).parents[1] / "providers" / "rustore" / "refund_already.json"
-
-
-@pytest.fixture
-def a_sink() -> Iterator[Sink]:
-    with sink() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -31,16 +25,16 @@ def company() -> Iterator[RuStore]:
 
 
 @pytest.fixture
-def shop(rig: Rig, company: RuStore, a_sink: Sink) -> Rig:
+def shop(rig: Rig, company: RuStore, sink: Sink) -> Rig:
     # Short, because a write that goes on is looked at for as long as there is time.
-    rig.configure(CONNECTOR_CALLBACK_HOSTS=a_sink.host, CONNECTOR_ANSWER_SECONDS="1.5")
+    rig.configure(CONNECTOR_CALLBACK_HOSTS=sink.host, CONNECTOR_ANSWER_SECONDS="1.5")
     rig.add(company)
     rig.add(company, name="refunding", captured="refund")
     return rig
 
 
-def create(shop: Rig, a_sink: Sink, payment_id: str = P, merchant: str = "shop") -> Any:
-    return shop.create(payment_id, PRICE, merchant, callbackUrl=a_sink.url).get_json()
+def create(shop: Rig, sink: Sink, payment_id: str = P, merchant: str = "shop") -> Any:
+    return shop.create(payment_id, PRICE, merchant, callbackUrl=sink.url).get_json()
 
 
 def news(company: RuStore, purchase: Purchase, order_id: str) -> tuple[bytes, dict[str, str]]:
@@ -72,10 +66,10 @@ OTHER_ORDER = "The provider shows this purchase under another order; nothing is 
 class TestAnotherAmount:
     @pytest.fixture(params=[*SHAPES, "another currency"])
     def purchase(
-        self, shop: Rig, company: RuStore, a_sink: Sink, request: pytest.FixtureRequest
+        self, shop: Rig, company: RuStore, sink: Sink, request: pytest.FixtureRequest
     ) -> Purchase:
         """VTEX asked for 1,234.50 roubles; the buyer paid one, or in another currency."""
-        create(shop, a_sink)
+        create(shop, sink)
         is_currency = request.param == "another currency"
         company.shape = "current" if is_currency else request.param
         purchase = company.start(P, PRICE if is_currency else "1.00")
@@ -85,11 +79,11 @@ class TestAnotherAmount:
         return purchase
 
     def test_is_not_approved_and_is_the_operators(
-        self, shop: Rig, company: RuStore, a_sink: Sink, purchase: Purchase
+        self, shop: Rig, company: RuStore, sink: Sink, purchase: Purchase
     ) -> None:
         shop.reconcile()
-        assert "undefined" == create(shop, a_sink)["status"]
-        assert [] == a_sink.bodies
+        assert "undefined" == create(shop, sink)["status"]
+        assert [] == sink.bodies
         assert [("notification", OTHER_AMOUNT)] == listed(shop)
         assert (500, "payment-not-approved") == code(shop.settle(P, PRICE))
         assert (500, "payment-not-approved") == code(shop.settle(P, None, "settle-2"))
@@ -110,12 +104,12 @@ class TestAnotherAmount:
         assert [] == listed(shop)
 
     def test_gives_way_to_the_right_one_and_stays_on_the_list(
-        self, shop: Rig, company: RuStore, a_sink: Sink, purchase: Purchase
+        self, shop: Rig, company: RuStore, sink: Sink, purchase: Purchase
     ) -> None:
         right = company.start(P, str(PRICE))
         company.pay(P)
         shop.notify(company, P)
-        told = create(shop, a_sink)
+        told = create(shop, sink)
         assert ("approved", right.purchase_id) == (told["status"], told["authorizationId"])
         shop.reconcile()
         ((operation, message),) = listed(shop)
@@ -126,12 +120,12 @@ class TestAnotherAmount:
 
 @pytest.mark.parametrize(("price", "status"), [("1.00", "undefined"), (str(PRICE), "approved")])
 def test_a_purchase_that_was_told_before_vtex_asked_for_it_is_looked_at_again(
-    shop: Rig, company: RuStore, a_sink: Sink, price: str, status: str
+    shop: Rig, company: RuStore, sink: Sink, price: str, status: str
 ) -> None:
     company.start(P, price)
     company.pay(P)
     shop.notify(company, P)
-    assert status == create(shop, a_sink)["status"]
+    assert status == create(shop, sink)["status"]
     shop.reconcile()
     is_right = status == "approved"
     assert ([] if is_right else [("notification", OTHER_AMOUNT)]) == listed(shop)
@@ -142,9 +136,9 @@ def test_a_purchase_that_was_told_before_vtex_asked_for_it_is_looked_at_again(
     [("shop", 501, "CONFIRMED"), ("refunding", 200, "REFUNDED")],
 )
 def test_another_amount_that_was_taken_at_once_is_returned_by_policy_or_listed(
-    shop: Rig, company: RuStore, a_sink: Sink, merchant: str, expected: int, status: str
+    shop: Rig, company: RuStore, sink: Sink, merchant: str, expected: int, status: str
 ) -> None:
-    create(shop, a_sink, merchant=merchant)
+    create(shop, sink, merchant=merchant)
     purchase = company.start(P, "1.00")
     company.move(purchase, "CONSUMED")
     shop.notify(company, P, merchant)
@@ -157,47 +151,47 @@ def test_another_amount_that_was_taken_at_once_is_returned_by_policy_or_listed(
 @pytest.mark.parametrize("shape", SHAPES)
 class TestAnotherOrder:
     @pytest.fixture(autouse=True)
-    def other(self, shop: Rig, company: RuStore, a_sink: Sink, shape: str) -> Purchase:
+    def other(self, shop: Rig, company: RuStore, sink: Sink, shape: str) -> Purchase:
         """The paid purchase of another payment of VTEX's, for the same price."""
         company.shape = shape
-        create(shop, a_sink)
-        create(shop, a_sink, OTHER)
+        create(shop, sink)
+        create(shop, sink, OTHER)
         purchase = company.start(OTHER, str(PRICE))
         company.pay(OTHER)
         return purchase
 
     def test_is_never_bound_to_this_payment(
-        self, shop: Rig, company: RuStore, a_sink: Sink, other: Purchase
+        self, shop: Rig, company: RuStore, sink: Sink, other: Purchase
     ) -> None:
         shop.send_notification(company, news(company, other, P))
         shop.reconcile()
-        told = create(shop, a_sink)
+        told = create(shop, sink)
         assert ("undefined", P) == (told["status"], told["tid"])
         assert [("notification", OTHER_ORDER)] == listed(shop)
         assert (500, "payment-not-approved") == code(shop.settle(P, PRICE))
         assert (501, "cancel-manually") == code(shop.cancel(P))
         assert "PAID" == other.status
         shop.notify(company, OTHER)
-        assert "approved" == create(shop, a_sink, OTHER)["status"]
+        assert "approved" == create(shop, sink, OTHER)["status"]
 
     def test_is_not_bound_either_when_it_could_not_be_looked_at_first(
-        self, shop: Rig, company: RuStore, a_sink: Sink, other: Purchase
+        self, shop: Rig, company: RuStore, sink: Sink, other: Purchase
     ) -> None:
         company.inject("status_before", "look", status=503)
         shop.send_notification(company, news(company, other, P))
         shop.reconcile()
-        told = create(shop, a_sink)
+        told = create(shop, sink)
         assert ("undefined", P) == (told["status"], told["tid"])
         assert [("notification", OTHER_ORDER)] == listed(shop)
 
     def test_gives_way_to_the_right_one(
-        self, shop: Rig, company: RuStore, a_sink: Sink, other: Purchase
+        self, shop: Rig, company: RuStore, sink: Sink, other: Purchase
     ) -> None:
         shop.post(f"/payments/{P}/cancellations", {"requestId": "x", "value": 1, **ids(other)})
         right = company.start(P, str(PRICE))
         company.pay(P)
         shop.notify(company, P)
-        told = create(shop, a_sink)
+        told = create(shop, sink)
         assert ("approved", right.purchase_id) == (told["status"], told["authorizationId"])
 
     @pytest.mark.parametrize("status", ["PAID", "CONFIRMED", "REVERSED"])
@@ -214,7 +208,7 @@ class TestAnotherOrder:
         assert status == other.status
 
     def test_does_not_take_the_place_of_the_right_one(
-        self, shop: Rig, company: RuStore, a_sink: Sink, other: Purchase
+        self, shop: Rig, company: RuStore, sink: Sink, other: Purchase
     ) -> None:
         right = company.start(P, str(PRICE))
         shop.notify(company, P)
@@ -222,7 +216,7 @@ class TestAnotherOrder:
         assert [("notification", OTHER_ORDER)] == listed(shop)
         company.pay(P)
         shop.notify(company, P)
-        assert right.purchase_id == create(shop, a_sink)["authorizationId"]
+        assert right.purchase_id == create(shop, sink)["authorizationId"]
 
 
 def test_a_purchase_of_another_connectors_may_have_an_order_id_of_its_own(
@@ -238,14 +232,14 @@ def test_a_purchase_of_another_connectors_may_have_an_order_id_of_its_own(
 
 @pytest.mark.parametrize("order", [None, {}, {"orderNumber": "17"}])
 def test_what_is_not_shown_is_not_compared(
-    shop: Rig, company: RuStore, a_sink: Sink, order: dict[str, Any] | None
+    shop: Rig, company: RuStore, sink: Sink, order: dict[str, Any] | None
 ) -> None:
     company.shape = ""
-    create(shop, a_sink)
+    create(shop, sink)
     company.start(P, "1.00").order = order
     company.pay(P)
     shop.notify(company, P)
-    assert "approved" == create(shop, a_sink)["status"]
+    assert "approved" == create(shop, sink)["status"]
 
 
 @pytest.mark.parametrize(
@@ -274,8 +268,8 @@ def test_more_than_is_shown_is_not_settled_nor_a_part(shop: Rig, company: RuStor
 
 class TestUnderWay:
     @pytest.fixture
-    def purchase(self, shop: Rig, company: RuStore, a_sink: Sink) -> Purchase:
-        create(shop, a_sink)
+    def purchase(self, shop: Rig, company: RuStore, sink: Sink) -> Purchase:
+        create(shop, sink)
         purchase = company.start(P, str(PRICE))
         company.pay(P)
         shop.notify(company, P)
@@ -326,9 +320,9 @@ class TestUnderWay:
         assert 1 == len(company.calls_of(operation))
 
     def test_a_refund_by_policy_is_a_cancellation_when_it_has_ended(
-        self, shop: Rig, company: RuStore, a_sink: Sink
+        self, shop: Rig, company: RuStore, sink: Sink
     ) -> None:
-        create(shop, a_sink, merchant="refunding")
+        create(shop, sink, merchant="refunding")
         purchase = company.start(P, str(PRICE))
         company.move(purchase, "CONFIRMED")
         company.is_slow = True
@@ -418,14 +412,14 @@ class TestUnderWay:
         assert (500, "amount-too-large") == code(shop.refund(P, PRICE, "second"))
 
     def test_a_refunded_payment_that_is_cancelled_keeps_the_word_of_its_approval(
-        self, shop: Rig, a_sink: Sink, purchase: Purchase
+        self, shop: Rig, sink: Sink, purchase: Purchase
     ) -> None:
         shop.settle(P, PRICE)
         shop.refund(P, PRICE)
-        told = create(shop, a_sink)
+        told = create(shop, sink)
         assert ("approved", "PAID") == (told["status"], told["code"])
         assert 200 == shop.cancel(P).status_code
-        assert told == create(shop, a_sink)
+        assert told == create(shop, sink)
 
     def test_a_refund_that_is_not_possible_now_is_never_a_persons(
         self, shop: Rig, company: RuStore, purchase: Purchase
@@ -441,9 +435,9 @@ class TestUnderWay:
         assert [] == listed(shop)
 
     def test_a_refund_by_policy_that_is_not_possible_now_is_sent_again(
-        self, shop: Rig, company: RuStore, a_sink: Sink
+        self, shop: Rig, company: RuStore, sink: Sink
     ) -> None:
-        create(shop, a_sink, merchant="refunding")
+        create(shop, sink, merchant="refunding")
         purchase = company.start(P, str(PRICE))
         company.move(purchase, "CONFIRMED")
         company.refunds_later = 5

@@ -7,16 +7,9 @@ from typing import Any
 import pytest
 
 from tests.companies.tranzzo import TranzzoCompany
-from tests.operations.sink import Sink, sink
-from tests.operations.test_payments import P
+from tests.operations.lifetime import P
 from tests.rig import Rig
-
-
-@pytest.fixture
-def a_sink(rig: Rig) -> Iterator[Sink]:
-    with sink() as opened:
-        rig.configure(CONNECTOR_CALLBACK_HOSTS=opened.host)
-        yield opened
+from tests.sink import Sink
 
 
 @pytest.fixture
@@ -31,8 +24,8 @@ def currencies(company: TranzzoCompany) -> set[str]:
     return {body.get("currency") or body.get("order_currency") for body in bodies}
 
 
-def paid(rig: Rig, company: TranzzoCompany, a_sink: Sink, **fields: Any) -> None:
-    rig.create(P, currency="UAH", callbackUrl=a_sink.url, **fields)
+def paid(rig: Rig, company: TranzzoCompany, vtex: Sink, **fields: Any) -> None:
+    rig.create(P, currency="UAH", callbackUrl=vtex.url, **fields)
     company.pay(P)
     rig.notify(company, P)
 
@@ -46,15 +39,15 @@ def paid(rig: Rig, company: TranzzoCompany, a_sink: Sink, **fields: Any) -> None
 def test_a_test_payment_goes_its_whole_way_in_the_sandboxs_currency(
     rig: Rig,
     company: TranzzoCompany,
-    a_sink: Sink,
+    vtex: Sink,
     sandbox: bool,
     mode: dict[str, bool],
     settings: dict[str, str],
     expected: str,
 ) -> None:
     rig.add(company, sandbox=sandbox, **settings)
-    paid(rig, company, a_sink, **mode)
-    assert ["approved"] == [body["status"] for body in a_sink.bodies]
+    paid(rig, company, vtex, **mode)
+    assert ["approved"] == [body["status"] for body in vtex.bodies]
     # It is recorded where it was made; the mark need not come again.
     assert 200 == rig.settle(P, 60).status_code
     assert 200 == rig.refund(P, 20).status_code
@@ -63,30 +56,30 @@ def test_a_test_payment_goes_its_whole_way_in_the_sandboxs_currency(
 
 
 def test_a_test_payment_is_released_in_the_sandboxs_currency(
-    rig: Rig, company: TranzzoCompany, a_sink: Sink
+    rig: Rig, company: TranzzoCompany, vtex: Sink
 ) -> None:
     rig.add(company, sandbox=True)
-    paid(rig, company, a_sink)
+    paid(rig, company, vtex)
     assert 200 == rig.cancel(P, value=100).status_code
     assert {"XTS"} == currencies(company)
 
 
 def test_a_real_payment_keeps_vtexs_currency_in_test_mode_too(
-    rig: Rig, company: TranzzoCompany, a_sink: Sink
+    rig: Rig, company: TranzzoCompany, vtex: Sink
 ) -> None:
     rig.add(company, sandbox_currency="XTS")
-    paid(rig, company, a_sink)
+    paid(rig, company, vtex)
     assert 200 == rig.settle(P, 100, sandboxMode=True).status_code
     assert {"UAH"} == currencies(company)
 
 
 def test_the_sandboxs_currency_approves_no_real_payment(
-    rig: Rig, company: TranzzoCompany, a_sink: Sink
+    rig: Rig, company: TranzzoCompany, vtex: Sink
 ) -> None:
     rig.add(company)
-    rig.create(P, currency="UAH", callbackUrl=a_sink.url)
+    rig.create(P, currency="UAH", callbackUrl=vtex.url)
     company.orders[P][0]["currency"] = "XTS"
     company.pay(P)
     rig.notify(company, P)
     assert "undefined" == rig.create(P, currency="UAH").get_json()["status"]
-    assert [] == a_sink.bodies
+    assert [] == vtex.bodies

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.companies.yandex_pay import YandexPayCompany
-from tests.operations.test_payments import P
+from tests.operations.lifetime import P
 from tests.rig import Rig
 
 

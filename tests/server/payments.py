@@ -11,10 +11,10 @@ from typing import Any
 from connector.domain.operation import own_settle_id
 from tests.companies.base import Call
 from tests.companies.registry import COMPANIES, CompanyEntry
-from tests.operations.sink import Sink
 from tests.rig import Rig, Served
 from tests.server.cancellations import new_id
 from tests.server.shops import Shops, calls_of, effects_of
+from tests.sink import Sink
 
 # What happens to a payment, in its order. A notification tells that the buyer paid.
 LIFE = ["create", "notification", "settle", "refund"]

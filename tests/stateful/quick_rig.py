@@ -8,8 +8,8 @@ from werkzeug.test import TestResponse
 
 from connector.app import create_app
 from tests.companies.registry import provider_of
-from tests.operations.sink import Sink
 from tests.rig import Rig, headers
+from tests.sink import Sink
 
 
 class QuickRig(Rig):

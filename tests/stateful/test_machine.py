@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 
 from tests.companies.registry import VARIANTS, CompanyEntry
-from tests.operations.sink import sink
+from tests.sink import Sink
 from tests.stateful.asks import (
     ASKS,
     BEGINNINGS,
@@ -205,7 +205,7 @@ def test_vtex_is_told_the_truth_about_the_money(
     monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
     numbers, pristine = itertools.count(1), tmp_path / "pristine.db"
     copy(sqlite_template, pristine)
-    with entry.open(**entry.hardest) as company, sink() as its_sink:
+    with entry.open(**entry.hardest) as company, Sink() as its_sink:
         rig = quick_rig(pristine, company, its_sink)
         for captured in ("manual", "refund"):
             rig.add(company, name=captured, captured=captured, **entry.settings)

@@ -8,8 +8,8 @@ from typing import Any
 
 from tests.companies.base import Call
 from tests.companies.registry import CompanyEntry
-from tests.operations.sink import Sink
 from tests.rig import creation
+from tests.sink import Sink
 from tests.stateful.quick_rig import QuickRig
 from tests.stateful.told import AMOUNT, Asked, Told
 

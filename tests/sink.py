@@ -1,8 +1,6 @@
 """VTEX's side of a callback: a real socket that keeps what it was sent."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,9 +28,3 @@ class Sink(Company):
     @property
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"
-
-
-@contextmanager
-def sink() -> Iterator[Sink]:
-    with Sink() as opened:
-        yield opened
