@@ -189,10 +189,10 @@ def test_messages_in_the_wrong_order_change_nothing(scene: Lifetime) -> None:
 
 @of(*VARIANTS)
 @pytest.mark.parametrize("kind", ["reset_before", "status_before", "truncated", "answer"])
-def test_news_that_cannot_be_looked_at_now_is_not_lost(scene: Lifetime, entry: str) -> None:
+def test_news_that_cannot_be_looked_at_now_is_not_lost(scene: Lifetime, kind: str) -> None:
     scene.begin()
     scene.company.pay(P)
-    scene.company.inject(entry, "look")
+    scene.company.inject(kind, "look")
 
     assert 200 == scene.notify().status_code
     assert [] == scene.sink.bodies
