@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 class Setting:
     """One key of a merchant's settings.
 
-    `check` returns what is wrong with a value, or None. A secret never reaches a log. One with
-    `options` takes one of these; a setting that is not required may be left out. One that says
-    where money goes, `is_payout`, is neither asked for in VTEX's Admin nor taken from a request.
+    `check` returns what is wrong with a value, or None. A secret never reaches a log. A setting
+    with `options` must be one of them; a setting that is not required may be absent. `is_payout`
+    marks a setting that says where money goes: VTEX's Admin does not ask for it, and no request can
+    give it.
     """
 
     key: str
@@ -54,17 +55,17 @@ class Hosts:
         return self.sandbox_url if account.sandbox else self.url
 
 
-# The look of a verb that is called before there is one.
+# The look in a call that no look came before.
 UNSEEN = Look(Standing.UNSEEN)
 
 
 @dataclass(frozen=True)
 class Call:
-    """What a verb is asked to do: about which payment, for whom, and until when.
+    """What a verb is called with: which payment, at whose account, and until when.
 
-    `reference` is of the write; of a look it is that of an earlier write whose outcome is open,
-    if there is such a write. A write is told how the payment stood when it was looked at, and,
-    where it may be a part, the `amount` in units of the payment's currency; None is all.
+    A write has a `reference`, and the `look` that came before it. `amount` is what to settle or
+    refund, in units of the payment's currency; None means all. For a look, `reference` is of an
+    earlier write whose outcome is open, and empty if there is none.
     """
 
     payment: PaymentKey
@@ -83,7 +84,7 @@ class Provider(ABC):
     merchants. Every verb may raise the errors of `HttpClient.send`, and AnswerNotUnderstood.
     """
 
-    # Who it is: `name` in URLs, settings and tables, `title` for people.
+    # Its name: `name` in URLs, settings and tables, `title` for people.
     name: ClassVar[str]
     title: ClassVar[str]
     # The documented base URLs. `sandbox_url` is None where the sandbox is on the same host, or
@@ -92,38 +93,40 @@ class Provider(ABC):
     sandbox_url: ClassVar[str | None] = None
     settings: ClassVar[tuple[Setting, ...]]
 
-    # What it sells: names of VTEX's manifest, ISO 4217 currencies (None: whichever the company
-    # takes), the most decimals of an amount, and the delays VTEX is told.
+    # What can be sold: names of VTEX's manifest, ISO 4217 currencies (None: all that the company
+    # takes), the most decimals of an amount, and the delays that VTEX is told.
     payment_methods: ClassVar[tuple[str, ...]] = ()
     currencies: ClassVar[frozenset[str] | None] = None
     decimals: ClassVar[int] = 2
     delays: ClassVar[Delays] = Delays()
-    # Whether a create may carry a card: no company is shown any.
+    # Whether a create may carry a card. No company ever gets the card.
     takes_cards: ClassVar[bool] = False
-    # Whether it has a sandbox at all, be it by other keys on the same host.
+    # Whether the company has any sandbox; it may be on the same host, with other keys.
     has_sandbox: ClassVar[bool] = True
-    # Whether the buyer begins the payment there by themselves, so that `create` is never called;
-    # and whether a repeated create of one order is answered like the first.
+    # Whether the buyer starts the payment at the company, so that `create` is never called; and
+    # whether the company answers a repeated create of an order like the first.
     is_adopting: ClassVar[bool] = False
     create_is_idempotent: ClassVar[bool] = False
 
-    # What it can do. The standings in which `cancel` may be called, and those besides WORKING
-    # that end by themselves soon, so that a person need not be asked.
+    # What can be done: the standings in which `cancel` may be called; and the standings besides
+    # WORKING that end by themselves soon, so that no person is needed.
     cancellable: ClassVar[frozenset[Standing]] = frozenset()
     passing: ClassVar[frozenset[Standing]] = frozenset()
-    # What a cancellation may do with captured money, and whether a part can be settled or refunded.
+    # Whether a cancellation may return captured money.
     can_refund: ClassVar[bool] = False
-    # Which payments are taken at once where the others are held, for people.
+    # For people: which payments are taken at once where all others are held.
     taken_at_once: ClassVar[str] = ""
-    # Whether a cancellation's value says that only a part is meant.
+    # Whether the value of a cancellation is compared with the payment's amount.
     checks_cancel_value: ClassVar[bool] = True
+    # Whether a part can be settled or refunded.
     can_settle_partly: ClassVar[bool] = False
     can_refund_partly: ClassVar[bool] = False
-    # What a person must still do once a refund is made, empty where the buyer then has the money.
+    # What a person must do after a refund; empty if the buyer then has the money.
     after_refund: ClassVar[str] = ""
-    # Whether the company takes a repeated refund of one reference, or of one payment, for one.
+    # Whether a repeated refund (of one reference, or of one payment) returns money only once.
     refund_is_idempotent: ClassVar[bool] = False
-    # Whether a payment the company does not know, and VTEX has no id for, is surely none.
+    # Whether a payment surely does not exist if the company does not know it and VTEX has no id of
+    # it.
     absent_is_proof: ClassVar[bool] = True
 
     def __init__(self, http: "HttpClient", hosts: Hosts) -> None:
@@ -182,10 +185,10 @@ class Provider(ABC):
     def read_notification(
         self, body: bytes, headers: Mapping[str, str], account: Account, deadline: Deadline
     ) -> Notification | None:
-        """Read a message the company sent, None for one that is about no payment.
+        """Read a message of the company; None if it is about no payment.
 
-        `body` is as received; header names are in small letters. Raises NotAuthenticated when
-        it is not proven to be the company's, InvalidRequest when it cannot be read.
+        `body` is as received; header names are in small letters. Raises NotAuthenticated if the
+        message is not proven to be the company's, InvalidRequest if it cannot be read.
         """
         raise NotFound
 
@@ -199,7 +202,8 @@ class Provider(ABC):
     @classmethod
     def missing(cls, values: Mapping[str, str]) -> list[str]:
         """Name the required settings that a merchant does not have."""
-        return [one.key for one in cls.settings if one.is_required and not values.get(one.key)]
+        required = [setting.key for setting in cls.settings if setting.is_required]
+        return [key for key in required if not values.get(key)]
 
     @classmethod
     def check_settings(
@@ -207,23 +211,18 @@ class Provider(ABC):
     ) -> dict[str, str]:
         """Return the settings as text. Raises ConfigurationError that names every fault.
 
-        Not `is_whole` are those that VTEX's requests are to complete.
+        With `is_whole` false, required settings may be missing: VTEX's requests will give them.
         """
-        known = {setting.key: setting for setting in cls.settings}
-        faults = [f"{key}: not a setting of {cls.name}" for key in values if key not in known]
-        checked = {}
-        for key, setting in known.items():
-            value = _as_text(values.get(key))
-            if not value and not (setting.is_required and is_whole):
-                continue
-            fault = _fault(setting, value)
-            if fault:
-                faults.append(f"{key}: {fault}")
-            else:
-                checked[key] = value
+        keys = [setting.key for setting in cls.settings]
+        faults = [f"{key}: not a setting of {cls.name}" for key in values if key not in keys]
+        texts = {key: _as_text(values.get(key)) for key in keys}
+        for setting in cls.settings:
+            is_needed = setting.is_required and is_whole
+            fault = _fault(setting, texts[setting.key], is_needed=is_needed)
+            faults += [f"{setting.key}: {fault}"] if fault else []
         if faults:
             raise ConfigurationError("; ".join(faults))
-        return checked
+        return {key: text for key, text in texts.items() if text}
 
 
 def _as_text(value: object) -> str:
@@ -232,9 +231,10 @@ def _as_text(value: object) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _fault(setting: Setting, value: str) -> str | None:
+def _fault(setting: Setting, value: str, *, is_needed: bool) -> str | None:
+    """Return what is wrong with a value, if anything."""
     if not value:
-        return "missing"
+        return "missing" if is_needed else None
     if not re.fullmatch(r"[!-~]+", value):
         return (
             "only printable ASCII, without spaces and line breaks, can be sent in a header or URL"

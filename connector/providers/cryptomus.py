@@ -7,20 +7,21 @@ refund (itself) and notification (webhook).
 Authentication: every call is a POST whose `sign` header is an MD5 over its body and the
 merchant's payment key. A notification has the same in its body, over the rest of it.
 
-There is no sandbox, nothing is held, and no call cancels an invoice: an unpaid one expires by
-itself. A refund is of the whole invoice, to a wallet that VTEX does not name; the one a payment
-came from may be an exchange's. So it goes to one of the merchant's, or is left to a person.
+There is no sandbox, and nothing is held. No call cancels an invoice: an unpaid invoice expires by
+itself. A refund returns the whole invoice, to a wallet that VTEX does not name. The wallet that the
+payment came from may belong to an exchange. So the refund goes to a wallet of the merchant, or a
+person makes it.
 
-Neither approved nor denied, but left to a person, is what is `wrong_amount` (a part was paid),
-`system_fail` (what became of the money is not said) or `locked` (held as suspicious): the buyer's
-money is there, or may be.
+Three statuses are neither approved nor denied, because the buyer's money is there or may be there:
+`wrong_amount` (a part was paid), `system_fail` (the company does not say where the money is) and
+`locked` (held as suspicious). A person decides.
 
 The pages leave open:
-- Whether `payment_status` and `status` can differ: where they do, neither is believed.
-- What a look at an unknown order is answered: the page "refund" has `Payment was not found`.
-- What a wrong `sign` is answered: clients report {"message": "Invalid Sign."}.
-- What becomes of a second refund: it is not taken for a repeat.
-- Whether a notification is signed with letters beyond ASCII as they are or as escapes: both count.
+- Whether `payment_status` and `status` can differ: if they differ, neither is believed.
+- What the company answers for an unknown order: the page "refund" has `Payment was not found`.
+- What the company answers to a wrong `sign`: clients report {"message": "Invalid Sign."}.
+- What a second refund does: we do not assume that the company recognises a repeat.
+- Whether a notification is signed with letters beyond ASCII or with their escapes: both count.
 """
 
 import base64
@@ -60,16 +61,16 @@ _STANDINGS = {
     "refund_process": Standing.WORKING,
     **dict.fromkeys(("cancel", "fail", "refund_paid"), Standing.UNDONE),
 }
-# Until `is_final` these are not yet what they say: another payment may come in, or the invoice
-# that ended unpaid be renewed (`is_refresh`, page "create").
+# These statuses can still change until `is_final` is true: another payment may arrive, or the buyer
+# may renew an invoice that ended unpaid (`is_refresh`, page "create").
 _NOT_FINAL = {
     **dict.fromkeys(("paid", "paid_over"), Standing.STUCK),
     **dict.fromkeys(("cancel", "fail"), Standing.UNPAID),
 }
-# The whole invoice was paid.
+# In these statuses the whole invoice was paid.
 _TAKEN = {"paid", "paid_over", "refund_process", "refund_fail", "refund_paid"}
-# `message`, the company's only error codes: pages "create" and "refund", and one that clients
-# report. All others are refusals, of which only these words are shown.
+# `message`, the company's only error code: pages "create" and "refund", and "Invalid Sign." that
+# clients report. Every other message is a refusal. Only the words of `_REFUSAL` are shown of it.
 _NOT_FOUND = "Payment was not found"
 _ERRORS: dict[str, type[errors.ConnectorError]] = {
     "You are forbidden": errors.ProviderCredentials,
@@ -83,13 +84,13 @@ _REFUSAL = re.compile(
     r"|Undefined merchant wallet|Refunds are made only for completed payments"
     r"|The refund amount should not be more than the amount paid"
 )
-# Seconds an invoice may be paid (page "create": 300 to 43200). VTEX gives it up an hour later:
-# what was paid in the last minute must be confirmed by the blockchain.
+# Seconds in which an invoice can be paid (page "create": 300 to 43200). VTEX gives the payment up
+# an hour later: the blockchain must confirm what was paid in the last minute.
 _LIFETIME, _CONFIRMATION = 3600, 3600
 _PAYERS = ("merchant", "customer")
 
 
-def _wallet(text: str) -> str | None:
+def _wallet_fault(text: str) -> str | None:
     return None if 16 <= len(text) <= 255 else "give the address of a wallet"  # noqa: PLR2004
 
 
@@ -106,7 +107,7 @@ class Cryptomus(Provider):
             "refund_address",
             "Refund wallet",
             is_secret=False,
-            check=_wallet,
+            check=_wallet_fault,
             is_required=False,
             is_payout=True,
         ),
@@ -124,33 +125,26 @@ class Cryptomus(Provider):
 
     def look(self, call: Call) -> Look:
         try:
-            answer = self._call("look", {"order_id": call.payment.payment_id}, call)
-        except errors.ProviderRefused as error:
-            if error.evidence != _NOT_FOUND:
+            content = self._call("look", call, {"order_id": call.payment.payment_id})
+        except errors.ProviderRefused as refusal:
+            if refusal.evidence != _NOT_FOUND:
                 raise
             return Look(Standing.ABSENT)
-        return _look_from(answer.object("result"), call.payment)
+        return _look_from(content.object("result"), call.payment)
 
     def create(self, order: Order, call: Call) -> CreateResult:
-        """Create an invoice; of a known order id the company returns the one it has."""
-        answer = self._call("create", _request(order), call)
-        return _created_from(answer.object("result"), order)
+        """Create an invoice. For a known order id the company returns the invoice that it has."""
+        content = self._call("create", call, _create_body(order))
+        return _create_result_from(content.object("result"), order)
 
     def refund(self, call: Call) -> WriteResult:
-        settings = call.account.settings
         if call.amount is not None or not self.may_refund(call.account):
             raise errors.ProviderRefused(evidence="full amount to a refund_address only")
-        request = {
-            "order_id": call.payment.payment_id,
-            "address": settings["refund_address"],
-            # Whether the commission is the merchant's: the buyer then gets all.
-            "is_subtract": settings.get("refund_fee") != "customer",
-        }
         try:
-            self._call("refund", request, call)
+            self._call("refund", call, _refund_body(call))
         except errors.ProviderUnavailable as error:
             if error.evidence in _ERRORS:
-                # The company's own trouble, which may have begun after it took the refund.
+                # The company's own failure may have begun after it took the refund.
                 raise errors.OutcomeUnknown(evidence=error.evidence) from error
             raise
         return WriteResult(Effect.ACCEPTED)
@@ -167,10 +161,10 @@ class Cryptomus(Provider):
             raise errors.InvalidRequest("This is no notification of Cryptomus's") from error
 
     def probe(self, account: Account, deadline: Deadline) -> None:
-        """Ask after an order that cannot exist: "not found" is said only to a good sign."""
+        """Ask for an order that cannot exist: only a good sign is answered with "not found"."""
         self.look(Call(PaymentKey(uuid.uuid4().hex), account, deadline))
 
-    def _call(self, operation: str, request: object, call: Call) -> Fields:
+    def _call(self, operation: str, call: Call, request: Mapping[str, object]) -> Fields:
         body = json.dumps(request).encode()
         answer = self._http.send(
             "POST",
@@ -180,7 +174,7 @@ class Cryptomus(Provider):
             headers=_headers(body, call.account),
             body=body,
         )
-        return _fields_from(answer)
+        return _content_from(answer)
 
 
 def _headers(body: bytes, account: Account) -> dict[str, str]:
@@ -192,15 +186,16 @@ def _headers(body: bytes, account: Account) -> dict[str, str]:
 
 
 def _sign(text: bytes, account: Account) -> str:
-    """MD5 is the company's choice, page "format"."""
+    """Sign as page "format" says. MD5 is the company's choice."""
     signed = base64.b64encode(text) + account.settings["payment_key"].encode()
     return hashlib.md5(signed, usedforsecurity=False).hexdigest()
 
 
-def _request(order: Order) -> dict[str, object]:
-    """A buyer who paid too little may pay the rest: `is_payment_multiple` is left at true.
+def _create_body(order: Order) -> dict[str, object]:
+    """Return the invoice to create. `is_payment_multiple` stays true, its default.
 
-    Without that the invoice would end as `wrong_amount`, with a part of the money taken.
+    So a buyer who paid too little can pay the rest. Otherwise the invoice would end as
+    `wrong_amount`, with a part of the money taken.
     """
     urls = dict.fromkeys(("url_return", "url_success"), order.return_url)
     urls["url_callback"] = order.notification_url or ""
@@ -214,11 +209,21 @@ def _request(order: Order) -> dict[str, object]:
     }
 
 
-def _fields_from(answer: Answer) -> Fields:
+def _refund_body(call: Call) -> dict[str, object]:
+    settings = call.account.settings
+    return {
+        "order_id": call.payment.payment_id,
+        "address": settings["refund_address"],
+        # True: the merchant pays the commission, and the buyer gets all.
+        "is_subtract": settings.get("refund_fee") != "customer",
+    }
+
+
+def _content_from(answer: Answer) -> Fields:
     """Read {"state": 0, "result"}; raise for {"state": 1, "message" or "errors"}.
 
-    Errors come with HTTP 422 (page "refund"); the message decides, whatever the status. Only a
-    wrong sign is told without a state.
+    Errors have HTTP status 422 (page "refund"), but the message decides, whatever the status. Only
+    the answer to a wrong sign has no state.
     """
     fields = Fields(answer.json())
     state = fields.text("state")
@@ -232,31 +237,26 @@ def _fields_from(answer: Answer) -> Fields:
     raise errors.AnswerNotUnderstood(evidence=f"HTTP {answer.status}")
 
 
-def _created_from(result: Fields, order: Order) -> CreateResult:
+def _create_result_from(result: Fields, order: Order) -> CreateResult:
     """Read {"uuid", "order_id", "amount", "currency", "url", ...}."""
     _check_order(result, order.payment_id)
-    told = result.decimal("amount"), result.text("currency")
-    invoice_id, page = result.text("uuid"), result.page_url("url")
-    if None in told or not (invoice_id and page):
+    price = result.decimal("amount"), result.text("currency")
+    invoice_id, payment_url = result.text("uuid"), result.page_url("url")
+    if None in price or not (invoice_id and payment_url):
         raise errors.AnswerNotUnderstood(evidence="no invoice")
-    if told != (order.amount, order.currency):
+    if price != (order.amount, order.currency):
         raise errors.ProviderRefused(evidence="another amount")
-    return CreateResult(provider_payment_id=invoice_id, payment_url=page)
+    return CreateResult(provider_payment_id=invoice_id, payment_url=payment_url)
 
 
 def _look_from(result: Fields, payment: PaymentKey) -> Look:
-    """Read {"order_id", "amount", "currency", "payment_status", "status", "is_final", ...}.
-
-    `amount` is in units of `currency`, a text.
-    """
+    """Read {"order_id", "amount" in units of "currency", "payment_status", "is_final", ...}."""
     _check_order(result, payment.payment_id)
     status = _status_from(result)
-    standing = _STANDINGS.get(status, Standing.WORKING)
-    if result.flag("is_final") is False:
-        standing = _NOT_FINAL.get(status, standing)
+    standing = _standing_from(result, status)
     amount = result.decimal("amount")
     is_taken = status in _TAKEN and standing is _STANDINGS[status]
-    returned = amount if status == "refund_paid" else Decimal()
+    refunded = amount if status == "refund_paid" else Decimal()
     return Look(
         standing,
         amount=amount,
@@ -264,10 +264,15 @@ def _look_from(result: Fields, payment: PaymentKey) -> Look:
         failures=int(status == "refund_fail"),
         provider_status=safe_code(status),
         captured=amount if is_taken else None,
-        refunded=returned if is_taken else None,
+        refunded=refunded if is_taken else None,
         provider_payment_id=result.text("uuid"),
         payment_url=result.page_url("url"),
     )
+
+
+def _standing_from(result: Fields, status: str) -> Standing:
+    standing = _STANDINGS.get(status, Standing.WORKING)
+    return _NOT_FINAL.get(status, standing) if result.flag("is_final") is False else standing
 
 
 def _check_order(result: Fields, payment_id: str) -> None:
@@ -276,11 +281,11 @@ def _check_order(result: Fields, payment_id: str) -> None:
 
 
 def _status_from(result: Fields) -> str:
-    """Return the status word; of two that differ, a word that nobody knows."""
-    words = dict.fromkeys(filter(None, map(result.text, ("payment_status", "status"))))
-    if not words:
+    """Return the status. If the two statuses differ, the result is a status that nobody knows."""
+    statuses = dict.fromkeys(filter(None, map(result.text, ("payment_status", "status"))))
+    if not statuses:
         raise errors.AnswerNotUnderstood(evidence="no status")
-    return "-".join(words)
+    return "-".join(statuses)
 
 
 class _Number(str):
@@ -292,22 +297,28 @@ def _notification_from(body: bytes, account: Account) -> Notification | None:
     exact.check_members(body)
     if not re.search(rb'"sign"\s*:\s*"[0-9a-f]{32}"', body):
         raise errors.NotAuthenticated("It has no sign")
-    told = json.loads(body, parse_float=_Number, parse_int=_Number, parse_constant=_Number)
-    fields = Fields(told)
-    sign = (fields.text("sign") or "").encode()
-    told.pop("sign", None)
-    texts = [_php_json(told, is_ascii=is_ascii).encode() for is_ascii in (False, True)]
-    if not any(hmac.compare_digest(_sign(text, account).encode(), sign) for text in texts):
-        raise errors.NotAuthenticated("Not signed with the merchant's key")
+    members = json.loads(body, parse_float=_Number, parse_int=_Number, parse_constant=_Number)
+    fields = Fields(members)
+    signed = _proven(members, fields.text("sign") or "", account)
     order_id = fields.text("order_id")
     if fields.text("type") != "payment" or not order_id:
         return None
     return Notification(
-        hashlib.sha256(texts[0]).hexdigest(),
+        hashlib.sha256(signed).hexdigest(),
         (order_id,),
         provider_payment_id=fields.text("uuid"),
         provider_status=safe_code(fields.text("status")),
     )
+
+
+def _proven(members: dict[str, object], sign: str, account: Account) -> bytes:
+    """Return the message without its sign. Raises NotAuthenticated for a wrong sign."""
+    rest = {name: value for name, value in members.items() if name != "sign"}
+    texts = [_php_json(rest, is_ascii=is_ascii).encode() for is_ascii in (False, True)]
+    signs = [_sign(text, account).encode() for text in texts]
+    if not any(hmac.compare_digest(right, sign.encode()) for right in signs):
+        raise errors.NotAuthenticated("Not signed with the merchant's key")
+    return texts[0]
 
 
 def _php_json(value: object, *, is_ascii: bool) -> str:

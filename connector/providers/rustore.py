@@ -8,23 +8,23 @@ and under https://www.rustore.ru/help/developers/monetization/payment-callback/:
 notification  notification, and server-set-up for its encryption
 
 Authentication: a request signed with the merchant's RSA key gives a token for 900 s, which every
-call carries. The key must have been given each method it is to call, sandbox methods included.
+call carries. The merchant must allow each method for the key, sandbox methods too.
 
-The app starts the purchase with VTEX's paymentId as its order id, and only a notification tells
-which purchase that is: its purchaseId is VTEX's `authorizationId`, its invoiceId VTEX's `tid`.
-Only the invoice can be looked at and refunded, only the purchase cancelled and confirmed. All is
-done in full only, and nothing ends a purchase before it is paid. One cannot be found by VTEX's
-payment id, so one that is not found may still exist. What a look shows of the order (its id, amount
-and currency, of RuStore's own generated reference) must be what VTEX asked for.
+The app starts the purchase with VTEX's paymentId as its order id. Only a notification shows which
+purchase that is: its purchaseId is VTEX's `authorizationId`, its invoiceId is VTEX's `tid`. A look
+or a refund needs the invoice; a cancel or a confirm needs the purchase. All of them are in full
+only, and nothing ends a purchase before it is paid. No purchase can be found by VTEX's payment id,
+so a purchase that is not found may still exist. The order that a look shows (its id, amount and
+currency, from RuStore's own generated reference) must be what VTEX asked for.
 
 The pages leave open:
-- HTTP statuses: an envelope's `code` decides, but OK counts only with a 2xx.
-- Whether `Purchase status must be PAID` means that it is done already: a look tells.
+- HTTP statuses: the `code` in the envelope decides, but OK counts only with a 2xx.
+- Whether `Purchase status must be PAID` means that the write is done already: a look shows it.
 - Whether `invoiceId` goes into the path or the query: the printed URL has it in the path.
 - The letters of OK: the tables print them in Cyrillic, the samples in ASCII; both are read.
-- Whether every look shows the order, which page "look" leaves out: what is absent is not compared.
-- Whether OK to a confirm or a refund is its end: there are statuses of both under way, so a look
-  tells. "Invoice has already been refunded" does not say that the money is back either.
+- Whether every look shows the order: page "look" leaves it out. What is absent is not compared.
+- Whether OK is the end of a confirm or a refund: some statuses say that they are under way, so a
+  look shows it. "Invoice has already been refunded" does not say that the money is back either.
 """
 
 import base64
@@ -48,7 +48,7 @@ from connector.domain import errors, exact
 from connector.domain.deadline import Deadline
 from connector.domain.merchant import Account
 from connector.domain.order import Delays
-from connector.domain.payment import Effect, Look, Notification, PaymentKey, Standing, WriteResult
+from connector.domain.payment import Effect, Look, Notification, Standing, WriteResult
 from connector.http_client import Answer, HttpClient
 from connector.provider import Call, Hosts, Provider, Setting
 
@@ -59,7 +59,7 @@ _CALLS = {
     "refund": ("PATCH", "/applications/{app}/invoices/{invoice}"),
 }
 # `invoiceStatus`, page "look"; consumed, executing and refunding are of the generated reference.
-# Some write them in small letters. EXECUTING is a confirm, REFUNDING a refund that is under way.
+# Some answers have small letters. EXECUTING is a confirm under way, REFUNDING a refund under way.
 _STANDINGS = {
     "CREATED": Standing.UNPAID,
     "EXECUTED": Standing.PAYING,
@@ -72,8 +72,10 @@ _STANDINGS = {
 _OK = {"OK", "\u041e\u041a"}
 _CODES = _OK | {"ERROR", "BAD_REQUEST", "NOT_FOUND"}
 
-# `message`, the company's only error codes: pages "writes" and "token".
+# `message`, the company's only error code: pages "writes" and "token".
 _NOT_FOUND = "Purchase not found"
+# What a refusal shows, by `code` or `message`, where there is no such purchase.
+_ABSENT = {"NOT_FOUND", _NOT_FOUND}
 _REFUNDED = "Invoice has already been refunded"
 _EXPIRED = "Jwe token is expired"
 _CLOCK = "Range timestamp not valid"
@@ -90,14 +92,14 @@ _ERRORS: dict[str, type[errors.ConnectorError]] = {
     _CLOCK: errors.ProviderCredentials,
     "Something went wrong": errors.OutcomeUnknown,
 }
-# Seconds a token lives (page "token"), should its answer not say; and seconds before its end in
-# which no call is started with it: a call, and a clock that is behind, must fit in.
+# Seconds a token lives (page "token") if its answer does not say. And seconds before its end in
+# which no call is started with it: a call must fit in, and a clock that is behind.
 _TOKEN_SECONDS, _TOKEN_MARGIN = 900, 100
 _JSON = {"Content-Type": "application/json"}
 
 
 def _private_key(text: str) -> rsa.RSAPrivateKey:
-    """Read a key as the console shows it: base64 of PKCS#8 DER. Raises ValueError, says why."""
+    """Read a key as the console shows it: base64 of PKCS#8 DER. Raises ValueError with a reason."""
     try:
         key = serialization.load_der_private_key(base64.b64decode(text, validate=True), None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -156,21 +158,21 @@ class RuStore(Provider):
         if not _usable(payment.provider_payment_id):
             return Look(Standing.UNSEEN if _usable(payment.authorization_id) else Standing.ABSENT)
         try:
-            answer = self._call("look", call)
-        except errors.ProviderRefused as error:
-            if error.evidence not in {"NOT_FOUND", _NOT_FOUND}:
+            content = self._call("look", call)
+        except errors.ProviderRefused as refusal:
+            if refusal.evidence not in _ABSENT:
                 raise
             return Look(Standing.ABSENT)
-        return _look_from(answer.object("body"), payment, call.account)
+        return _look_from(content.object("body"), call)
 
     def cancel(self, call: Call) -> WriteResult:
         self._call("cancel", call)
-        return WriteResult(Effect.DONE, _usable(call.payment.authorization_id), "OK")
+        return WriteResult(Effect.DONE, _purchase_id(call), "OK")
 
     def settle(self, call: Call) -> WriteResult:
         _check_whole(call.amount)
         self._call("settle", call)
-        return WriteResult(Effect.ACCEPTED, _usable(call.payment.authorization_id), "OK")
+        return WriteResult(Effect.ACCEPTED, _purchase_id(call), "OK")
 
     def refund(self, call: Call) -> WriteResult:
         _check_whole(call.amount)
@@ -181,7 +183,7 @@ class RuStore(Provider):
             if error.evidence != _REFUNDED:
                 raise
             status = _REFUNDED
-        return WriteResult(Effect.ACCEPTED, _usable(call.payment.authorization_id), status)
+        return WriteResult(Effect.ACCEPTED, _purchase_id(call), status)
 
     def read_notification(
         self, body: bytes, headers: Mapping[str, str], account: Account, deadline: Deadline
@@ -214,23 +216,23 @@ class RuStore(Provider):
         except errors.ProviderCredentials as error:
             # The key may get more rights: the next call asks for a new token.
             token.until = 0.0
-            # The pages do not give the HTTP status of an expired token: 401 may be one.
+            # The pages do not give the HTTP status of an expired token: it may be 401.
             may_be_expired = error.evidence == "HTTP 401" and token.at < started
             if not may_be_expired and error.evidence != _EXPIRED:
                 raise
         return self._exchange(operation, url, call.deadline, access.token(call.deadline))
 
     def _exchange(self, operation: str, url: str, deadline: Deadline, token: "_Token") -> Fields:
-        # The token may have taken its time.
+        # To get the token may have taken long.
         if operation != "look" and not deadline.allows_a_write():
             raise errors.OutOfTime
         method, headers = _CALLS[operation][0], {"Public-Token": token.jwe}
-        return _fields_from(
+        return _content_from(
             self._http.send(method, url, operation=operation, deadline=deadline, headers=headers)
         )
 
     def _access(self, account: Account) -> "_Access":
-        # The page gives one address for tokens, without the sandbox part.
+        # The page gives a single address for tokens, without the sandbox part.
         url = self._hosts.base(account).removesuffix("/sandbox") + "/auth/"
         key = (url, account.settings["key_id"], account.settings["private_key"])
         return self._accesses.setdefault(key, _Access(self._http, *key))
@@ -238,7 +240,7 @@ class RuStore(Provider):
 
 @dataclass
 class _Token:
-    """A token, when it was asked for, and until when calls are started with it (monotonic)."""
+    """A token. `at` is when it was requested; no call starts with it after `until` (monotonic)."""
 
     jwe: str = field(repr=False)
     at: float
@@ -249,7 +251,7 @@ class _Token:
 class _Access:
     """One API key: its token, fetched once for all threads.
 
-    Whatever comes in the way, the call that needs the token was not sent: every failure is a
+    A failure here means that the call which needs the token was not sent: every failure is a
     NotDone.
     """
 
@@ -261,7 +263,7 @@ class _Access:
     current: _Token = field(default_factory=lambda: _Token("", at=0.0, until=0.0))
 
     def token(self, deadline: Deadline, *, is_new: bool = False) -> _Token:
-        """Return the token in use, with `is_new` one that was asked for just now."""
+        """Return the token in use; with `is_new`, a token that is requested now."""
         token = self.current
         if time.monotonic() < token.until and not is_new:
             return token
@@ -281,7 +283,7 @@ class _Access:
             answer = self.http.send(
                 "POST", self.url, operation="token", deadline=deadline, headers=_JSON, body=body
             )
-            return _token_from(_fields_from(answer).object("body"), started)
+            return _token_from(_content_from(answer).object("body"), started)
         except errors.OutcomeUnknown as error:
             raise errors.ProviderUnavailable(evidence=error.evidence) from error
         except (errors.ProviderCredentials, errors.ProviderRefused) as error:
@@ -289,7 +291,7 @@ class _Access:
             raise errors.ProviderCredentials(evidence=clock + error.evidence) from error
 
     def _request(self) -> bytes:
-        """The company takes a timestamp for 60 s; SHA512withRSA hashes the text itself."""
+        """Sign a timestamp, which the company takes for 60 s. SHA512withRSA hashes the text."""
         timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
         try:
             key = _private_key(self.private_key)
@@ -302,12 +304,16 @@ class _Access:
 
 
 def _usable(company_id: str | None) -> str | None:
-    """Return an id that is fit for a URL path. VTEX may hold ids of another connector."""
+    """Return an id if it is fit for a URL path. VTEX may have ids of another connector."""
     return company_id if company_id and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", company_id) else None
 
 
+def _purchase_id(call: Call) -> str | None:
+    return _usable(call.payment.authorization_id)
+
+
 def _path(operation: str, call: Call) -> str:
-    """Return the path of a call. Raises ProviderRefused where an id it needs is not known."""
+    """Return the path of a call. Raises ProviderRefused if it needs an id that is not known."""
     payment = call.payment
     ids = {"purchase": payment.authorization_id, "invoice": payment.provider_payment_id}
     path = _CALLS[operation][1]
@@ -317,8 +323,8 @@ def _path(operation: str, call: Call) -> str:
     return path.format(app=call.account.settings["app_id"], **ids)
 
 
-def _fields_from(answer: Answer) -> Fields:
-    """Read {"code", "message", "body", "timestamp"}; raise what it refuses with."""
+def _content_from(answer: Answer) -> Fields:
+    """Read {"code", "message", "body", "timestamp"}; raise for a code that is not OK."""
     fields = Fields(answer.json())
     code = (fields.text("code") or "").upper()
     message = (fields.text("message") or "").strip()
@@ -341,9 +347,10 @@ def _token_from(body: Fields, started: float) -> _Token:
     return _Token(jwe, started, started + max(seconds - _TOKEN_MARGIN, seconds / 9))
 
 
-def _look_from(invoice: Fields, payment: PaymentKey, account: Account) -> Look:
+def _look_from(invoice: Fields, call: Call) -> Look:
     """Read {"invoiceId", "invoiceStatus", "appId", "order", ...}; ids are numbers or texts."""
-    ids = {"invoiceId": payment.provider_payment_id, "appId": account.settings["app_id"]}
+    payment, app_id = call.payment, call.account.settings["app_id"]
+    ids = {"invoiceId": payment.provider_payment_id, "appId": app_id}
     for name, expected in ids.items():
         if invoice.text(name) not in {None, expected}:
             raise errors.AnswerNotUnderstood(evidence=f"another {name}")
@@ -352,7 +359,7 @@ def _look_from(invoice: Fields, payment: PaymentKey, account: Account) -> Look:
         raise errors.AnswerNotUnderstood(evidence="no invoiceStatus")
     order = _Order(invoice)
     return replace(
-        _standing_from(status, _usable(payment.authorization_id)),
+        _standing_from(status, _purchase_id(call)),
         amount=order.amount,
         currency=order.currency,
         is_another=order.id not in {None, payment.payment_id},
@@ -362,7 +369,7 @@ def _look_from(invoice: Fields, payment: PaymentKey, account: Account) -> Look:
 def _standing_from(status: str, purchase_id: str | None) -> Look:
     standing = _STANDINGS.get(status, Standing.WORKING)
     if standing is Standing.HELD and not purchase_id:
-        # Only the purchase can be cancelled, and nothing tells which one this invoice is of.
+        # Only a purchase can be cancelled, and nothing shows which purchase has this invoice.
         return Look(Standing.STUCK, provider_status=status)
     ended_by = purchase_id if standing is Standing.UNDONE else None
     return Look(standing, cancellation_id=ended_by, provider_status=safe_code(status))
@@ -371,8 +378,8 @@ def _standing_from(status: str, purchase_id: str | None) -> Look:
 class _Order:
     """What an invoice shows of its order: {"orderId", "amountCurrent", "currency", ...}.
 
-    Amounts are in kopecks. `amountCreate` was asked for first. In the older shape, which RuStore's
-    deprecated look has, it is {"order_id", "amount", "currency"} within "invoice".
+    Amounts are in kopecks. `amountCreate` is the amount of the start. RuStore's deprecated look has
+    an older shape: {"order_id", "amount", "currency"} within "invoice".
     """
 
     def __init__(self, invoice: Fields) -> None:
@@ -380,8 +387,9 @@ class _Order:
         self.id = newer.text("orderId") or newer.text("order_id") or older.text("order_id")
         currency = newer.text("currency") or older.text("currency")
         self.currency = currency.upper() if currency else None
-        shown = [newer.decimal(name) for name in ("amountCurrent", "amountCreate", "amount")]
-        kopecks = next((one for one in (*shown, older.decimal("amount")) if one is not None), None)
+        amounts = [newer.decimal(name) for name in ("amountCurrent", "amountCreate", "amount")]
+        amounts.append(older.decimal("amount"))
+        kopecks = next((amount for amount in amounts if amount is not None), None)
         self.amount = None if kopecks is None else kopecks.scaleb(-2)
 
 
@@ -393,7 +401,7 @@ def _check_whole(amount: Decimal | None) -> None:
 def _notification_from(plain: bytes, account: Account) -> Notification | None:
     """Read {"notification_type", "app_id", "data"}; `data` is a text that holds JSON.
 
-    The outer id is not proven: what tells a repeat is the content.
+    The outer id is not proven, so a repeat is recognised by its content.
     """
     event = Fields(exact.loads(plain))
     if event.text("app_id") != account.settings["app_id"]:
@@ -401,8 +409,7 @@ def _notification_from(plain: bytes, account: Account) -> Notification | None:
     if (event.text("notification_type") or "").removesuffix("_SANDBOX") != "INVOICE_STATUS":
         return None
     change = Fields(exact.loads(event.text("data") or ""))
-    order_id = change.text("order_id")
-    if not order_id:
+    if not (order_id := change.text("order_id")):
         return None
     return Notification(
         hashlib.sha256(plain).hexdigest(),

@@ -1,18 +1,18 @@
 """The sandbox: a company that does not exist.
 
-It answers without any call, moves no money and needs no settings: for a first try, for VTEX's test
-suite, and the specimen to copy. Its API reference is VTEX's page "Payment Provider Homologation",
-where the cards stand that the test suite pays with.
+It answers without any call, moves no money and needs no settings. It is for a first try, for VTEX's
+test suite, and a specimen to copy. Its API reference is VTEX's page "Payment Provider
+Homologation", which lists the cards of the test suite.
 
 Authentication: none. Its books are the memo that is kept with a payment: what it was created with,
-and every write since. A write that comes again under its reference is the first one.
+and every write since then. A write with a reference that is in the books changes nothing.
 
-Quirks: a payment that was not created here has no books. It is held until it is cancelled,
-whatever its id, and no amount is shown, so its cancellation is never partial. A page to pay on
-is the shop's own return address: the buyer is back at once, and has paid a few seconds later.
+Quirks: a payment that was not created here has no books. It is held until it is cancelled, whatever
+its id is. It shows no amount, so its cancellation is never partial. The page to pay on is the
+shop's own return address: the buyer is back at once, and has paid a few seconds later.
 
-What it cannot do: be settled twice; be settled or refunded without books. It sends no
-notification, so a payment that is not decided at once is found out by looking.
+What it cannot do: settle twice; settle or refund without books. It sends no notification: a payment
+that is not decided at once is decided by a look.
 """
 
 import json
@@ -38,10 +38,10 @@ from connector.domain.payment import (
 )
 from connector.provider import Call, Provider
 
-# Seconds until a payment is decided that was not at once. VTEX's test suite waits 15 for the
-# callback.
+# Seconds until a payment is decided that is not decided at once. VTEX's test suite waits 15 s for
+# the callback.
 _SECONDS = 5
-# How a payment ends by its card, and whether only then. The test suite's public numbers.
+# By the card's number: how the payment ends, and after how many seconds. The numbers are public.
 _CARDS = {
     "4444333322221111": (PaymentStatus.APPROVED, 0),
     "4444333322221112": (PaymentStatus.DENIED, 0),
@@ -50,9 +50,9 @@ _CARDS = {
 }
 _OTHER_CARD = (PaymentStatus.APPROVED, 0)
 _NO_CARD = (PaymentStatus.APPROVED, _SECONDS)
-# Paid at a counter, card or not.
+# The buyer pays it at a counter, whether there is a card or not.
 _INVOICE = "BankInvoice"
-_WORDS = {
+_STATUSES = {
     Standing.PAYING: "paying",
     Standing.HELD: "held",
     Standing.CAPTURED: "captured",
@@ -82,19 +82,19 @@ class Sandbox(Provider):
     def look(self, call: Call) -> Look:
         payment = call.payment
         if payment.memo is None:
-            return Look(Standing.HELD, provider_status=_WORDS[Standing.HELD])
+            return Look(Standing.HELD, provider_status=_STATUSES[Standing.HELD])
         books = _Books.read(payment.memo)
         standing = books.standing(time.time())
-        own = books.find(call.reference)
+        write = books.find(call.reference)
         return Look(
             standing,
             amount=books.amount,
             currency=books.currency,
-            provider_status=_WORDS[standing],
+            provider_status=_STATUSES[standing],
             captured=books.total("settle"),
             refunded=books.total("refund"),
-            write_effect=Effect.DONE if own else None,
-            write_id=own.id if own else None,
+            write_effect=Effect.DONE if write else None,
+            write_id=write.id if write else None,
             authorization_id=_authorization_id(payment.payment_id, standing),
             again=books.decided_at - time.time() if standing is Standing.PAYING else None,
         )
@@ -110,32 +110,32 @@ class Sandbox(Provider):
             authorization_id=_authorization_id(order.payment_id, standing),
             provider_payment_id=f"sandbox-{order.payment_id}",
             payment_url=self._page(order, call.account) if has_page else None,
-            memo=books.written(),
+            memo=books.memo(),
             again=seconds or None,
-            provider_status=_WORDS[standing],
+            provider_status=_STATUSES[standing],
         )
 
     def cancel(self, call: Call) -> WriteResult:
         if call.payment.memo is None:
             return WriteResult(Effect.DONE, provider_status="released")
-        sent = _Books.read(call.payment.memo).sent(_Write("cancel", call.reference))
-        return replace(sent, id=None, provider_status="released")
+        result = _Books.read(call.payment.memo).write(_Write("cancel", call.reference))
+        return replace(result, id=None, provider_status="released")
 
     def settle(self, call: Call) -> WriteResult:
         books = _books(call.payment)
         amount = books.amount if call.amount is None else call.amount
-        return books.sent(_Write("settle", call.reference, amount))
+        return books.write(_Write("settle", call.reference, amount))
 
     def refund(self, call: Call) -> WriteResult:
         books = _books(call.payment)
         amount = books.left_to_refund if call.amount is None else call.amount
-        return books.sent(_Write("refund", call.reference, amount))
+        return books.write(_Write("refund", call.reference, amount))
 
     def probe(self, account: Account, deadline: Deadline) -> None:
         return None
 
     def _page(self, order: Order, account: Account) -> str:
-        """Where the buyer is sent: an address that works in a browser and holds no secret."""
+        """Return where the buyer is sent: it works in a browser and holds no secret."""
         return order.return_url or f"{self._hosts.base(account)}/pay/{order.payment_id}"
 
 
@@ -154,7 +154,7 @@ class _Write:
 
 @dataclass(frozen=True)
 class _Books:
-    """A payment: how it ends, from when on (in seconds since 1970), and what was done with it."""
+    """A payment: how it ends, when that is decided (seconds since 1970), and its writes."""
 
     amount: Decimal
     currency: str
@@ -164,7 +164,7 @@ class _Books:
 
     @classmethod
     def read(cls, memo: str) -> "_Books":
-        """Read a memo. Raises AnswerNotUnderstood when it is not one of ours."""
+        """Read a memo. Raises AnswerNotUnderstood if it is not ours."""
         try:
             fields = Fields(exact.loads(memo))
             amount, decided_at = fields.decimal("amount"), fields.decimal("decided_at")
@@ -173,26 +173,25 @@ class _Books:
             raise AnswerNotUnderstood(evidence="memo") from error
         if amount is None or decided_at is None:
             raise AnswerNotUnderstood(evidence="memo")
-        writes = tuple(map(_write, fields.objects("writes")))
+        writes = tuple(map(_write_from, fields.objects("writes")))
         return cls(amount, fields.text("currency") or "", end, int(decided_at), writes)
 
-    def written(self) -> str:
-        """Write the memo."""
+    def memo(self) -> str:
         return json.dumps({**asdict(self), "end": self.end.value}, default=str)
 
     def find(self, reference: str) -> _Write | None:
-        return next((one for one in self.writes if one.reference == reference), None)
+        return next((write for write in self.writes if write.reference == reference), None)
 
     def total(self, verb: str) -> Decimal:
-        return sum((one.amount for one in self.writes if one.verb == verb), _NOTHING)
+        return sum((write.amount for write in self.writes if write.verb == verb), _NOTHING)
 
     @property
     def left_to_refund(self) -> Decimal:
         return self.total("settle") - self.total("refund")
 
     def standing(self, at: float) -> Standing:
-        """Where the payment stands at a time."""
-        if any(one.verb == "cancel" for one in self.writes):
+        """Return where the payment stands at a time."""
+        if any(write.verb == "cancel" for write in self.writes):
             return Standing.UNDONE
         if at < self.decided_at:
             return Standing.PAYING
@@ -205,7 +204,7 @@ class _Books:
         return Standing.PARTLY_REFUNDED if self.total("refund") else Standing.CAPTURED
 
     def most(self, verb: str) -> Decimal | None:
-        """How much a write may move, None when it may not be done at all."""
+        """Return how much a write may move, None if the write is not allowed now."""
         standing = self.standing(time.time())
         if verb == "cancel":
             return _NOTHING if standing in Sandbox.cancellable else None
@@ -214,10 +213,10 @@ class _Books:
         is_settled = standing in {Standing.CAPTURED, Standing.PARTLY_REFUNDED}
         return self.left_to_refund if is_settled else None
 
-    def sent(self, write: _Write) -> WriteResult:
+    def write(self, write: _Write) -> WriteResult:
         """Do a write once. Raises ProviderRefused."""
-        if known := self.find(write.reference):
-            return WriteResult(Effect.DONE, id=known.id, provider_status="repeated")
+        if before := self.find(write.reference):
+            return WriteResult(Effect.DONE, id=before.id, provider_status="repeated")
         most = self.most(write.verb)
         if most is None:
             raise ProviderRefused(evidence=f"not-to-{write.verb}")
@@ -225,7 +224,7 @@ class _Books:
             raise ProviderRefused(evidence="amount")
         books = replace(self, writes=(*self.writes, write))
         return WriteResult(
-            Effect.DONE, id=write.id, provider_status=f"{write.verb}-done", memo=books.written()
+            Effect.DONE, id=write.id, provider_status=f"{write.verb}-done", memo=books.memo()
         )
 
 
@@ -235,12 +234,12 @@ def _books(payment: PaymentKey) -> _Books:
     return _Books.read(payment.memo)
 
 
-def _write(fields: Fields) -> _Write:
+def _write_from(fields: Fields) -> _Write:
     verb, reference = fields.text("verb") or "", fields.text("reference") or ""
     return _Write(verb, reference, fields.decimal("amount") or _NOTHING)
 
 
 def _authorization_id(payment_id: str, standing: Standing) -> str | None:
-    """The id that VTEX is told once the payment is approved."""
+    """Return the id that VTEX is told when the payment is approved."""
     is_approved = standing in {Standing.HELD, Standing.CAPTURED, Standing.PARTLY_REFUNDED}
     return f"sandbox-auth-{payment_id}" if is_approved else None

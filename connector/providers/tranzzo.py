@@ -7,23 +7,26 @@ look            after-payments/info-on-transactions notification  webhooks/struc
 void            transactions-2-step/void/api        statuses      status-codes/payment-cycle
 cancel          cancellation-of-the-created-payment errors        error-handling
 
-Authentication: keys in two headers. The sandbox is a test project on the same host, with its own
-keys, and with a currency of its own: Tranzzo's plugins send XTS there. There is no idempotency key:
-an order id is taken once for ever, and /void, /capture and /refund name the order only, so all are
-looked up, never repeated blindly. An order is a list of operations. It cannot interrupt a buyer who
-is paying, nor void in part; a captured part releases the rest.
+Authentication: keys in two headers. The sandbox is a test project on the same host. It has its own
+keys and its own currency: Tranzzo's plugins send XTS there.
+
+There is no idempotency key. An order id can be used only once, for ever. /void, /capture and
+/refund name the order only. So we look before we repeat any of them. An order is a list of
+operations. Tranzzo cannot stop a buyer who is paying, and cannot void a part. A capture of a part
+releases the rest.
 
 The pages leave open:
-- Where a new order's page is told: in `redirect_url` (Tranzzo's own plugin, which asks for JSON)
-  or in the header Location. Only the first is read: a redirect is no answer here, and a look
-  then finds the order, and its page where `user_action_url` tells it.
-- The type of `refund_amount`: a number, like the other amounts, though the plugin sends a text.
-- Whether a product's amount is of one piece or of all: `products`, not required, is left out.
-- What a test project answers to another currency than XTS: so it is a setting, `sandbox_currency`.
-- What CPAY-HMAC-SHA1 signs, which some show: the plain keys of page "authentication" are used.
-- How long an order id may be: 256 characters (page "cancel") or 32 (page "void"): the smaller.
-- The code of "payment not found", and the HTTP status of wrong credentials, which have a code:
-  every other well-formed 404 is an absence.
+- Where a new order shows its page: in `redirect_url` (Tranzzo's own plugin, which asks for JSON) or
+  in the header Location. Only `redirect_url` is read, because a redirect is no answer here. Without
+  it a look finds the order, and its page in `user_action_url`.
+- The type of `refund_amount`: a number, like the other amounts, although the plugin sends a text.
+- Whether a product's amount is of one piece or of all: `products` is optional and not sent.
+- What a test project answers to a currency other than XTS: so the setting `sandbox_currency`.
+- What CPAY-HMAC-SHA1 signs, which some examples show: we use the plain keys of page
+  "authentication".
+- How long an order id may be, 256 characters (page "cancel") or 32 (page "void"): at most 32.
+- The code of "payment not found" and the HTTP status of wrong credentials. Wrong credentials have a
+  code; every other well-formed 404 is an absence.
 """
 
 import base64
@@ -65,14 +68,15 @@ from connector.provider import Call, Provider, Setting
 # `method`, pages "look" and "create". The first is the default: money is held until it is settled.
 _PRIMARY = ("auth", "purchase")
 _SECONDARY = ("void", "capture", "refund")
-_PATHS = {
-    "create": "/payment",
-    "look": "/pos/{pos_id}/orders/{order}",
-    "cancel": "/pos/{pos_id}/order/{order}/cancel",
-    **{method: f"/{method}" for method in _SECONDARY},
+_CALLS = {
+    "create": ("POST", "/payment"),
+    "look": ("GET", "/pos/{pos_id}/orders/{order}"),
+    "cancel": ("POST", "/pos/{pos_id}/order/{order}/cancel"),
+    **{method: ("POST", f"/{method}") for method in _SECONDARY},
 }
-# `status` of a primary operation, page "statuses". What became of a success is for the secondary
-# ones to say. Of several primary ones the first of these words counts, an unknown one before all.
+# `status` of a primary operation, page "statuses". After a success the secondary operations decide.
+# Among several primary operations the first status of this table counts; an unknown status counts
+# before all of them.
 _STANDINGS = {
     "success": Standing.HELD,
     "pending": Standing.PAYING,
@@ -81,12 +85,12 @@ _STANDINGS = {
 }
 _RANKS = {status: rank for rank, status in enumerate(_STANDINGS, 1)}
 _PAID = _RANKS["success"]
-# `status` of what /void, /capture and /refund made. After these words nothing changes.
+# `status` of what /void, /capture and /refund made. After these two nothing changes.
 _EFFECTS = {"success": Effect.DONE, "failure": Effect.FAILED}
 # `status` and `status_code` of an unpaid order that was cancelled, page "cancel".
 _CANCELLED = ("failure", "6007")
 # `args.code` of wrong keys or a wrong pos_id, page "authentication"; and of an order id that was
-# used before, whatever became of it (Tranzzo's own plugin).
+# used before, in whatever state that order is (Tranzzo's own plugin).
 _WRONG_CREDENTIALS, _ORDER_USED = "S-404", "P-409"
 # ISO 4217's code for tests, which Tranzzo's own plugins send to a test project.
 _SANDBOX_CURRENCY = "XTS"
@@ -128,7 +132,7 @@ class Tranzzo(Provider):
         ),
     )
     payment_methods = ("Tranzzo",)
-    # A page that a buyer left stays open for ever, page "statuses": VTEX cancels after an hour.
+    # A page that a buyer left stays open for ever, page "statuses". So VTEX cancels after an hour.
     delays = Delays(cancel=3600)
     cancellable = frozenset({Standing.UNPAID, Standing.HELD})
     passing = frozenset({Standing.PAYING})
@@ -139,34 +143,31 @@ class Tranzzo(Provider):
     def look(self, call: Call) -> Look:
         """Read all operations of the order."""
         try:
-            return _look_from(self._call("look", call, None), call.account)
+            return _look_from(self._call("look", call), call.account)
         except _NotFound as absence:
             return Look(Standing.ABSENT, provider_status=absence.evidence)
 
     def create(self, order: Order, call: Call) -> CreateResult:
-        """Open a page on which the buyer pays. Without that, a look must tell what became of it."""
-        (made, *_) = self._call("create", call, _order_body(order, call.account))
-        page = made.page_url("redirect_url")
-        if page is None:
-            raise AnswerNotUnderstood(evidence="no payment page")
-        return CreateResult(provider_payment_id=made.text("payment_id"), payment_url=page)
+        """Open a page on which the buyer pays. Without a page a look must show the result."""
+        (fields, *_) = self._call("create", call, _create_body(order, call.account))
+        return _create_result_from(fields)
 
     def cancel(self, call: Call) -> WriteResult:
         """Void a held order, or cancel an unpaid one."""
         if call.look.standing is Standing.HELD:
-            return self._write("void", call, _body(call))
-        return self._write("cancel", call, b"")
+            return self._write("void", call, _write_body(call))
+        return self._write("cancel", call)
 
     def settle(self, call: Call) -> WriteResult:
         """Capture all, or `charge_amount` of it. More than is held is refused unsent."""
         held = call.look.amount
         if call.amount is not None and (held is None or call.amount > held):
             raise ProviderRefused(evidence="charge_amount")
-        return self._write("capture", call, _body(call, charge_amount=call.amount))
+        return self._write("capture", call, _write_body(call, charge_amount=call.amount))
 
     def refund(self, call: Call) -> WriteResult:
-        """Refund `refund_amount`, without which it is all, page "refund"."""
-        return self._write("refund", call, _body(call, refund_amount=call.amount))
+        """Refund `refund_amount`. Without it all is refunded, page "refund"."""
+        return self._write("refund", call, _write_body(call, refund_amount=call.amount))
 
     def read_notification(
         self, body: bytes, headers: Mapping[str, str], account: Account, deadline: Deadline
@@ -184,33 +185,34 @@ class Tranzzo(Provider):
         return _notification_from(content, account.settings["pos_id"])
 
     def probe(self, account: Account, deadline: Deadline) -> None:
-        """Ask after order 0, as cdn.tranzzo.com/tranzzo-api/index.html advises."""
+        """Ask for order 0, as cdn.tranzzo.com/tranzzo-api/index.html advises."""
         self.look(Call(PaymentKey("0"), account, deadline))
 
-    def _write(self, operation: str, call: Call, body: bytes) -> WriteResult:
-        return _sent_from(self._call(operation, call, body), operation)
+    def _write(self, operation: str, call: Call, body: bytes = b"") -> WriteResult:
+        return _write_result_from(self._call(operation, call, body), operation)
 
-    def _call(self, operation: str, call: Call, body: bytes | None) -> list[Fields]:
-        """Return the operations an answer shows: with a body by POST, else by GET."""
+    def _call(self, operation: str, call: Call, body: bytes | None = None) -> list[Fields]:
+        """Return the operations that the answer shows."""
+        method, path = _CALLS[operation]
         order = _order_id(call.payment.payment_id)
-        path = _PATHS[operation].format(pos_id=call.account.settings["pos_id"], order=order)
+        path = path.format(pos_id=call.account.settings["pos_id"], order=order)
         answer = self._http.send(
-            "GET" if body is None else "POST",
+            method,
             self._hosts.base(call.account) + path,
             operation=operation,
             deadline=call.deadline,
             headers=_headers(call.account),
             body=body,
         )
-        return _operations_from(answer, order)
+        return _content_from(answer, order)
 
 
 class _NotFound(ProviderRefused):
-    """Tranzzo has no such order, or can have none."""
+    """Tranzzo has no such order, or cannot have it."""
 
 
 class _Operation:
-    """One operation of an order. `id` is its own; a primary one's is the payment's."""
+    """One operation of an order. The `id` of a primary operation is the payment's."""
 
     def __init__(self, fields: Fields) -> None:
         method, status = fields.text("method"), fields.text("status")
@@ -220,14 +222,14 @@ class _Operation:
         self.payment_id = fields.text("payment_id")
         self.id = self.payment_id if method in _PRIMARY else fields.text("operation_id")
         self.amount, self.currency = fields.decimal("amount"), fields.text("currency")
-        self.page = fields.page_url("user_action_url") if status == "init" else None
-        # Only a hosted order is cancelled while unpaid, page "cancel".
+        self.payment_url = fields.page_url("user_action_url") if status == "init" else None
+        # Only a hosted order can be cancelled while unpaid, page "cancel".
         is_direct = status == "init" and fields.text("mode") not in {"hosted", None}
         self.standing = _STANDINGS.get("" if is_direct else status, Standing.WORKING)
         self.rank = _RANKS.get(status, 0) if method in _PRIMARY else len(_RANKS) + 1
-        # Whether it may still take effect. Of a method nobody knows, only a failure is over.
+        # Whether it may still take effect. With an unknown method, only a failure is over.
         self.is_open = status not in (_EFFECTS if method in _SECONDARY else ("failure",))
-        self.words = " ".join(filter(None, map(safe_code, (method, status, self.code))))
+        self.provider_status = " ".join(filter(None, map(safe_code, (method, status, self.code))))
 
 
 def _headers(account: Account) -> dict[str, str]:
@@ -249,12 +251,12 @@ def _order_id(payment_id: str) -> str:
 
 
 def _payment_ids(order: str) -> tuple[str, ...]:
-    """Return what VTEX may call the payment: the same, or a UUID whose dashes were taken out."""
+    """Return the ids that VTEX may use: the order's id, or the UUID that has these digits."""
     parts = re.fullmatch("".join(_UUID), order)
     return (order, "-".join(parts.groups())) if parts else (order,)
 
 
-def _order_body(order: Order, account: Account) -> bytes:
+def _create_body(order: Order, account: Account) -> bytes:
     return _json(
         pos_id=account.settings["pos_id"],
         mode="hosted",
@@ -273,7 +275,7 @@ def _order_body(order: Order, account: Account) -> bytes:
     )
 
 
-def _body(call: Call, **amount: Decimal | None) -> bytes:
+def _write_body(call: Call, **amount: Decimal | None) -> bytes:
     """Return what /void, /capture and /refund take. `comment` is for people."""
     currency = call.look.currency or _sandbox_currency(call.account)
     if currency is None:
@@ -288,18 +290,19 @@ def _body(call: Call, **amount: Decimal | None) -> bytes:
 
 
 def _sandbox_currency(account: Account) -> str | None:
-    """Return what stands for any currency in a test project, None for a real one."""
+    """Return the currency of a test project, None for a real project."""
     return account.settings.get("sandbox_currency", _SANDBOX_CURRENCY) if account.sandbox else None
 
 
-def _json(**known: str | Decimal | None) -> bytes:
-    """Write what is known, an amount as a number."""
-    members = [f'"{name}": {_literal(one)}' for name, one in known.items() if one not in {None, ""}]
-    return f"{{{', '.join(members)}}}".encode()
+def _json(**members: str | Decimal | None) -> bytes:
+    """Write the members that have a value, an amount as a number."""
+    present = {name: value for name, value in members.items() if value not in {None, ""}}
+    texts = [f'"{name}": {_literal(value)}' for name, value in present.items()]
+    return f"{{{', '.join(texts)}}}".encode()
 
 
 def _literal(value: str | Decimal | None) -> str:
-    """Write an amount with exactly two decimals, the most there may be (page "create")."""
+    """Write an amount with exactly two decimals; more are not allowed (page "create")."""
     if not isinstance(value, Decimal):
         return json.dumps(value)
     if value <= 0 or Decimal(f"{value:.2f}") != value:
@@ -307,24 +310,24 @@ def _literal(value: str | Decimal | None) -> str:
     return f"{value:.2f}"
 
 
-def _operations_from(answer: Answer, order: str) -> list[Fields]:
-    """Read an array of operations, or one. An empty array is no documented answer."""
+def _content_from(answer: Answer, order: str) -> list[Fields]:
+    """Read an array of operations, or a single operation. An empty array is not documented."""
     content = answer.json()
-    _refuse(answer.status, content)
-    listed = objects(content if isinstance(content, list) else [content])
-    if not listed:
+    _check_success(answer.status, content)
+    operations = objects(content if isinstance(content, list) else [content])
+    if not operations:
         raise AnswerNotUnderstood(evidence="no operations")
-    if {fields.text("order_id") for fields in listed} - {None, order}:
+    if {fields.text("order_id") for fields in operations} - {None, order}:
         raise AnswerNotUnderstood(evidence="another order")
-    return listed
+    return operations
 
 
-def _refuse(status: int, content: object) -> None:
-    """Raise what {"message", "args": {"code"}} says, page "errors". A proxy's has no `args`."""
+def _check_success(status: int, content: object) -> None:
+    """Raise for {"message", "args": {"code"}}, page "errors". A proxy's error has no `args`."""
     error = content if isinstance(content, dict) else {}
     reasons, name = error.get("args") or {}, "code"
     if status == HTTPStatus.BAD_REQUEST and isinstance(reasons, list):
-        # Of wrong fields there may be a list; so a client of Tranzzo knows it, and no page.
+        # A list names wrong fields: no page says so, but a client of Tranzzo knows it.
         reasons, name = reasons[0], "field_name"
     code = safe_code(Fields(reasons).text(name)) if Fields(error).text("message") else ""
     if code == _WRONG_CREDENTIALS:
@@ -335,13 +338,20 @@ def _refuse(status: int, content: object) -> None:
         raise AnswerNotUnderstood(evidence=f"HTTP {status}, not Tranzzo's")
 
 
-def _look_from(listed: list[Fields], account: Account) -> Look:
-    """Read where the payment stands, and its money and ids whatever is running now.
+def _create_result_from(fields: Fields) -> CreateResult:
+    payment_url = fields.page_url("redirect_url")
+    if payment_url is None:
+        raise AnswerNotUnderstood(evidence="no payment page")
+    return CreateResult(provider_payment_id=fields.text("payment_id"), payment_url=payment_url)
 
-    The sandbox's currency stands for VTEX's, so that there is none to compare.
+
+def _look_from(content: list[Fields], account: Account) -> Look:
+    """Read where the payment stands, and its money and ids, whatever is running now.
+
+    The currency of a test project replaces VTEX's, so it is not shown for comparison.
     """
-    operations = [_Operation(fields) for fields in listed]
-    primary = min(operations, key=lambda one: one.rank)
+    operations = [_Operation(fields) for fields in content]
+    primary = min(operations, key=lambda operation: operation.rank)
     return replace(
         _standing_from(primary, operations),
         amount=primary.amount,
@@ -350,39 +360,38 @@ def _look_from(listed: list[Fields], account: Account) -> Look:
         refunded=_total(_done(operations, "refund")),
         authorization_id=primary.id if primary.rank == _PAID else None,
         provider_payment_id=primary.payment_id,
-        payment_url=primary.page,
+        payment_url=primary.payment_url,
     )
 
 
 def _standing_from(primary: _Operation, operations: list[_Operation]) -> Look:
     running = [one for one in operations if one.is_open and one.method not in _PRIMARY]
     if running:
-        return Look(Standing.WORKING, provider_status=running[0].words)
+        return Look(Standing.WORKING, provider_status=running[0].provider_status)
+    status = primary.provider_status
     if primary.method not in _PRIMARY:
         raise AnswerNotUnderstood(evidence="no payment among the operations")
     if len(_done(operations, *_PRIMARY)) > 1:
-        # No page says that an order can be paid twice, nor what ends it then.
-        return Look(Standing.STUCK, provider_status=primary.words)
+        # No page says that an order can be paid twice, and how such an order is ended.
+        return Look(Standing.STUCK, provider_status=status)
     if primary.rank == _PAID:
-        return _paid(primary, operations)
+        return _paid_standing_from(primary, operations)
     ended_by = primary.id if primary.standing is Standing.UNDONE else None
-    return Look(primary.standing, cancellation_id=ended_by, provider_status=primary.words)
+    return Look(primary.standing, cancellation_id=ended_by, provider_status=status)
 
 
-def _paid(primary: _Operation, operations: list[_Operation]) -> Look:
-    """Read what became of a paid order none of whose operations is running."""
-    taken = _done(operations, "purchase", "capture")
+def _paid_standing_from(primary: _Operation, operations: list[_Operation]) -> Look:
+    """Read where a paid order stands, if none of its operations is running."""
+    status, taken = primary.provider_status, _done(operations, "purchase", "capture")
     end = "refund" if taken else "void"
     done = _done(operations, end)
     failures = sum(one.method == end for one in operations) - len(done)
-    # A part may be captured, which releases the rest (page "capture"): that part is then all.
+    # A capture of a part releases the rest (page "capture"): the part is then the whole.
     whole, returned = _total(taken, primary.amount), _total(done)
     if done and (not taken or (whole and returned and whole <= returned)):
-        return Look(Standing.UNDONE, cancellation_id=done[-1].id, provider_status=primary.words)
+        return Look(Standing.UNDONE, cancellation_id=done[-1].id, provider_status=status)
     standing = Standing.PARTLY_REFUNDED if done else Standing.CAPTURED
-    return Look(
-        standing if taken else Standing.HELD, failures=failures, provider_status=primary.words
-    )
+    return Look(standing if taken else Standing.HELD, failures=failures, provider_status=status)
 
 
 def _done(operations: list[_Operation], *methods: str) -> list[_Operation]:
@@ -390,22 +399,23 @@ def _done(operations: list[_Operation], *methods: str) -> list[_Operation]:
 
 
 def _total(operations: list[_Operation], default: Decimal | None = None) -> Decimal | None:
-    """Add up, where every amount is shown: one that is not proves nothing."""
+    """Add the amounts. If an amount is not shown, the sum is not known."""
     amounts = [default if one.amount is None else one.amount for one in operations]
     return None if None in amounts else sum(filter(None, amounts), Decimal())
 
 
-def _sent_from(listed: list[Fields], call: str) -> WriteResult:
-    """Read the answer of a write. One that proves nothing is for a look to explain."""
-    made = _Operation(listed[-1])
-    known = _EFFECTS if made.method == call else {}
-    is_cancelled = call == "cancel" and (made.status, made.code) == _CANCELLED
-    effect = Effect.DONE if is_cancelled else known.get(made.status, Effect.ACCEPTED)
-    return WriteResult(effect, made.id if effect is Effect.DONE else None, made.words)
+def _write_result_from(content: list[Fields], method: str) -> WriteResult:
+    """Read the answer to a write. If it proves nothing, a look must show the result."""
+    operation = _Operation(content[-1])
+    effects = _EFFECTS if operation.method == method else {}
+    is_cancelled = method == "cancel" and (operation.status, operation.code) == _CANCELLED
+    effect = Effect.DONE if is_cancelled else effects.get(operation.status, Effect.ACCEPTED)
+    operation_id = operation.id if effect is Effect.DONE else None
+    return WriteResult(effect, operation_id, operation.provider_status)
 
 
 def _notification_from(content: str, pos_id: str) -> Notification | None:
-    """Read whose order it is about; a look tells the rest."""
+    """Read which order the message is about; a look shows the rest."""
     try:
         decoded = base64.b64decode(content.encode("ascii"), altchars=b"-_", validate=True)
         fields = Fields(exact.loads(decoded))
