@@ -6,7 +6,6 @@ called whole too late has only waited.
 """
 
 import re
-from typing import Protocol
 
 from gunicorn.http.body import ChunkedReader
 
@@ -33,21 +32,8 @@ class TooManyPieces(Exception):
     """The body comes in more chunks, or with a longer trailer, than anybody needs."""
 
 
-class Body(Protocol):
-    """How much of a body is still to come."""
-
-    def is_whole(self, received: bytearray) -> bool: ...
-    def is_too_large(self, received: bytearray) -> bool: ...
-
-
-def body_of(request: object) -> Body:
-    """The body that a parsed head announces."""
-    reader = request.body.reader  # type: ignore[attr-defined]
-    return Chunks() if isinstance(reader, ChunkedReader) else Length(reader.length)
-
-
 class Length:
-    """A body whose length was told; none is 0 bytes long."""
+    """A body whose length the head says; no body is 0 bytes long."""
 
     def __init__(self, length: int) -> None:
         self._length = length
@@ -94,6 +80,16 @@ class Chunks:
 
     def is_too_large(self, received: bytearray) -> bool:
         return len(received) > MOST_CHUNKED
+
+
+# How much of a body is still to come.
+Body = Length | Chunks
+
+
+def body_of(request: object) -> Body:
+    """The body that a parsed head announces."""
+    reader = request.body.reader  # type: ignore[attr-defined]
+    return Chunks() if isinstance(reader, ChunkedReader) else Length(reader.length)
 
 
 def is_readable(received: bytearray) -> bool:
