@@ -1,5 +1,6 @@
 """Few frames stand between VTEX's request and the company's call: a reader follows all of them."""
 
+import re
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -84,3 +85,17 @@ def test_from_the_view_to_a_companys_call_are_at_most_twelve_frames(
     assert set(calls) - {"look"}, "no write was seen"
     longest = max(calls.values(), key=len)
     assert MOST_FRAMES >= len(longest), "\n".join(longest)
+
+
+def test_the_frames_of_a_cancellation_are_those_of_the_architecture(
+    rig: Rig, calls: Frames
+) -> None:
+    with TranzzoCompany() as company:
+        rig.add(company)
+        live(rig, company, calls, "create", "cancel")
+
+    page = (Path(ROOT).parent / "docs" / "architecture.md").read_text()
+    described = re.findall(r"^\| `(\w+/?\w+\.py)` `(\w+)` \|", page, flags=re.MULTILINE)
+    (frames,) = [frames for name, frames in calls.items() if name != "look"]
+    before_the_provider = [one for one in frames if not one.startswith("/providers/")][:-1]
+    assert ["/" + " ".join(one) for one in described][:-1] == before_the_provider
