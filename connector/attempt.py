@@ -40,15 +40,17 @@ class WriteStore(Protocol):
 class Attempt:
     """One turn of a request, while it lasts: what it may do to the company.
 
-    `payment` is what is known of the payment by now; it is recorded with every write and at the
-    end. `vtex_waits` says that VTEX waits for the answer; else reconcile looks after `looks` times.
+    `payment` is what is known of the payment by now; each write and the end record it.
+    `vtex_waits` says that VTEX waits for the answer. Otherwise reconcile looks, after `looks`
+    earlier looks. `is_new_write` says that the write which is sent now has a reference of its own,
+    and is no repeat of an open write.
     """
 
     def __init__(
         self, store: WriteStore, lease: Lease, deadline: Deadline, due: DueRequest | None = None
     ) -> None:
         self._store = store
-        self._sent: Write | None = None
+        self._write: Write | None = None
         self.lease = lease
         self.deadline = deadline
         self.vtex_waits = due is None
@@ -57,43 +59,44 @@ class Attempt:
         self.writes = list(lease.writes)
         self._recorded = {write.key: write.state for write in lease.writes}
         self.is_new_write = False
-        is_told = lease.attempt <= MOST_ATTEMPTS or due is not None
-        self.steps = [] if is_told else [Step(Kind.ASKED, lease.attempt)]
+        # The claim recorded the first step of an early attempt; reconcile's attempt has none.
+        has_first_step = lease.attempt <= MOST_ATTEMPTS or due is not None
+        self.steps = [] if has_first_step else [Step(Kind.ASKED, lease.attempt)]
         self.has_sent = False
 
     @property
     def action(self) -> str:
-        """The kind of the write that was begun last."""
-        return self._sent.action if self._sent else ""
+        """The kind of the write that was started last."""
+        return self._write.action if self._write else ""
 
     def note(self, step: Step) -> None:
         """Let a step be recorded with the next write, or with the end.
 
-        A look that shows the same as the one before is no step of its own.
+        A look that shows the same as the look before is no step of its own.
         """
         step = step.of_attempt(self.lease.attempt)
         if self.steps[-1:] != [step]:
             self.steps.append(step)
 
     def requested_values(self, operation: Operation) -> Mapping[str, Decimal]:
-        """Return what VTEX's requests of this kind asked for of the payment, by claim."""
+        """Return the values that VTEX's requests of this kind named for the payment, by claim."""
         return self._store.values(self.lease, operation)
 
     def open_write(self, *actions: str) -> Write | None:
-        """Return the latest write of these kinds whose outcome is not known, if there is one."""
+        """Return the latest open write of these kinds, if there is one."""
         for write in reversed(self.writes):
             if write.is_open and write.action in actions:
                 return write
         return None
 
     def may_take_effect(self) -> bool:
-        """Whether a write of this request may still take effect, or turn up after all."""
+        """Whether a write of this request may still take effect, or turn out to have done so."""
         own = [write for write in self.writes if write.claim_id == self.lease.claim_id]
         return any(write.may_take_effect for write in own)
 
     @property
     def write_states(self) -> WriteStates:
-        """The states that are to be recorded, where they differ from those that are."""
+        """The states of the writes whose recorded state is another."""
         return {
             write.key: write.state
             for write in self.writes
@@ -103,7 +106,7 @@ class Attempt:
     def move(self, write: Write, state: WriteState) -> None:
         """Say in which state a write is. Until that is recorded, a look may still correct it.
 
-        Raises ValueError for a state that the recorded one never becomes.
+        Raises ValueError for a state that the recorded state never becomes.
         """
         recorded = self._recorded.get(write.key, WriteState.OPEN)
         moved = replace(write, state=recorded).moved(state)
@@ -113,22 +116,23 @@ class Attempt:
 
     def end_write(self, effect: Effect) -> None:
         """Say what is known of the write that was started."""
-        if self._sent and effect in STATE_AFTER:
-            self.move(self._sent, STATE_AFTER[effect])
+        if self._write and effect in STATE_AFTER:
+            self.move(self._write, STATE_AFTER[effect])
 
     def withdraw_write(self) -> None:
-        """Say that the write was not sent after all: no trace of it can turn up there.
+        """Say that the write was not sent after all. An earlier one of its reference still may be.
 
-        An earlier one under the same reference still may.
+        So only a new write is withdrawn.
         """
-        if self.is_new_write and self._sent:
-            self.move(self._sent, WriteState.WITHDRAWN)
+        if self.is_new_write and self._write:
+            self.move(self._write, WriteState.WITHDRAWN)
 
     def references(self, action: str) -> Iterator[str]:
         """Give the references of this request's next writes of a kind.
 
-        They depend on its own writes only, so that a database that lost its newest rows gives
-        those again under which the company knows the writes. One that was withdrawn is unused.
+        They depend on this request's own writes only. So a database that lost its newest rows gives
+        the same references again, under which the company knows the writes. The reference of a
+        withdrawn write is used again.
         """
         used = {write.reference for write in self.writes if write.state is not WriteState.WITHDRAWN}
         for number in itertools.count(1):
@@ -144,48 +148,69 @@ class Attempt:
         is_new: bool = False,
         amount: Decimal | None = None,
         refunded: Decimal | None = None,
-        reference: str | None = None,
     ) -> str:
         """Record that a write is sent now, and return its reference.
 
-        A write whose outcome is open keeps its reference, so that our repeat is a repeat at
-        the company too; `is_new` says that it certainly failed and a new one is needed.
-        `failures` and `refunded` are what the company shows by now; a `reference` is given of a
-        write that it shows and that is not recorded. Raises LeaseLost when another request has
-        the turn: then nothing may be sent.
+        An open write keeps its reference, so that our repeat is a repeat at the company too;
+        `is_new` says that the open write certainly failed, and another is needed. `failures` and
+        `refunded` are what the company shows by now. Raises LeaseLost when another request has
+        the lease: then nothing may be sent.
         """
-        write = None if reference else self.open_write(action)
+        write = self.open_write(action)
         self.is_new_write = write is None or is_new
         if write and is_new:
             self.move(write, WriteState.FAILED)
         if write is None or is_new:
-            number = 1 + sum(write.action == action for write in self.writes)
-            write = Write(
-                action,
-                number,
-                reference or next(self.references(action)),
-                failures_before=failures,
-                claim_id=self.lease.claim_id,
-                amount=amount,
-                refunded_before=refunded,
-            )
-            self.writes.append(write)
-        shown = "the provider shows it" if reference else None
-        step = Step(Kind.SENT, action=action, reference=write.reference, amount=write.amount)
-        self.note(replace(step, message=shown))
+            write = self._add(action, next(self.references(action)), failures, amount, refunded)
+        self._record(write)
+        return write.reference
+
+    def record_shown_write(
+        self, action: str, reference: str, amount: Decimal, refunded: Decimal
+    ) -> None:
+        """Record a write that the company shows, and that this database does not have any more.
+
+        Raises LeaseLost when another request has the lease.
+        """
+        self.is_new_write = True
+        write = self._add(action, reference, 0, amount, refunded)
+        self._record(write, "the provider shows it")
+
+    def _add(
+        self,
+        action: str,
+        reference: str,
+        failures: int,
+        amount: Decimal | None,
+        refunded: Decimal | None,
+    ) -> Write:
+        write = Write(
+            action,
+            number=1 + sum(write.action == action for write in self.writes),
+            reference=reference,
+            failures_before=failures,
+            claim_id=self.lease.claim_id,
+            amount=amount,
+            refunded_before=refunded,
+        )
+        self.writes.append(write)
+        return write
+
+    def _record(self, write: Write, message: str | None = None) -> None:
+        step = Step(Kind.SENT, action=write.action, reference=write.reference, amount=write.amount)
+        self.note(replace(step, message=message))
         self._store.start_write(self.lease, write, self.payment, self.write_states, self.steps)
         self._recorded = {one.key: one.state for one in self.writes}
         self.steps, self.has_sent = [], True
-        self._sent = write
-        return write.reference
+        self._write = write
 
 
 def last_step(
-    request: Request, attempt: Attempt, outcome: Outcome, answered: Callable[[], Reply]
+    request: Request, attempt: Attempt, outcome: Outcome, reply: Callable[[], Reply]
 ) -> Step:
     """Say how the attempt ended, and what VTEX is told, if it waits.
 
-    That is `answered`, which may be another state than the `outcome` has on the operator's list.
+    VTEX is told the `reply`. On the operator's list the `outcome` may have another state.
     """
     ended = Step(
         Kind.ENDED,
@@ -198,17 +223,23 @@ def last_step(
         return ended
     told = replace(ended, kind=Kind.TOLD)
     if RULES[request.operation].is_answered_from_the_payment:
-        # What VTEX is told of a payment is read after it is recorded.
-        status, payment = outcome.create_status, attempt.payment
-        return replace(
-            told, http_status=status, reported_status=payment.status, code=told.code or payment.code
-        )
-    reply = answered()
-    return replace(told, http_status=reply.status, code=reply.code)
+        return _told_of_a_payment(told, outcome, attempt.payment)
+    answer = reply()
+    return replace(told, http_status=answer.status, code=answer.code)
+
+
+def _told_of_a_payment(told: Step, outcome: Outcome, payment: Payment) -> Step:
+    """The reply to a create is made after this step is recorded, of the recorded payment."""
+    return replace(
+        told,
+        http_status=outcome.create_status,
+        reported_status=payment.status,
+        code=told.code or payment.code,
+    )
 
 
 def steps_to_store(attempt: Attempt, outcome: Outcome) -> Sequence[Step]:
-    """Return the attempt's steps, but of the many of a request only those that tell more."""
+    """Return the attempt's steps. A late attempt that sent nothing and ended as before has none."""
     lease = attempt.lease
     is_early = lease.attempt <= MOST_ATTEMPTS
     is_as_before = (outcome.code, outcome.message, outcome.reason) == lease.before

@@ -118,6 +118,11 @@ class Payment:
         """Whether VTEX asked this connector to create it."""
         return self.amount is not None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether VTEX was told that there is no such payment: nothing of it is taken."""
+        return self.status in {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
+
     def moved(self, status: PaymentStatus) -> "Payment":
         """Return it in another status. Raises IllegalTransition."""
         if status is not self.status and status not in TRANSITIONS[self.status]:
@@ -142,12 +147,12 @@ class Look:
     `amount` is in units of `currency`, as first authorized; `captured` is what was taken and
     `refunded` what of that was returned by now, None where the company does not show them.
     `cancellation_id` is the company's id of what ended the payment. `failures` counts the ends
-    of ours or others' that failed there while the money stayed. `own` and `own_id` tell what
-    became of the write whose reference was given, where the company shows writes by our
+    of ours or others' that failed there while the money stayed. `write_effect` and `write_id` tell
+    what became of the write whose reference was given, where the company shows writes by our
     reference. `is_another` says that the company shows it under another order id than VTEX's
     payment id. The ids, the `payment_url` and the `memo` are None where they are as known before.
-    `again` is when to look again, in seconds, where that is known. `word` is the company's own
-    status word, for people.
+    `again` is when to look again, in seconds, where that is known. `provider_status` is the
+    company's own status word, for people.
     """
 
     standing: Standing

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class CreateJob(CancellingJob):
-    """One payment to be created; it is ended where nobody could pay it any more."""
+    """One payment to be created. A payment that nobody can pay any more is cancelled."""
 
     request: CreateRequest
     seal: Callable[[str, int, str], str] = lambda url, *_: url
@@ -54,7 +54,7 @@ class CreateJob(CancellingJob):
         return self.public_url + path if self.public_url else None
 
     def check(self) -> None:
-        """Refuse what the provider cannot take, before anything is recorded of it.
+        """Refuse what the provider cannot take, before anything of the payment is recorded.
 
         Without complete settings no notification of the payment could be proven.
         """
@@ -89,7 +89,7 @@ class CreateJob(CancellingJob):
         return is_adopted or writes.has_created(attempt)
 
     def _tombstone(self, attempt: Attempt) -> Outcome:
-        """A payment that was ended before it was created is recorded as it was asked for."""
+        """Record the order of a payment that was cancelled before it was created."""
         self._record(attempt)
         return status_outcome(attempt.payment)
 
@@ -114,7 +114,7 @@ class CreateJob(CancellingJob):
     def work(self, attempt: Attempt) -> Outcome:
         self._record(attempt)
         if self.provider.is_adopting or writes.latest_create(attempt):
-            return self._look_again(attempt)
+            return self._look_first(attempt)
         return self._create_unless_cancelled(attempt)
 
     def _create_unless_cancelled(self, attempt: Attempt, *, is_new: bool = False) -> Outcome:
@@ -122,15 +122,15 @@ class CreateJob(CancellingJob):
             return self._denied(attempt, "VTEX cancelled the payment before it was created")
         return self._create(attempt, is_new=is_new)
 
-    def _look_again(self, attempt: Attempt) -> Outcome:
+    def _look_first(self, attempt: Attempt) -> Outcome:
         """Ask the company, which has the payment or may have it."""
         look = self.look(attempt)
         if look.standing is Standing.ABSENT and not self.provider.is_adopting:
-            return self._absent_again(attempt)
-        return self._there(look, attempt)
+            return self._absent_after_a_create(attempt)
+        return self._present(look, attempt)
 
-    def _there(self, look: Look, attempt: Attempt) -> Outcome:
-        """Tell how a payment stands that the company has; see that it can be paid."""
+    def _present(self, look: Look, attempt: Attempt) -> Outcome:
+        """Answer for a payment that the company has; see that the buyer can pay it."""
         write = attempt.open_write(CREATE)
         is_pageless = look.standing is Standing.UNPAID and not attempt.payment.payment_url
         if is_pageless and self._may_ask_for_the_page(attempt):
@@ -140,16 +140,16 @@ class CreateJob(CancellingJob):
             attempt.move(write, WriteState.DONE)
         if take_verdict(attempt, look):
             return status_outcome(attempt.payment)
-        # Nobody can pay a payment whose page's address was lost with the company's answer.
-        is_lost = is_pageless and not self.provider.is_adopting
-        return self._cancel_unpayable(attempt) if is_lost else _waiting(look.again)
+        # The address of the page was lost with the company's answer. So nobody can pay.
+        is_unpayable = is_pageless and not self.provider.is_adopting
+        return self._cancel_unpayable(attempt) if is_unpayable else _waiting(look.again)
 
     def _may_ask_for_the_page(self, attempt: Attempt) -> bool:
-        """Whether a repeated create is answered like the first, and is still wanted."""
+        """Whether a repeated create gets the answer of the first, and VTEX still wants it."""
         return self.provider.create_is_idempotent and not attempt.payment.is_cancel_asked
 
-    def _absent_again(self, attempt: Attempt) -> Outcome:
-        """Create it after all, unless a create of ours may still arrive there."""
+    def _absent_after_a_create(self, attempt: Attempt) -> Outcome:
+        """Create the payment after all, unless a create of ours may still arrive there."""
         write, is_idempotent = writes.latest_create(attempt), self.provider.create_is_idempotent
         if write is None or not write.is_open:
             return _waiting(None)
@@ -158,57 +158,55 @@ class CreateJob(CancellingJob):
         return self._create_unless_cancelled(attempt, is_new=not is_idempotent)
 
     def _cancel_unpayable(self, attempt: Attempt) -> Outcome:
-        """End a payment that nobody can pay; where that cannot be done it stays undecided."""
-        is_ended = self.cancel(attempt).state is State.DONE
-        return status_outcome(attempt.payment) if is_ended else _waiting(None)
+        """Cancel a payment that nobody can pay. If that cannot be done, it stays undecided."""
+        is_cancelled = self.cancel(attempt).state is State.DONE
+        return status_outcome(attempt.payment) if is_cancelled else _waiting(None)
 
     def _create(
         self, attempt: Attempt, *, is_new: bool = False, is_watched: bool = True
     ) -> Outcome:
+        """Create the payment. `is_watched` says that a lost answer is looked for at once."""
         order = self._order
         if order is None:
-            # Nobody asks any more: what certainly was not created is not created now.
+            # VTEX does not ask any more, and the payment certainly is not there.
             return Outcome(State.FAILED, "not-created", "The payment was not created")
         if not attempt.deadline.allows_a_write():
             raise OutOfTime
         call = self.call(attempt)
         call = replace(call, reference=attempt.start_write(CREATE, 0, is_new=is_new))
         try:
-            made = self.create(attempt, order, call)
+            return self._created(attempt, self.create(attempt, order, call))
         except ProviderRefused as error:
             return self._refused(attempt, error)
         except OutcomeUnknown as lost:
             if not is_watched:
                 raise
-            return self._found(attempt, lost)
+            return self._look_for_the_lost(attempt, lost)
+
+    def _created(self, attempt: Attempt, result: CreateResult) -> Outcome:
         attempt.end_write(Effect.DONE)
-        return self._created(attempt, made)
-
-    def _found(self, attempt: Attempt, lost: OutcomeUnknown) -> Outcome:
-        """Look for a payment whose create was not answered."""
-        sent = WriteResult(Effect.UNKNOWN, lost=lost)
-        look = self.watch(attempt, sent, lambda look: look.standing is Standing.ABSENT)
-        if look.standing is Standing.ABSENT:
-            raise lost
-        return self._there(look, attempt)
-
-    def _created(self, attempt: Attempt, made: CreateResult) -> Outcome:
-        if made.status is PaymentStatus.PENDING:
-            return _waiting(made.again)
+        if result.status is PaymentStatus.PENDING:
+            return _waiting(result.again)
         attempt.payment = replace(
-            attempt.payment.moved(made.status), code=made.provider_status or None
+            attempt.payment.moved(result.status), code=result.provider_status or None
         )
         return status_outcome(attempt.payment)
 
+    def _look_for_the_lost(self, attempt: Attempt, lost: OutcomeUnknown) -> Outcome:
+        """Look for a payment whose create got no answer."""
+        result = WriteResult(Effect.UNKNOWN, lost=lost)
+        look = self.watch(attempt, result, lambda look: look.standing is Standing.ABSENT)
+        if look.standing is Standing.ABSENT:
+            raise lost
+        return self._present(look, attempt)
+
     def _refused(self, attempt: Attempt, error: ProviderRefused) -> Outcome:
-        """Deny what the company would not create, unless it has it already."""
+        """Deny a payment that the company would not create, unless the company has it already."""
         if attempt.is_new_write:
             attempt.end_write(Effect.REFUSED)
         look = self.look(attempt)
-        is_another = look.amount not in {None, attempt.payment.amount}
-        is_unpaid = look.verdict is not PaymentStatus.APPROVED
-        if look.standing is Standing.ABSENT or (is_another and is_unpaid):
-            # Nobody is shown the page of another amount.
+        if look.standing is Standing.ABSENT or _is_unpaid_of_another_amount(look, attempt):
+            # The page of another amount is shown to nobody.
             attempt.payment = replace(attempt.payment, payment_url=None)
             return self._denied(attempt, self.without_secrets(str(error)))
         if take_verdict(attempt, look):
@@ -221,6 +219,11 @@ class CreateJob(CancellingJob):
         payment = attempt.payment.moved(PaymentStatus.DENIED)
         attempt.payment = replace(payment, code=ProviderRefused.code, message=message)
         return status_outcome(attempt.payment)
+
+
+def _is_unpaid_of_another_amount(look: Look, attempt: Attempt) -> bool:
+    is_another = look.amount not in {None, attempt.payment.amount}
+    return is_another and look.verdict is not PaymentStatus.APPROVED
 
 
 def status_outcome(payment: Payment) -> Outcome:

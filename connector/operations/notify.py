@@ -220,8 +220,7 @@ def _ids(key: PaymentKey) -> tuple[str | None, str | None]:
 
 def _is_unwanted(payment: Payment) -> bool:
     """Whether VTEX was told that the payment is over, or wants it to be over."""
-    is_over = payment.status in {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
-    return is_over or (payment.is_cancel_asked and payment.status is PaymentStatus.PENDING)
+    return payment.is_over or (payment.is_cancel_asked and payment.status is PaymentStatus.PENDING)
 
 
 def _waiting(message: str) -> Outcome:

@@ -24,8 +24,6 @@ from connector.operations import writes
 from connector.operations.job import MOST_WRITES, TAKEN, Job
 from connector.operations.settle import settled_payment
 
-_OVER = {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
-
 
 @dataclass(frozen=True, kw_only=True)
 class RefundJob(Job):
@@ -84,7 +82,7 @@ class RefundJob(Job):
         """Record a refund as if it were sent now, and say what came of it."""
         is_done = shown.write_effect is Effect.DONE
         before = writes.refunded(shown, attempt) - (self.value if is_done else 0)
-        attempt.start_write(REFUND, 0, amount=self.value, refunded=before, reference=reference)
+        attempt.record_shown_write(REFUND, reference, self.value, before)
         attempt.end_write(shown.write_effect or Effect.ACCEPTED)
         return self._done(attempt, shown.write_id) if is_done else outcomes.pending(shown)
 
@@ -185,9 +183,9 @@ class RefundJob(Job):
 
 
 def _check_status(attempt: Attempt) -> None:
-    status = attempt.payment.status
-    if status in _OVER:
-        raise IllegalTransition(f"A payment that is {status} is not refunded")
+    payment = attempt.payment
+    if payment.is_over:
+        raise IllegalTransition(f"A payment that is {payment.status} is not refunded")
 
 
 def _manual(reason: str, attempt: Attempt) -> Outcome:

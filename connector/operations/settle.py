@@ -31,8 +31,7 @@ from connector.operations import writes
 from connector.operations.job import TAKEN, Job
 from connector.operations.verdict import take_verdict
 
-_OVER = {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
-# What a person is told.
+# The operator reads this of a settlement that may be a second one.
 _TWICE = "an equal part was settled for another requestId; if VTEX means two, one was not taken"
 # Standings from which a settlement that was sent may still be seen to end.
 _NOT_YET = {Standing.HELD, Standing.WORKING}
@@ -43,18 +42,18 @@ class SettleJob(Job):
     """One settlement of one merchant."""
 
     def outcome_without_a_call(self, attempt: Attempt) -> Outcome | None:
-        return None if attempt.payment.settled is None else self._again(attempt)
+        return self._repeat(attempt) if attempt.payment.settled is not None else None
 
     def work(self, attempt: Attempt) -> Outcome:
         payment = attempt.payment
-        if payment.status in _OVER:
+        if payment.is_over:
             raise IllegalTransition(f"A payment that is {payment.status} cannot be settled")
         look = self.look(attempt)
         if payment.is_created and not take_verdict(attempt, look):
             raise NotApproved(evidence=look.provider_status)
         return self._without_a_write(look, attempt) or self._write(look, attempt)
 
-    def _again(self, attempt: Attempt) -> Outcome:
+    def _repeat(self, attempt: Attempt) -> Outcome:
         """Give the same success to every repeat, but not to the other part of a payment.
 
         The company released what was not taken.
@@ -66,17 +65,18 @@ class SettleJob(Job):
         outcome = self._done(payment.settled or Decimal())
         if not (is_part and value and self._is_second(value, attempt)):
             return outcome
-        # A repeat, or another part of the same size, which nothing can take any more.
+        # This is a repeat, or another part of the same size, which nothing can take any more.
         return replace(outcome, is_listed=True, reason=_TWICE)
 
     def _is_second(self, value: Decimal, attempt: Attempt) -> bool:
         """Whether another request asked for an equal part."""
-        asked = attempt.requested_values(Operation.SETTLE)
-        return any(one == value for claim, one in asked.items() if claim != attempt.lease.claim_id)
+        values = attempt.requested_values(Operation.SETTLE)
+        own_claim = attempt.lease.claim_id
+        return any(other == value for claim, other in values.items() if claim != own_claim)
 
     def _without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
         if look.standing in TAKEN:
-            return self._seen(look, attempt)
+            return self._taken(look, attempt)
         if look.standing is Standing.WORKING:
             return _pending(look)
         if look.standing is not Standing.HELD:
@@ -91,14 +91,11 @@ class SettleJob(Job):
         if not attempt.deadline.allows_a_write():
             raise OutOfTime
         attempt.payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
-        write = attempt.open_write(SETTLE)
-        # A settlement of another amount that was sent before certainly did not happen: all is held.
-        is_another = write is not None and write.amount != amount
-        is_new = is_another or writes.has_failed(write, look)
+        is_new = writes.took_nothing(attempt.open_write(SETTLE), look, amount)
         reference = attempt.start_write(SETTLE, look.failures, is_new=is_new, amount=amount)
         call = self.call(attempt, reference, look, amount)
-        sent = self.send(attempt, self.provider.settle, call)
-        return self._confirmed(look, attempt, sent)
+        result = self.send(attempt, self.provider.settle, call)
+        return self._confirmed(look, attempt, result)
 
     def _part(self, look: Look, attempt: Attempt) -> Decimal | None:
         """Return the part that is to be taken, None for all. Raises TooMuch, NotInPart."""
@@ -111,41 +108,45 @@ class SettleJob(Job):
             raise NotInPart
         return value
 
-    def _confirmed(self, before: Look, attempt: Attempt, sent: WriteResult) -> Outcome:
-        write = attempt.open_write(SETTLE)
-        attempt.end_write(sent.effect)
-        if sent.effect is Effect.DONE:
-            asked = write.amount if write else None
-            return self._settled(attempt, asked, before.amount)
-        after = self.watch(attempt, sent, lambda look: look.standing in _NOT_YET)
+    def _confirmed(self, before: Look, attempt: Attempt, result: WriteResult) -> Outcome:
+        """Say what came of a settlement; look again unless the company called it done."""
+        amount = _open_amount(attempt)
+        attempt.end_write(result.effect)
+        if result.effect is Effect.DONE:
+            return self._settled(attempt, amount, before.amount)
+        after = self.watch(attempt, result, lambda look: look.standing in _NOT_YET)
         if after.standing in TAKEN:
             attempt.end_write(Effect.DONE)
-            asked = write.amount if write else None
-            return self._settled(attempt, after.captured, asked, after.amount)
-        if sent.effect is Effect.ACCEPTED or after.standing is Standing.WORKING:
+            return self._settled(attempt, after.captured, amount, after.amount)
+        if result.effect is Effect.ACCEPTED or after.standing is Standing.WORKING:
             return _pending(after)
-        if sent.lost:
-            raise sent.lost
-        raise ProviderRefused(evidence=sent.provider_status)
+        if result.lost:
+            raise result.lost
+        raise ProviderRefused(evidence=result.provider_status)
 
-    def _seen(self, look: Look, attempt: Attempt) -> Outcome:
-        """Record what the company shows as taken, else what was asked of it."""
-        write = attempt.open_write(SETTLE)
-        if write:
+    def _taken(self, look: Look, attempt: Attempt) -> Outcome:
+        """Record the amount that the company shows as taken, else the amount we asked for."""
+        amount = _open_amount(attempt)
+        if write := attempt.open_write(SETTLE):
             attempt.move(write, WriteState.DONE)
-        asked = write.amount if write else None
-        return self._settled(attempt, look.captured, asked, look.amount)
+        return self._settled(attempt, look.captured, amount, look.amount)
 
-    def _settled(self, attempt: Attempt, *known: Decimal | None) -> Outcome:
-        """Record what was taken: the first amount that is known."""
+    def _settled(self, attempt: Attempt, *amounts: Decimal | None) -> Outcome:
+        """Record what was taken: the first of the amounts that is known."""
         payment = attempt.payment
-        taken = _first(*known, payment.amount, self.request.value) or Decimal()
+        taken = _first(*amounts, payment.amount, self.request.value) or Decimal()
         attempt.payment = replace(settled_payment(payment), settled=taken)
         return self._done(taken)
 
     def _done(self, value: Decimal) -> Outcome:
         settle_id = own_settle_id(self.merchant.id, self.request.payment.payment_id)
         return Outcome(State.DONE, None, "Settled", settle_id, value, is_final=True)
+
+
+def _open_amount(attempt: Attempt) -> Decimal | None:
+    """Return the amount of the settlement that is open; None when that is all, or there is none."""
+    write = attempt.open_write(SETTLE)
+    return write.amount if write else None
 
 
 def settled_payment(payment: Payment) -> Payment:

@@ -49,6 +49,14 @@ def has_failed(write: Write | None, look: Look) -> bool:
     return write is not None and look.failures > write.failures_before
 
 
+def took_nothing(write: Write | None, look: Look, amount: Decimal | None) -> bool:
+    """Whether an open settlement certainly took nothing, so that another takes its place.
+
+    Where all is still held, a settlement of another amount did not happen.
+    """
+    return has_failed(write, look) or (write is not None and write.amount != amount)
+
+
 # What time tells of a write.
 
 
