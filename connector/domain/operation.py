@@ -1,4 +1,4 @@
-"""An operation on a payment: its request, its claim, its outcome and the reply kept for it."""
+"""An operation on a payment: its request, its lease, its outcome and its stored reply."""
 
 import hashlib
 import uuid
@@ -12,20 +12,20 @@ from connector.domain.order import Order
 from connector.domain.payment import Payment, PaymentKey
 from connector.domain.write import Write
 
-# The root of every identifier this connector derives. Never change it: references already sent
-# to a company and ids already told to VTEX come from it.
+# The root of every identifier that this connector derives. Never change it: companies have
+# references, and VTEX has ids, that come from it.
 NAMESPACE = uuid.UUID("6f9d3c52-3c0b-5f0e-9a51-7d1f0a6f2b11")
 
 
 # VTEX's reserved codes: a person must cancel, or refund.
 CANCEL_MANUALLY = "cancel-manually"
 REFUND_MANUALLY = "refund-manually"
-# Of a row whose refund was made after VTEX was told that it failed; VTEX is never told it.
+# The code of a refund that was made after VTEX was told that it failed. VTEX never gets this code.
 REFUNDED_LATE = "refunded-late"
 
 
 class Operation(StrEnum):
-    """What is asked for; `notification` is by a company, the rest by VTEX."""
+    """A kind of request: a notification is sent by a company, the others by VTEX."""
 
     CREATE = "create"
     CANCEL = "cancel"
@@ -35,7 +35,7 @@ class Operation(StrEnum):
 
 
 class State(StrEnum):
-    """Where an operation stands, as `connector operations list` shows it."""
+    """The state of a request, as `connector operations list` shows it."""
 
     RUNNING = "running"
     UNKNOWN = "unknown"
@@ -46,9 +46,9 @@ class State(StrEnum):
 
 
 class CallbackChange(StrEnum):
-    """The change that the end of an attempt makes to a payment's callback to VTEX.
+    """The change that an attempt makes to the payment's callback to VTEX.
 
-    `LATER` is after the answer that tells VTEX the same: due only if that answer is lost.
+    LATER leaves time for the answer to VTEX, which drops the callback when it is sent.
     """
 
     DUE = "due"
@@ -59,9 +59,10 @@ class CallbackChange(StrEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for. `value` is as VTEX wrote it, None where it wrote none.
+    """One request of one merchant.
 
-    `sandbox` says that VTEX's merchant is in test mode.
+    `value` is the number that VTEX wrote, None where VTEX wrote none. `sandbox` says that the
+    merchant is in VTEX's test mode.
     """
 
     operation: ClassVar[Operation]
@@ -115,7 +116,7 @@ class RefundRequest(Request):
 
 @dataclass(frozen=True)
 class NotificationRequest(Request):
-    """News of a payment. `purchase` holds the ids the company tells of it, if any."""
+    """A notification of a payment. `purchase` holds the company's ids of it, if it names any."""
 
     operation = Operation.NOTIFICATION
 
@@ -130,12 +131,14 @@ REQUESTS: Mapping[str, type[Request]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an operation.
+    """What came of an attempt.
 
-    `id` is its id, `value` the amount settled or refunded, in units. `is_final` says that this
-    answer is kept and given to every repeat of the request. `is_listed` says that a person must
-    know of it, whatever VTEX is told. `again` is when to look again, in seconds, where that is
-    known. `reason` is why it is not done, for the operator alone.
+    - `id` is the cancellation's, the settlement's or the refund's.
+    - `value` is the amount that was settled or refunded, in units.
+    - `is_final` says that the reply is stored and given to every repeat of the request.
+    - `is_listed` says that a person must know of the request, whatever VTEX is told.
+    - `again` is the seconds until the next look, where the company named them.
+    - `reason` is for the operator alone: why the request is not done.
     """
 
     state: State
@@ -150,7 +153,7 @@ class Outcome:
 
     @property
     def create_status(self) -> int:
-        """The HTTP status of a create's answer: 200 when there is a payment to be told of."""
+        """The HTTP status of the answer to a create: 200 when the answer shows a payment."""
         return 200 if self.state in {State.DONE, State.WAITING} else 500
 
 
@@ -158,7 +161,7 @@ class Outcome:
 class Reply:
     """An answer to VTEX: the HTTP status, the exact bytes of the body, and the code in it.
 
-    `after` is what is left to do once it has been sent.
+    `after` is to be called when the answer has been sent.
     """
 
     status: int
@@ -190,7 +193,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class StoredReply:
-    """A final reply kept for a request, with the `value` it was given for."""
+    """The final reply to a request, and the `value` of that request."""
 
     reply: Reply
     value: Decimal | None
@@ -198,10 +201,10 @@ class StoredReply:
 
 @dataclass(frozen=True)
 class Progress:
-    """What is going on instead, when a request does not get its turn.
+    """What goes on with a payment when a request does not get the lease.
 
-    `is_held` says that some request holds the payment's lease, `is_same` that it is this very
-    one. `state`, `attempts`, `code` and `message` are of this request, None when it is new.
+    `is_held` says that a request holds the lease, `is_same` that an identical request holds it.
+    The rest is recorded of the request itself; its `state` is None when the request is new.
     """
 
     is_held: bool
@@ -214,7 +217,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class DueRequest:
-    """A request that reconcile is to look at since `at`, and how often it already has."""
+    """A request that is due for reconcile since `at`; `looks` counts the looks until now."""
 
     request: Request
     looks: int
