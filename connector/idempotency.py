@@ -7,12 +7,13 @@ final outcome is stored. After any other outcome the next request looks before i
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from connector import context
 from connector.attempt import Attempt, WriteStore, last_step, steps_to_store
+from connector.domain.attempt_end import AttemptEnd
 from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     ConnectorError,
@@ -27,7 +28,6 @@ from connector.domain.operation import (
     CANCEL_MANUALLY,
     REFUND_MANUALLY,
     REFUNDED_LATE,
-    CallbackChange,
     DueRequest,
     Lease,
     Operation,
@@ -38,9 +38,6 @@ from connector.domain.operation import (
     State,
     StoredReply,
 )
-from connector.domain.payment import Payment
-from connector.domain.story import Step
-from connector.domain.write import WriteStates
 from connector.outcomes import (
     SCHEDULE,
     callback_change,
@@ -73,19 +70,7 @@ class ClaimStore(WriteStore, Protocol):
 
     def progress(self, request: Request) -> Progress: ...
 
-    def record_outcome(
-        self,
-        lease: Lease,
-        outcome: Outcome,
-        reply: Reply | None,
-        *,
-        payment: Payment,
-        write_states: WriteStates,
-        looks: int,
-        next_look: float | None,
-        callback_change: CallbackChange,
-        steps: Sequence[Step],
-    ) -> None: ...
+    def record_outcome(self, lease: Lease, end: AttemptEnd) -> None: ...
 
 
 class RunnableJob(Protocol):
@@ -175,17 +160,17 @@ class IdempotentRunner:
         seconds: float | None,
     ) -> None:
         """Record what came of an attempt; reconcile looks again after `seconds`."""
-        self.requests.record_outcome(
-            attempt.lease,
-            outcome,
-            reply,
+        end = AttemptEnd(
+            outcome=outcome,
             payment=attempt.payment,
+            reply=reply,
             write_states=attempt.write_states,
             looks=count_looks(attempt),
             next_look=seconds,
             callback_change=callback_change(operation, attempt),
             steps=steps_to_store(attempt, outcome),
         )
+        self.requests.record_outcome(attempt.lease, end)
 
     def _wait(self, request: Request, deadline: Deadline) -> StoredReply | Outcome | None:
         """Wait for the request that has the lease.

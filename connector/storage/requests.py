@@ -6,15 +6,13 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from connector.domain.attempt_end import AttemptEnd
 from connector.domain.errors import LeaseLost, PaymentBusy, RequestMismatch, Rule
 from connector.domain.operation import (
-    CallbackChange,
     DueRequest,
     Lease,
     Operation,
-    Outcome,
     Progress,
-    Reply,
     Request,
     State,
     StoredReply,
@@ -137,32 +135,17 @@ class Requests:
             rows = connection.all(sql.VALUES, operation=operation.value, **_payment_of(lease))
         return {row["id"]: Decimal(row["value"]) for row in rows}
 
-    def record_outcome(
-        self,
-        lease: Lease,
-        outcome: Outcome,
-        reply: Reply | None,
-        *,
-        payment: Payment,
-        write_states: WriteStates,
-        looks: int,
-        next_look: float | None,
-        callback_change: CallbackChange,
-        steps: Sequence[Step] = (),
-    ) -> None:
+    def record_outcome(self, lease: Lease, end: AttemptEnd) -> None:
         """Record the end of an attempt and give the lease back, in one transaction.
 
-        `payment` is how the payment stands now. `reply` is stored when it is the first final one.
-        `write_states` are those that changed. `steps` are those since the last that were recorded.
         Raises LeaseLost when the lease is another request's by now.
         """
+        change = end.callback_change.value
         with self._database.write() as connection:
-            change = callback_change.value
-            _record_payment(connection, sql.END_LEASE, lease, payment, callback_change=change)
-            _close(connection, lease, write_states)
-            looked = {"looks": looks, "next_look": next_look}
-            connection.run(sql.END_ATTEMPT, id=lease.claim_id, **looked, **_ended(outcome, reply))
-            write_steps(connection, lease.claim_id, steps)
+            _record_payment(connection, sql.END_LEASE, lease, end.payment, callback_change=change)
+            _close(connection, lease, end.write_states)
+            connection.run(sql.END_ATTEMPT, id=lease.claim_id, **_end_values(end))
+            write_steps(connection, lease.claim_id, end.steps)
 
     def due(self, most: int, after: DueRequest | None = None) -> list[DueRequest]:
         """Return the requests reconcile is to look at now, the longest due first.
@@ -211,14 +194,16 @@ def _close(connection: Connection, lease: Lease, write_states: WriteStates) -> N
         connection.run(sql.END_WRITE, **ended, **_payment_of(lease))
 
 
-def _ended(outcome: Outcome, reply: Reply | None) -> dict[str, Any]:
+def _end_values(end: AttemptEnd) -> dict[str, Any]:
     return {
-        "state": outcome.state.value,
-        "code": outcome.code,
-        "message": outcome.message,
-        "reason": outcome.reason,
-        "reply": reply and reply.status,
-        "body": reply and reply.body,
+        "state": end.outcome.state.value,
+        "code": end.outcome.code,
+        "message": end.outcome.message,
+        "reason": end.outcome.reason,
+        "reply": end.reply and end.reply.status,
+        "body": end.reply and end.reply.body,
+        "looks": end.looks,
+        "next_look": end.next_look,
     }
 
 

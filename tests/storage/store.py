@@ -7,6 +7,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
+from connector.domain.attempt_end import AttemptEnd
 from connector.domain.merchant import CapturedPolicy
 from connector.domain.operation import (
     CallbackChange,
@@ -83,17 +84,17 @@ class Store:
         callback_change: CallbackChange = CallbackChange.UNCHANGED,
     ) -> None:
         """End a turn; `payment` is as it was unless given."""
-        self.requests.record_outcome(
-            lease,
+        end = AttemptEnd(
             outcome,
+            payment or lease.payment,
             reply,
-            payment=payment or lease.payment,
             write_states=write_states or {},
             looks=looks,
             next_look=next_look,
             callback_change=callback_change,
             steps=[ended(outcome)],
         )
+        self.requests.record_outcome(lease, end)
 
     def finish(self, lease: Lease, sandbox: bool | None = None, **values: Any) -> None:
         """End a turn with the payment cancelled and the reply kept."""

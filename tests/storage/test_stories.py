@@ -6,9 +6,10 @@ from decimal import Decimal
 import pytest
 
 from connector.attempt import Attempt, last_step, steps_to_store
+from connector.domain.attempt_end import AttemptEnd
 from connector.domain.deadline import Deadline
 from connector.domain.errors import LeaseLost
-from connector.domain.operation import CallbackChange, CreateRequest, Lease, Outcome, Reply, State
+from connector.domain.operation import CreateRequest, Lease, Outcome, Reply, State
 from connector.domain.payment import PaymentKey
 from connector.domain.story import MOST_ATTEMPTS, Kind, Step
 from connector.storage.stories import Stories
@@ -42,17 +43,14 @@ def attempted(store: Store, outcome: Outcome = FAILED, *, is_sent: bool = False)
     if is_sent:
         attempt.start_write("release", 0, is_new=True)
     attempt.note(last_step(asked(), attempt, outcome, lambda: Reply(500, b"")))
-    store.requests.record_outcome(
-        lease,
+    end = AttemptEnd(
         outcome,
-        None,
-        payment=attempt.payment,
+        attempt.payment,
         write_states=attempt.write_states,
-        looks=0,
         next_look=60,
-        callback_change=CallbackChange.UNCHANGED,
         steps=steps_to_store(attempt, outcome),
     )
+    store.requests.record_outcome(lease, end)
 
 
 def test_what_was_asked_is_kept_with_the_claim(store: Store, stories: Stories) -> None:

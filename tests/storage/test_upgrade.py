@@ -10,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 
 import connector.storage
+from connector.domain.attempt_end import AttemptEnd
 from connector.domain.operation import (
     CallbackChange,
     CancelRequest,
@@ -217,16 +218,15 @@ def test_what_was_open_before_an_upgrade_is_finished_after_it(old_database: Data
     (send,) = lease.writes
     assert Write("release", 1, "reference-2", WriteState.OPEN, send.age, 2) == send
     requests.start_write(lease, send, lease.payment, {})
-    requests.record_outcome(
-        lease,
+    end = AttemptEnd(
         Outcome(State.DONE, None, "Cancelled", is_final=True),
+        lease.payment.moved(PaymentStatus.CANCELLED),
         Reply(200, b"{}"),
-        payment=lease.payment.moved(PaymentStatus.CANCELLED),
         write_states={("release", 1): WriteState.DONE},
         looks=1,
-        next_look=None,
         callback_change=CallbackChange.DROPPED,
     )
+    requests.record_outcome(lease, end)
     known = payments.find(1, "P2")
     assert known
     assert PaymentStatus.CANCELLED is known.status
