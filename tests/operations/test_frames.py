@@ -13,7 +13,7 @@ from connector.http_client import Answer, HttpClient
 from tests.companies.rustore import RuStore
 from tests.companies.tranzzo import TranzzoCompany
 from tests.companies.yandex_pay import YandexPayCompany
-from tests.operations.test_payments import P
+from tests.operations.test_create_settle_refund import P
 from tests.rig import Rig
 
 MOST_FRAMES = 12

@@ -11,7 +11,7 @@ from connector.cli import main
 from connector.domain.errors import Rule
 from tests.companies.tranzzo import TranzzoCompany
 from tests.operations.lifetime import P
-from tests.operations.test_hard_cases import let_a_lease_time_pass, settled
+from tests.operations.test_lost_and_late_answers import let_a_lease_time_pass, settled
 from tests.rig import Rig
 
 Step = Callable[[Rig, TranzzoCompany], Any]

@@ -9,7 +9,17 @@ from tests.companies.registry import VARIANTS, provider_of
 from tests.operations.lifetime import Lifetime, P, lifetime, of
 from tests.rig import Rig
 from tests.sink import Sink
-from tests.test_secrets import CARD, CVV, FAULTS, STATUSES, Shown, dump, log, secrets_of, shown
+from tests.test_cancel_secrets import (
+    CARD,
+    CVV,
+    FAULTS,
+    STATUSES,
+    Shown,
+    dump,
+    log,
+    secrets_of,
+    shown,
+)
 
 __all__ = ["log", "shown"]  # fixtures
 

@@ -25,7 +25,14 @@ from tests.server.payments import (
     Payments,
     told,
 )
-from tests.server.test_faults import FAULTS, SLOW_FAULTS, SLOW_SECONDS, UNAVAILABLE, UNKNOWN, down
+from tests.server.test_cancel_faults import (
+    FAULTS,
+    SLOW_FAULTS,
+    SLOW_SECONDS,
+    UNAVAILABLE,
+    UNKNOWN,
+    down,
+)
 
 # A part is the harder case, where there are parts.
 LOOKED_AT = [act for act in [*SETTLES, *REFUNDS] if act.value != 100 or not act.entry.in_part]
