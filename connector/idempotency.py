@@ -22,7 +22,6 @@ from connector.domain.errors import (
     OutOfTime,
     PaymentBusy,
     RequestInProgress,
-    RequestMismatch,
 )
 from connector.domain.operation import (
     CANCEL_MANUALLY,
@@ -200,8 +199,7 @@ def _log(outcome: Outcome) -> None:
 
 def _checked(stored: StoredReply, request: Request) -> Reply:
     """Return a stored reply. Raises RequestMismatch when VTEX repeats with another value."""
-    if stored.value != request.value:
-        raise RequestMismatch
+    request.check_repeats(stored.value)
     return stored.reply
 
 

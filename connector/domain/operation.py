@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import ClassVar
 
+from connector.domain.errors import RequestMismatch
 from connector.domain.order import Order
 from connector.domain.payment import Payment, PaymentKey
 from connector.domain.write import Write
@@ -78,6 +79,11 @@ class Request:
         """The claim's key: merchant, operation, payment and request, of any characters."""
         parts = (str(self.merchant_id), self.operation, self.payment.payment_id, self.request_id)
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def check_repeats(self, value: Decimal | None) -> None:
+        """Refuse a repeat that has another value than it had before. Raises RequestMismatch."""
+        if self.value != value:
+            raise RequestMismatch
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from connector.domain.attempt_end import AttemptEnd
-from connector.domain.errors import LeaseLost, PaymentBusy, RequestMismatch, Rule
+from connector.domain.errors import LeaseLost, PaymentBusy, Rule
 from connector.domain.operation import (
     DueRequest,
     Lease,
@@ -227,8 +227,8 @@ def _record(connection: Connection, request: Request, first_look: float) -> Row 
 def _refuse_another_value(connection: Connection, request: Request) -> None:
     """Raises RequestMismatch when a write was begun for another value."""
     row = connection.one(sql.VALUE_OF_BEGUN, id=request.claim_id)
-    if row is not None and decimal(row["value"]) != request.value:
-        raise RequestMismatch
+    if row is not None:
+        request.check_repeats(decimal(row["value"]))
 
 
 def _lease(connection: Connection, request: Request, seconds: float) -> Lease:

@@ -1,4 +1,4 @@
-"""Addresses that VTEX gives: which are URLs, where a callback may go, and where with our keys."""
+"""Addresses that VTEX gives: which are URLs or pages, where a callback may go, where with keys."""
 
 import re
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ _PORTS = {"https": 443, "http": 80}
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _HOST = rf"(?P<host>{_LABEL}(?:\.{_LABEL})*|\[::1\])(?::(?P<port>[0-9]{{1,5}}))?"
 _URL = re.compile(rf"(?P<scheme>(?i:https?))://{_HOST}(?P<path>/[!\"$->@-~]*)?(?:\?[!\"$-~]*)?")
+_PAGE = re.compile(r"https?://[^\s/]")
 # A path that every server reads alike: no escapes, no parameters, no empty and no dot segments.
 _PLAIN_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*/?")
 # Characters; VTEX's are some 150 long. A form with many stars takes long for a long path.
@@ -37,6 +38,11 @@ def read(url: str) -> Address | None:
     if scheme == "http" and host not in LOOPBACK:
         return None
     return Address(scheme, host, int(match["port"] or _PORTS[scheme]), match["path"] or "")
+
+
+def is_page(url: str) -> bool:
+    """Whether a browser opens a page there: http or https, and a host."""
+    return _PAGE.match(url) is not None
 
 
 def is_allowed(url: str, hosts: Iterable[str]) -> bool:

@@ -8,15 +8,14 @@ is left out, and the rest is made to fit.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from typing import Any
 
 from connector.domain.order import Line
+from connector.vtex.values import MOST_DIGITS, decimals, has_few_digits, read_number, read_text
 
 # Items that are read; what the others cost is one line. A body may name sixty thousand.
 MOST_ITEMS = 500
-# Digits before the point, and after it, that an amount may have.
-MOST_DIGITS = 15
 # Twice both, for a product of two, and room for the sum of a long cart.
 _PRECISION = 4 * MOST_DIGITS + 10
 # Decimals of a line, unless the payment itself has more.
@@ -35,31 +34,16 @@ _CHARGES = (("shippingValue", "shipping", "Shipping"), ("taxValue", "tax", "Tax"
 def lines_of(amount: Decimal, cart: Mapping[str, Any]) -> tuple[Line, ...]:
     """Return at least one line, each above zero, whose totals sum to `amount`."""
     with localcontext(Context(prec=_PRECISION)):
-        unit = Decimal(1).scaleb(-max(_CENTS, _decimals(amount)))
+        unit = Decimal(1).scaleb(-max(_CENTS, decimals(amount)))
         readings = [_read(cart, reading, unit) for reading in _READINGS]
         exact = [lines for lines in readings if _sum(lines) == amount]
         return tuple(_fitted(exact[0] if exact else readings[0], amount))
 
 
-def number(value: object) -> Decimal | None:
-    """Read a number, or a text that is one; None for any other and for one of too many digits."""
-    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
-        return None
-    try:
-        found = Decimal(value.replace(",", ".") if isinstance(value, str) else value)
-    except InvalidOperation:
-        return None
-    return found if has_few_digits(found) else None
-
-
-def has_few_digits(value: Decimal) -> bool:
-    """Whether an amount can be calculated with and written without an exponent."""
-    return value.is_finite() and value.adjusted() < MOST_DIGITS and _decimals(value) <= MOST_DIGITS
-
-
-def _decimals(value: Decimal) -> int:
-    exponent = value.as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
+def read_amount(value: object) -> Decimal | None:
+    """Read an amount of the cart; None for what is no number, or has too many digits."""
+    found = read_number(value)
+    return found if found is not None and has_few_digits(found) else None
 
 
 def _read(
@@ -79,25 +63,19 @@ def _items(
     for place, item in enumerate(items[:MOST_ITEMS] if isinstance(items, list) else [], start=1):
         if not isinstance(item, dict):
             continue
-        price, quantity = number(item.get("price")), number(item.get("quantity", 1))
+        price, quantity = read_amount(item.get("price")), read_amount(item.get("quantity", 1))
         if price is None or quantity is None or quantity <= 0:
             continue
-        own = _text(item.get("id")) or str(place)
-        total = reading(price * quantity, number(item.get("discount")) or _NOTHING)
+        own = read_text(item.get("id")) or str(place)
+        total = reading(price * quantity, read_amount(item.get("discount")) or _NOTHING)
         # Half a kilogram is one piece of its own.
         pieces = int(quantity) if quantity == int(quantity) else 1
-        yield Line(own, _text(item.get("name")) or own, pieces, total)
+        yield Line(own, read_text(item.get("name")) or own, pieces, total)
 
 
 def _charges(cart: Mapping[str, Any]) -> Iterator[Line]:
     for field, own, title in _CHARGES:
-        yield Line(own, title, 1, number(cart.get(field)) or _NOTHING)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return ""
-    return str(value).strip()
+        yield Line(own, title, 1, read_amount(cart.get(field)) or _NOTHING)
 
 
 def _sum(lines: Sequence[Line]) -> Decimal:

@@ -5,7 +5,6 @@ loses a line of a cart or a name, never a payment.
 """
 
 import logging
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -18,6 +17,7 @@ from connector.domain.payment import PaymentKey
 from connector.vtex import addresses
 from connector.vtex.cart import lines_of
 from connector.vtex.schemas import REQUIRED, Amount, Tolerant, loaded, payment_id_field
+from connector.vtex.values import read_text
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def _order(
         method=found["method"],
         lines=lines_of(amount, cart),
         buyer=_buyer(_object(cart, "buyer")),
-        return_url=_page(body),
+        return_url=_return_url(body),
         card_number=_card_number(_object(body, "card")),
         carries_card=_carries_card(body.get("card")),
     )
@@ -103,10 +103,10 @@ def _is_there(value: object) -> bool:
     return bool(value) and str(value).strip().lower() not in _NO_CARD
 
 
-def _page(body: Mapping[str, Any]) -> str:
-    """Where the buyer's browser goes: of a script there it would make a hole."""
+def _return_url(body: Mapping[str, Any]) -> str:
+    """Take the address that the buyer's browser goes to, if it is a page: a script would run."""
     url = _text(body, "returnUrl") or ""
-    return url if re.match(r"https?://[^\s/]", url) else ""
+    return url if addresses.is_page(url) else ""
 
 
 def _callback_url(body: Mapping[str, Any]) -> str | None:
@@ -125,10 +125,7 @@ def _object(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _text(body: Mapping[str, Any], name: str) -> str | None:
-    value = body.get(name)
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    return str(value).strip() or None
+    return read_text(body.get(name)) or None
 
 
 def _is_true(value: object) -> bool:

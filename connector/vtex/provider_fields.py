@@ -21,6 +21,7 @@ from connector.metrics import count_fields
 from connector.provider import Provider
 from connector.storage.merchants import Merchants
 from connector.vtex.manifest import field_name
+from connector.vtex.values import read_text
 
 log = logging.getLogger(__name__)
 
@@ -183,16 +184,10 @@ def _given(provider: Provider, body: Mapping[str, Any]) -> dict[str, str]:
     for entry in entries if isinstance(entries, list) else []:
         name = entry.get("name") if isinstance(entry, dict) else None
         key = keys.get(name.strip()) if isinstance(name, str) else None
-        value = _text(entry["value"]) if key and "value" in entry else ""
+        value = read_text(entry["value"]) if key and "value" in entry else ""
         if key and value:
             found[key] = value
     return found
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return ""
-    return str(value).strip()
 
 
 def _faulty(provider: Provider, error: ConfigurationError) -> list[str]:

@@ -4,7 +4,6 @@ Only what an operation cannot do without is required: VTEX's own guides and test
 much of what its OpenAPI file calls required.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,7 +15,7 @@ from connector.domain import exact
 from connector.domain.errors import InvalidRequest
 from connector.domain.operation import CancelRequest, RefundRequest, SettleRequest
 from connector.domain.payment import PAYMENT_ID_FORM, PaymentKey, is_payment_id
-from connector.vtex.cart import MOST_DIGITS, has_few_digits
+from connector.vtex.values import MOST_DIGITS, has_few_digits, read_number
 
 REQUIRED: dict[str, Any] = {"required": "required"}
 
@@ -30,21 +29,11 @@ class Identifier(fields.String):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-# A comma before three digits may as well part thousands.
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+|,(?![0-9]{3}$)[0-9]+)?([eE][+-]?[0-9]{1,3})?")
-
-
 class Number(fields.Decimal):
-    """A number, or a text that is one; "29,90" appears in a VTEX guide's example."""
+    """A number, or a text that is a number."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
-        if isinstance(value, bool):
-            raise self.make_error("invalid")
-        if isinstance(value, str):
-            if not _NUMBER.fullmatch(value.strip()):
-                raise self.make_error("invalid")
-            value = value.strip().replace(",", ".")
-        number = super()._deserialize(value, attr, data, **kwargs)
+        number = read_number(value)
         if number is None:
             raise self.make_error("invalid")
         return number

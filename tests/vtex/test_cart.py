@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.vtex.cart import MOST_ITEMS, lines_of, number
+from connector.vtex.cart import MOST_ITEMS, lines_of, read_amount
 
 cents = st.decimals(Decimal("0.01"), Decimal(10) ** 12, places=2)
 prices = st.decimals(-10, 10_000, places=2) | st.decimals(0, 10_000, places=4) | st.integers()
@@ -137,6 +137,7 @@ def test_an_item_without_a_name_has_its_id_and_without_that_its_place() -> None:
     [
         (2, "2"),
         ("29,90", "29.90"),
+        ("1,234", None),
         (Decimal("0.1"), "0.1"),
         ("1e3", "1E+3"),
         (True, None),
@@ -152,7 +153,7 @@ def test_an_item_without_a_name_has_its_id_and_without_that_its_place() -> None:
     ],
 )
 def test_a_number_is_read_exactly_or_not_at_all(written: object, read: str | None) -> None:
-    assert number(written) == (None if read is None else Decimal(read))
+    assert read_amount(written) == (None if read is None else Decimal(read))
 
 
 def test_of_a_cart_without_end_the_first_items_are_read_and_the_rest_is_one_line() -> None:
