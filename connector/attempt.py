@@ -1,4 +1,4 @@
-"""One turn of a request: what it may do to the company, and what is known by now."""
+"""One attempt at a request: what it may do to the company, and what is known by now."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ class WriteStore(Protocol):
 
 
 class Attempt:
-    """One turn of a request, while it lasts: what it may do to the company.
+    """One attempt at a request, under one lease: what it may do to the company.
 
     `payment` is what is known of the payment by now; each write and the end record it.
     `vtex_waits` says that VTEX waits for the answer. Otherwise reconcile looks, after `looks`
@@ -111,7 +111,8 @@ class Attempt:
         recorded = self._recorded.get(write.key, WriteState.OPEN)
         moved = replace(write, state=recorded).moved(state)
         self.writes = [
-            replace(one, state=moved.state) if one.key == write.key else one for one in self.writes
+            replace(other, state=moved.state) if other.key == write.key else other
+            for other in self.writes
         ]
 
     def end_write(self, effect: Effect) -> None:
@@ -120,9 +121,9 @@ class Attempt:
             self.move(self._write, STATE_AFTER[effect])
 
     def withdraw_write(self) -> None:
-        """Say that the write was not sent after all. An earlier one of its reference still may be.
+        """Say that the write was not sent after all.
 
-        So only a new write is withdrawn.
+        A repeat is not withdrawn: the earlier write under its reference may have been sent.
         """
         if self.is_new_write and self._write:
             self.move(self._write, WriteState.WITHDRAWN)
@@ -200,7 +201,7 @@ class Attempt:
         step = Step(Kind.SENT, action=write.action, reference=write.reference, amount=write.amount)
         self.note(replace(step, message=message))
         self._store.start_write(self.lease, write, self.payment, self.write_states, self.steps)
-        self._recorded = {one.key: one.state for one in self.writes}
+        self._recorded = {other.key: other.state for other in self.writes}
         self.steps, self.has_sent = [], True
         self._write = write
 

@@ -142,17 +142,18 @@ _VERDICTS = {
 
 @dataclass(frozen=True)
 class Look:
-    """What a company said of a payment when it was asked.
+    """A company's answer to the question how a payment stands.
 
-    `amount` is in units of `currency`, as first authorized; `captured` is what was taken and
-    `refunded` what of that was returned by now, None where the company does not show them.
-    `cancellation_id` is the company's id of what ended the payment. `failures` counts the ends
-    of ours or others' that failed there while the money stayed. `write_effect` and `write_id` tell
-    what became of the write whose reference was given, where the company shows writes by our
-    reference. `is_another` says that the company shows it under another order id than VTEX's
-    payment id. The ids, the `payment_url` and the `memo` are None where they are as known before.
-    `again` is when to look again, in seconds, where that is known. `provider_status` is the
-    company's own status word, for people.
+    - `amount`, in units of `currency`, was first authorized. `captured` was taken, and `refunded`
+      is the part of that which was returned by now. None: the company does not show it.
+    - `cancellation_id` is the company's id of the operation that ended the payment.
+    - `failures` counts the operations, ours or others', that failed while the money stayed.
+    - `write_effect` and `write_id` are of the write whose reference was given, where the company
+      shows writes by our reference.
+    - `is_another`: the company shows the payment under another order id than VTEX's payment id.
+    - The ids, the `payment_url` and the `memo` are None where nothing new is known of them.
+    - `again` is when to look again, in seconds, where that is known.
+    - `provider_status` is the company's own status word, for people.
     """
 
     standing: Standing
@@ -174,7 +175,7 @@ class Look:
 
     @property
     def verdict(self) -> PaymentStatus:
-        """What VTEX is to be told of the authorization: PENDING, APPROVED or DENIED."""
+        """The status of the authorization that follows: PENDING, APPROVED or DENIED."""
         return _VERDICTS.get(self.standing, PaymentStatus.PENDING)
 
 
@@ -182,7 +183,7 @@ class Effect(Enum):
     """What a write did, by the company's own answer."""
 
     DONE = "it took effect"
-    ACCEPTED = "accepted; whether it took effect is still to be seen"
+    ACCEPTED = "the company will do it; a later look shows whether it took effect"
     FAILED = "it ended without effect"
     REFUSED = "the company would not begin it"
     UNKNOWN = "the company did not say"
@@ -192,7 +193,7 @@ class Effect(Enum):
 class WriteResult:
     """The answer to a write: its effect, and the company's id for it.
 
-    `lost` says why there is no answer, of one that is UNKNOWN.
+    `lost` says why there is no answer to a write that is UNKNOWN.
     """
 
     effect: Effect
@@ -222,7 +223,7 @@ class CreateResult:
 class Notification:
     """A company's message, proven to be the company's.
 
-    `payment_ids` are what VTEX may call the payment it is about: more than one where the
+    `payment_ids` are the ids by which VTEX may know the payment: more than one where the
     company's order id leaves it open. The other two ids bind a purchase that the buyer began
     without us to the payment. `id` tells the message from every other of the payment.
     """

@@ -169,8 +169,8 @@ class CancellingJob(CancellationValueJob):
         attempt.payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
         reference = attempt.start_write(action, look.failures, is_new=is_new)
         verb = self.provider.refund if action == CANCEL_BY_REFUND else self.provider.cancel
-        sent = self.send(attempt, verb, self.call(attempt, reference, look))
-        return self._confirmed(action, look, attempt, sent)
+        result = self.send(attempt, verb, self.call(attempt, reference, look))
+        return self._confirmed(action, look, attempt, result)
 
     def _without_a_refund(self, look: Look, attempt: Attempt) -> Outcome | None:
         """Leave it to a person where a refund could return the money twice, None where it cannot.
@@ -200,22 +200,24 @@ class CancellingJob(CancellationValueJob):
         if not writes.may_be_repeated(write, attempt, is_idempotent=is_idempotent):
             raise OutcomeUnknown(reason=Rule.REFUND_MAY_COME)
 
-    def _confirmed(self, action: str, before: Look, attempt: Attempt, sent: WriteResult) -> Outcome:
+    def _confirmed(
+        self, action: str, before: Look, attempt: Attempt, result: WriteResult
+    ) -> Outcome:
         """Say what came of a write; look again unless the company called it done."""
         write = attempt.open_write(action)
-        if sent.effect is not Effect.REFUSED or self._is_ended_by_a_refusal(action, attempt):
-            attempt.end_write(sent.effect)
-        if sent.effect is Effect.DONE:
-            return self.cancelled(attempt, sent.id)
-        after = self.watch(attempt, sent, lambda look: self._may_end(look, before), write)
+        if result.effect is not Effect.REFUSED or self._is_ended_by_a_refusal(action, attempt):
+            attempt.end_write(result.effect)
+        if result.effect is Effect.DONE:
+            return self.cancelled(attempt, result.id)
+        after = self.watch(attempt, result, lambda look: self._may_end(look, before), write)
         if after.standing is Standing.UNDONE:
             attempt.end_write(Effect.DONE)
             return self.cancelled(attempt, after.cancellation_id)
-        if sent.effect is Effect.UNKNOWN:
-            return self._unknown(after, attempt, sent)
-        if sent.effect is Effect.ACCEPTED or after.standing is not before.standing:
+        if result.effect is Effect.UNKNOWN:
+            return self._unknown(after, attempt, result)
+        if result.effect is Effect.ACCEPTED or after.standing is not before.standing:
             return self._without_a_write(after, attempt) or _pending(after)
-        return _not_cancelled(action, after, attempt, sent)
+        return _not_cancelled(action, after, attempt, result)
 
     def _is_ended_by_a_refusal(self, action: str, attempt: Attempt) -> bool:
         """Whether a refusal ends the write: of a repeated refund the first may still run."""
@@ -229,11 +231,11 @@ class CancellingJob(CancellationValueJob):
         is_seen = look.standing is not Standing.UNSEEN
         return is_seen and look.standing in waiting and look.failures == before.failures
 
-    def _unknown(self, after: Look, attempt: Attempt, sent: WriteResult) -> Outcome:
+    def _unknown(self, after: Look, attempt: Attempt, result: WriteResult) -> Outcome:
         """Give the answer of the next request, unless that would send again."""
         outcome = self._without_a_write(after, attempt)
         if outcome is None:
-            raise sent.lost or OutcomeUnknown
+            raise result.lost or OutcomeUnknown
         return outcome
 
 
@@ -250,12 +252,12 @@ def _allow_approval(attempt: Attempt) -> None:
     attempt.payment = replace(attempt.payment, is_cancel_asked=was_asked)
 
 
-def _not_cancelled(action: str, after: Look, attempt: Attempt, sent: WriteResult) -> Outcome:
-    """Say that the company would not, or failed; after several times a person must act."""
-    times = 1 + writes.earlier_ends(attempt, action, STATE_AFTER[sent.effect])
+def _not_cancelled(action: str, after: Look, attempt: Attempt, result: WriteResult) -> Outcome:
+    """Say that the company refused, or failed. After several times a person must act."""
+    times = 1 + writes.earlier_ends(attempt, action, STATE_AFTER[result.effect])
     if after.standing is Standing.UNSEEN or times >= MOST_WRITES:
         return _manual("the provider refused it")
-    raise ProviderRefused(evidence=sent.provider_status)
+    raise ProviderRefused(evidence=result.provider_status)
 
 
 def _done(cancellation_id: str) -> Outcome:

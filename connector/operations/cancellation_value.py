@@ -47,7 +47,7 @@ class CancellationValueJob(Job):
         return self.merchant.units_seen | ({unit} if unit else set())
 
     def learn_unit(self, look: Look, attempt: Attempt) -> None:
-        amounts = [one for one in (look.amount, attempt.payment.amount) if one is not None]
+        amounts = [a for a in (look.amount, attempt.payment.amount) if a is not None]
         if not (self.see_unit and amounts and self.provider.checks_cancel_value):
             return
         for unit in self._units(max(amounts)) - self.merchant.units_seen:
@@ -59,7 +59,7 @@ def gone(look: Look, attempt: Attempt) -> Decimal:
 
     A settlement in part released it, or a person returned it.
     """
-    amounts = [one for one in (attempt.payment.amount, look.amount) if one is not None]
+    amounts = [a for a in (attempt.payment.amount, look.amount) if a is not None]
     taken = attempt.payment.settled if look.captured is None else look.captured
     if look.standing not in TAKEN or taken is None or not amounts:
         return Decimal()

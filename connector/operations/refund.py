@@ -129,49 +129,48 @@ class RefundJob(Job):
         return self._confirmed(attempt, self.send(attempt, self.provider.refund, call))
 
     def _settled_payment(self, look: Look, attempt: Attempt) -> Payment:
-        """Return the payment that a refund is sent for: its money was certainly taken."""
+        """Return the payment as it is recorded with a refund: its money was taken.
+
+        Only a payment whose approval VTEX still waits for stays as it is.
+        """
         payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
         if payment.is_created and payment.status is PaymentStatus.PENDING:
             return payment
         return replace(settled_payment(payment), settled=_limit(look, attempt))
 
-    def _confirmed(self, attempt: Attempt, sent: WriteResult) -> Outcome:
+    def _confirmed(self, attempt: Attempt, result: WriteResult) -> Outcome:
         """Say what came of a refund; look again unless the company called it done."""
         write = attempt.open_write(REFUND)
         # While the first of two equal refunds may be running, a refusal of the second ends neither.
-        if attempt.is_new_write or sent.effect is not Effect.REFUSED:
-            attempt.end_write(sent.effect)
-        if sent.effect is Effect.DONE:
-            return self._done(attempt, sent.id)
-        after = self.watch(attempt, sent, partial(_may_come, write), write)
+        if attempt.is_new_write or result.effect is not Effect.REFUSED:
+            attempt.end_write(result.effect)
+        if result.effect is Effect.DONE:
+            return self._done(attempt, result.id)
+        after = self.watch(attempt, result, partial(writes.may_come, write), write)
         effect = writes.effect_of(write, after)
         if effect is Effect.DONE:
             attempt.end_write(Effect.DONE)
             return self._done(attempt, after.write_id)
-        return self._not_refunded(write, after, attempt, sent)
+        return self._not_refunded(write, after, attempt, result)
 
     def _not_refunded(
-        self, write: Write | None, after: Look, attempt: Attempt, sent: WriteResult
+        self, write: Write | None, after: Look, attempt: Attempt, result: WriteResult
     ) -> Outcome:
         """Say why a refund is not done, or not yet."""
         effect = writes.effect_of(write, after)
-        if attempt.is_new_write and sent.effect is Effect.REFUSED:
-            return _refused(after, attempt, sent)
+        if attempt.is_new_write and result.effect is Effect.REFUSED:
+            return _refused(after, attempt, result)
         if effect is Effect.FAILED:
             attempt.end_write(Effect.FAILED)
-            return _refused(after, attempt, sent)
-        if Effect.ACCEPTED in {sent.effect, effect}:
+            return _refused(after, attempt, result)
+        if Effect.ACCEPTED in {result.effect, effect}:
             return outcomes.pending(after)
-        if sent.lost:
-            raise sent.lost
-        if not attempt.is_new_write and self._is_refused_for_good(write, attempt):
+        if result.lost:
+            raise result.lost
+        is_idempotent = self.provider.refund_is_idempotent
+        if writes.is_repeat_refused_for_good(write, attempt, is_idempotent=is_idempotent):
             attempt.end_write(Effect.REFUSED)
-        return _refused(after, attempt, sent)
-
-    def _is_refused_for_good(self, write: Write | None, attempt: Attempt) -> bool:
-        """Whether a refused repeat ends the write. While the first may be running it does not."""
-        has_ended = write is not None and writes.has_surely_ended(write, attempt)
-        return has_ended and self.provider.refund_is_idempotent
+        return _refused(after, attempt, result)
 
     def _done(self, attempt: Attempt, refund_id: str | None = None) -> Outcome:
         payment = attempt.payment
@@ -189,27 +188,22 @@ def _check_status(attempt: Attempt) -> None:
 
 
 def _manual(reason: str, attempt: Attempt) -> Outcome:
-    """Leave it to a person, unless ours may still be made: then it would be made twice."""
+    """Leave the refund to a person. While ours may still be made it could be made twice."""
     if write := attempt.open_write(REFUND):
         writes.give_up(write, attempt)
     return outcomes.manual(reason)
 
 
-def _refused(after: Look, attempt: Attempt, sent: WriteResult) -> Outcome:
-    """Say that the company would not, or failed; after several times a person must act."""
+def _refused(after: Look, attempt: Attempt, result: WriteResult) -> Outcome:
+    """Say that the company refused, or failed. After several times a person must act."""
     if writes.refund_failures(attempt) >= MOST_WRITES:
         return outcomes.manual("the provider refused it")
-    raise ProviderRefused(evidence=sent.provider_status or after.provider_status)
-
-
-def _may_come(write: Write | None, look: Look) -> bool:
-    """Whether a refund may still take effect: the company works on it, or shows no trace of it."""
-    return writes.effect_of(write, look) in {None, Effect.ACCEPTED}
+    raise ProviderRefused(evidence=result.provider_status or after.provider_status)
 
 
 def _limit(look: Look, attempt: Attempt) -> Decimal | None:
-    """Return what may be refunded in all: what was taken, as far as anybody knows."""
+    """Return what may be refunded in all: what was taken, as far as it is known."""
     payment = attempt.payment
     taken = look.captured if look.captured is not None else look.amount
-    known = [one for one in (payment.settled, taken) if one is not None]
+    known = [amount for amount in (payment.settled, taken) if amount is not None]
     return min(known, default=payment.amount)

@@ -33,7 +33,7 @@ from connector.operations.verdict import take_verdict
 
 # The operator reads this of a settlement that may be a second one.
 _TWICE = "an equal part was settled for another requestId; if VTEX means two, one was not taken"
-# Standings from which a settlement that was sent may still be seen to end.
+# Standings after which a later look may show the end of a settlement.
 _NOT_YET = {Standing.HELD, Standing.WORKING}
 
 

@@ -44,6 +44,11 @@ def _has_returned(write: Write, look: Look) -> bool:
     return look.refunded >= (write.refunded_before or Decimal()) + (write.amount or Decimal())
 
 
+def may_come(write: Write | None, look: Look) -> bool:
+    """Whether a refund may still take effect: the company works on it, or shows no trace of it."""
+    return effect_of(write, look) in {None, Effect.ACCEPTED}
+
+
 def has_failed(write: Write | None, look: Look) -> bool:
     """Whether the company shows a failed end that it did not show before the write was sent."""
     return write is not None and look.failures > write.failures_before
@@ -72,6 +77,15 @@ def has_surely_ended(write: Write, attempt: Attempt) -> bool:
 def may_be_repeated(write: Write, attempt: Attempt, *, is_idempotent: bool) -> bool:
     """Whether a repeat under the same reference cannot be a second effect."""
     return is_idempotent or has_surely_ended(write, attempt)
+
+
+def is_repeat_refused_for_good(
+    write: Write | None, attempt: Attempt, *, is_idempotent: bool
+) -> bool:
+    """Whether the refusal of a repeat ends the write. While the first may run it does not."""
+    if write is None or attempt.is_new_write:
+        return False
+    return is_idempotent and has_surely_ended(write, attempt)
 
 
 def give_up(write: Write, attempt: Attempt, rule: Rule = Rule.REFUND_MAY_COME) -> None:
@@ -111,7 +125,7 @@ def refund_failures(attempt: Attempt) -> int:
 
 
 def earlier_ends(attempt: Attempt, action: str, state: WriteState) -> int:
-    """Count the writes of a kind that ended so before this turn."""
+    """Count the writes of a kind that ended so before this attempt."""
     return sum(write.action == action and write.state is state for write in attempt.lease.writes)
 
 

@@ -1,4 +1,4 @@
-"""One turn of a request: what it may send, and what it leaves."""
+"""One attempt at a request: what it may send, and what it leaves."""
 
 from collections.abc import Iterator
 from dataclasses import replace
