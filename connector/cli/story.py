@@ -38,7 +38,7 @@ def _line(step: Step) -> dict[str, Any]:
         "at": instant(step.at),
         "step": step.kind.value,
         "operation": step.operation,
-        # A notification's is long, and made here.
+        # The id of a notification is long, and the connector made it.
         "requestId": None if is_notification else step.request_id or None,
         "attempt": step.attempt,
         "what": _what(step),
@@ -46,21 +46,45 @@ def _line(step: Step) -> dict[str, Any]:
 
 
 def _what(step: Step) -> str:
-    """Say what is known of a step, each thing with its name; what it lacks is left out."""
-    kind, message, reason = step.kind, step.message, step.reason
-    amount = "all of it" if kind is Kind.ASKED else None
-    is_status = kind in {Kind.TOLD, Kind.CALLED_BACK}
-    is_said = reason and reason in (message or "")
-    said = (
-        step.action and step.action.removeprefix("asked-"),
-        amount if step.amount is None else f"amount {step.amount}",
-        step.reference and f"reference {step.reference}",
-        step.reported_status
-        and (f"status {step.reported_status}" if is_status else f'"{step.reported_status}"'),
-        None if step.http_status is None else f"HTTP {step.http_status}",
-        step.code and f"code {step.code}",
-        f"read as {message}" if message and kind is Kind.ANSWERED else message,
-        None if is_said or not reason else f"why: {reason}",
-        step.who and f"by {step.who}",
+    """Say everything that is known of a step, each thing with its name."""
+    parts = (
+        (step.action or "").removeprefix("asked-"),
+        _amount(step),
+        _named("reference", step.reference),
+        _status(step),
+        _named("HTTP", step.http_status),
+        _named("code", step.code),
+        _message(step),
+        _reason(step),
+        _named("by", step.who),
     )
-    return ", ".join(part for part in said if part)
+    return ", ".join(filter(None, parts))
+
+
+def _named(name: str, value: object) -> str:
+    return "" if value in {None, ""} else f"{name} {value}"
+
+
+def _amount(step: Step) -> str:
+    """VTEX asks for the whole payment where it names no amount."""
+    is_whole = step.amount is None and step.kind is Kind.ASKED
+    return "all of it" if is_whole else _named("amount", step.amount)
+
+
+def _status(step: Step) -> str:
+    """A status of ours has a name before it; a company's word stands in quotes."""
+    if not step.reported_status:
+        return ""
+    is_ours = step.kind in {Kind.TOLD, Kind.CALLED_BACK}
+    return f"status {step.reported_status}" if is_ours else f'"{step.reported_status}"'
+
+
+def _message(step: Step) -> str:
+    is_reading = step.message and step.kind is Kind.ANSWERED
+    return f"read as {step.message}" if is_reading else step.message or ""
+
+
+def _reason(step: Step) -> str:
+    """The reason is left out where the message says the same."""
+    is_said = step.reason and step.reason in (step.message or "")
+    return "" if is_said else _named("why:", step.reason)

@@ -112,7 +112,7 @@ def due_from(row: Row) -> DueRequest:
 
 
 def _purchase_from(key: PaymentKey, row: Row) -> PaymentKey | None:
-    """Read the ids that a notification told, if the notification told any."""
+    """Read the company's ids in a notification, if it has any."""
     authorization_id = unescaped(row["authorization_id"])
     provider_payment_id = unescaped(row["provider_payment_id"])
     purchase = PaymentKey(key.payment_id, authorization_id, provider_payment_id)

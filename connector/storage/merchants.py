@@ -27,8 +27,6 @@ LIVE_TOKENS = 2
 # How the unit is remembered in which VTEX certainly wrote a value.
 _SEE_UNIT = {ValueUnit.CENTS: sql.SEE_CENTS, ValueUnit.UNITS: sql.SEE_UNITS}
 _NO_TIMES: Row = {"created_at": 0.0, "updated_at": 0.0, "fields_seen_at": None}
-# The options of an update that changes no option.
-_UNCHANGED: dict[str, Any] = dict.fromkeys(("sandbox", "captured", "settings_from"))
 
 
 class Merchants:
@@ -54,12 +52,7 @@ class Merchants:
     ) -> Credentials:
         """Store a merchant. Raises MerchantExists."""
         credentials = Credentials(name, provider, secrets.token_hex(16), secrets.token_urlsafe(32))
-        options: dict[str, Any] = {
-            "provider": provider,
-            "sandbox": sandbox,
-            "captured": captured.value,
-            "settings_from": settings_from.value,
-        }
+        options = {"provider": provider, **_options(sandbox, captured, settings_from)}
         with self._database.write() as connection:
             merchant_id = self._insert(connection, credentials, settings, options)
             changed = admin_events.changes(self._vault.fingerprint, {}, settings)
@@ -95,13 +88,9 @@ class Merchants:
         command: str = "update",
     ) -> None:
         """Replace the settings and options that are given. Raises UnknownMerchant."""
-        given = {
-            "sandbox": sandbox,
-            "captured": captured and captured.value,
-            "settings_from": settings_from and settings_from.value,
-        }
+        options = _options(sandbox, captured, settings_from)
         with self._database.write() as connection:
-            self._change(connection, _locked(connection, name), settings, given, by, command)
+            self._change(connection, _locked(connection, name), settings, options, by, command)
 
     def take_fields(self, name: str, given: Mapping[str, str]) -> bool:
         """Store settings that came with a request of VTEX's, beside the stored ones.
@@ -116,7 +105,7 @@ class Merchants:
                 stored = self._stored(row)
                 after = {**stored.merchant.settings, **given}
                 if _takes_fields(stored) and after != stored.merchant.settings:
-                    self._change(connection, row, after, _UNCHANGED, VTEX, "request")
+                    self._change(connection, row, after, _options(), VTEX, "request")
         return _takes_fields(stored)
 
     def note_fields(self, merchant: Merchant, given: Mapping[str, str]) -> None:
@@ -279,6 +268,19 @@ class Merchants:
 
     def _stored(self, row: Row) -> StoredMerchant:
         return stored_from(row, self._vault)
+
+
+def _options(
+    sandbox: bool | None = None,
+    captured: CapturedPolicy | None = None,
+    settings_from: SettingsFrom | None = None,
+) -> dict[str, Any]:
+    """Return options as they are stored and recorded. An update leaves None as it is stored."""
+    return {
+        "sandbox": sandbox,
+        "captured": captured and captured.value,
+        "settings_from": settings_from and settings_from.value,
+    }
 
 
 def _takes_fields(stored: StoredMerchant) -> bool:

@@ -76,8 +76,8 @@ class Requests:
                 lease = _lease(connection, request, lease_seconds)
                 lease = _begun(lease, _record(connection, request, first_look))
                 if lease.attempt <= MOST_ATTEMPTS:
-                    asked = Step(Kind.ASKED, lease.attempt, amount=request.value)
-                    write_steps(connection, lease.claim_id, [asked])
+                    step = Step(Kind.ASKED, lease.attempt, amount=request.value)
+                    write_steps(connection, lease.claim_id, [step])
                 return lease
         except _NotTaken:
             return self.stored_reply(request)
