@@ -1,6 +1,6 @@
-"""What one company may take of a worker: so many threads, so many operations at a time.
+"""How much of a worker one company may take: threads, and operations at a time.
 
-A company that hangs, or whose address is flooded, costs only its own requests.
+A company that hangs, or whose webhook is flooded, costs only its own requests.
 """
 
 import threading
@@ -10,38 +10,37 @@ from contextlib import AbstractContextManager, contextmanager
 
 from connector.domain.errors import ProviderBusy
 
-# Seconds without any operation ended after which a company with no place left counts as hung,
-# and the most a place for an operation is waited for before that.
+# Seconds after which a company with no place left counts as hung if no operation ended meanwhile;
+# also the longest wait for a place of an operation.
 PATIENCE_SECONDS = 0.5
-# The most a thread is waited for while the company answers: many may ask at the same moment.
+# Seconds of the longest wait for a thread while the company answers: many buyers may pay at once.
 THREAD_SECONDS = 2.0
-# What a company's requests may hold beyond the threads of its operations, as a share: what waits
-# for another request's answer, and what needs no call, while all operations hang.
+# Threads of a company's requests beyond those of its operations, as a share: for requests that wait
+# for another request's answer, or that need no call, while all operations hang.
 SPARE_SHARE, LEAST_SPARE = 1 / 8, 2
-# Threads that one company's unproven notifications may hold, and calls back to VTEX.
+# Threads for one company's notifications that are not proven yet, and for calls back to VTEX.
 NOTIFICATIONS, CALLBACKS = 32, 8
-# Threads that are nobody's: they refuse strangers and what comes too much, and tell the health.
+# Threads of no company: they refuse strangers and excess requests, and answer for the health.
 COMMON = 8
-# Threads in which requests wait for one of their company's.
+# Threads in which requests wait for a thread of their company.
 WAITING = 128
 
 
 def share(threads: int) -> int:
-    """Count the threads that one company's requests may hold where it has `threads` operations."""
+    """Count the threads for requests of a company that may have `threads` operations."""
     return threads + max(LEAST_SPARE, int(threads * SPARE_SHARE))
 
 
 def all_threads(companies: int, threads: int) -> int:
-    """Count the threads of a process: each company's own, so that none waits for another's."""
+    """Count the threads of a process: each company has its own and waits for no other company."""
     return companies * (share(threads) + NOTIFICATIONS) + WAITING + COMMON
 
 
 class Bulkhead:
-    """At most so many operations at one company at a time.
+    """At most `slots` operations at one company at a time.
 
-    While the company answers, a place is waited for a moment; when it hangs the refusal is
-    immediate, so that a hung company costs only its own calls. `waiting` bounds how many wait,
-    `patience` for how many seconds.
+    While the company answers, an operation waits a moment for a place. When the company hangs, the
+    refusal is immediate. `waiting` bounds how many operations wait, `patience` how many seconds.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class Bulkhead:
             self._give_back()
 
     def has_room(self) -> bool:
-        """Whether half of the places are free, so that who only waits for the company may stay."""
+        """Whether half of the places are free: then an operation that pauses may hold its place."""
         return self._free * 2 >= self._slots
 
     def _take(self) -> None:
@@ -77,7 +76,7 @@ class Bulkhead:
             self._changed_at = time.monotonic()
 
     def _wait(self) -> bool:
-        """Wait for a place while the company answers; say whether one is free."""
+        """Wait for a place while the company answers; say whether a place is free."""
         if not self._is_moving() or not self._waiting.acquire(blocking=False):
             return False
         until = time.monotonic() + self._patience
@@ -101,9 +100,9 @@ class Bulkhead:
 class Shares:
     """A worker's threads, shared among the companies: each may hold `places` of them.
 
-    What holds a thread for a company's sake counts, whether it calls, waits, reads or acts. A name
-    that is not among `companies`, as of one that is switched off, has its places with all such.
-    `waiting` threads more are for those of all companies that wait for one of their own.
+    Each thread that works for a company counts, whether it calls, waits, reads or acts. All names
+    that are not among `companies`, such as those switched off, share the places of one company.
+    `waiting` more threads are for requests that wait for a thread of their company.
     """
 
     def __init__(self, companies: Iterable[str], places: int, *, waiting: int) -> None:

@@ -69,14 +69,14 @@ class Settings:
         return self.database_url.startswith("sqlite")
 
 
-def from_environment(environ: Mapping[str, str], known: Iterable[str]) -> Settings:
-    """Read the settings; `known` are the names of the providers there are.
+def from_environment(environ: Mapping[str, str], providers: Iterable[str]) -> Settings:
+    """Read the settings; `providers` are the names of all providers.
 
     Raises ConfigurationError with one line for each wrong variable. An empty variable counts as
     absent; only an empty CONNECTOR_METRICS_BIND means off.
     """
     reader = _Reader(environ)
-    values = _values(reader, tuple(sorted(known)))
+    values = _values(reader, tuple(sorted(providers)))
     if not values["secret_keys"] and not values["database_url"].startswith("sqlite"):
         reader.faults.append(
             "CONNECTOR_SECRET_KEYS: give one or more Fernet keys, newest first; only with SQLite "
@@ -143,10 +143,12 @@ class _Reader:
         return {name: value for name, value in values.items() if value is not None}
 
 
-def variables(known: Iterable[str]) -> set[str]:
+def variables(providers: Iterable[str]) -> set[str]:
     """Name every variable: for `docs/reference.md`, and so that a misspelt one is noticed."""
     plain = {f"CONNECTOR_{name.upper()}" for name in _PLAIN}
-    urls = {f"CONNECTOR_{name.upper()}_{kind}" for name in known for kind in ("URL", "SANDBOX_URL")}
+    urls = {
+        f"CONNECTOR_{name.upper()}_{kind}" for name in providers for kind in ("URL", "SANDBOX_URL")
+    }
     files = {f"{name}_FILE" for name in IN_FILES}
     named = {"CONNECTOR_DATA_DIR", "CONNECTOR_DATABASE_URL", "CONNECTOR_PROVIDERS"}
     return plain | urls | files | named
@@ -168,7 +170,7 @@ def _database_url(text: str) -> str:
 def _base_url(text: str) -> str:
     try:
         parts = urlsplit(text)
-        parts.port  # noqa: B018 - it is read only when asked for
+        parts.port  # noqa: B018 - reading it checks it
     except ValueError:
         raise ValueError("give a URL whose host and port can be read") from None
     if not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):

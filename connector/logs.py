@@ -1,7 +1,7 @@
 """Logs: one JSON object a line, with an allow-list of fields.
 
-What is not on the list is not written, and an exception gives its type and place, never its
-text: that could repeat a request's headers or a company's answer.
+Other fields are not written. Of an exception the type and the place are written, never the text:
+the text could repeat a request's headers or a company's answer.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 from connector import context
 
-# Of a record, or of the context in which it was made.
+# Fields of a record, or of its context.
 FIELDS = (
     "merchant",
     "provider",
@@ -36,8 +36,8 @@ FIELDS = (
 class JsonFormatter(logging.Formatter):
     """Writes a record's time, level, logger, event and the listed fields of it or its context.
 
-    The event of another library's record is its template without the values, which could be
-    anything; of gunicorn's it is whole when it tells of the server's own life.
+    The event of another library's record is its template without the values: a value could be a
+    secret. gunicorn's records of the server's own life keep their values.
     """
 
     def format(self, record: logging.LogRecord) -> str:

@@ -1,4 +1,4 @@
-"""Metrics, for Prometheus. What cannot be counted is left out: no answer depends on a count."""
+"""Metrics, for Prometheus. A count that fails is left out: no answer depends on a count."""
 
 import logging
 import os
@@ -54,13 +54,13 @@ def are_counted() -> bool:
 def reserve(folder: Path) -> None:
     """Take the room for this process's metrics on the disk, or count nothing in it.
 
-    The library maps its files into memory. Where the disk has no room for what is mapped, the
-    system kills the process that counts.
+    The library maps its files into memory. On a full disk the system would kill the process that
+    counts.
     """
     try:
         for kind, size in RESERVED.items():
-            # The library's own name of the file, which it takes as it finds it. Whoever reads the
-            # folder meanwhile sees no half of it.
+            # The library uses a file of this name as it is. The rename hides the half-written file
+            # from a reader of the folder.
             file = folder / f"{kind}_{os.getpid()}.new"
             file.write_bytes(bytes(size))
             file.replace(file.with_suffix(".db"))
@@ -70,7 +70,7 @@ def reserve(folder: Path) -> None:
 
 
 class _Counting:
-    """The one place where metrics change; the first failure is logged, none is raised."""
+    """The only place where metrics change. It logs the first failure and raises none."""
 
     def __init__(self) -> None:
         self.is_on = True

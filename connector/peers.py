@@ -11,25 +11,25 @@ Network = IPv4Network | IPv6Network
 
 # Hops of a header that are looked at. More proxies in a row than that nobody has.
 MOST_HOPS = 16
-# Refusals of one peer that are answered at once, and seconds until one more is.
+# Refusals of a peer that are answered at once; seconds until one more of them is.
 BURST, REFILL_SECONDS = 20, 3.0
-# Seconds by which a refusal beyond that is put off, and how many of a process at once: they hold
-# threads, of which there are three at least. More at once are answered without a pause.
+# Seconds of the pause before each further refusal, and how many pauses a process has at once: a
+# pause holds a thread, and at least three threads are there. Beyond that there is no pause.
 PAUSE_SECONDS, PLACES = 1.0, 2
-# Peers that are remembered, those last refused: some hundred bytes each.
+# Peers that are remembered, the last refused ones: some hundred bytes each.
 MOST_PEERS = 10_000
-# Bits of an IPv6 address that one customer has to choose from.
+# Bits of an IPv6 address that name one customer's network.
 CUSTOMERS_BITS = 64
 # How a socket that takes both kinds of addresses writes an IPv4 address.
 _MAPPED = "::ffff:"
 
 
 def peer_of(remote: str, forwarded_for: str, proxies: Sequence[Network]) -> str:
-    """Return the address of who calls: the last one that is no proxy of ours.
+    """Return the caller's address: the last one that is no proxy of ours.
 
-    `remote` is who is connected, `forwarded_for` the header X-Forwarded-For: each proxy adds whom
-    it was called by, and is believed if it is one of `proxies`. What stands left of a stranger's
-    address may be that stranger's invention.
+    `remote` is the other end of the connection, `forwarded_for` the header X-Forwarded-For. Each
+    proxy adds its own caller to that header; only the `proxies` are believed. A stranger may invent
+    everything to the left of its address.
     """
     if not proxies:
         return remote.removeprefix(_MAPPED)
@@ -52,14 +52,14 @@ def _address(text: str) -> Address | None:
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        found = ip_address(text)
+        address = ip_address(text)
     except ValueError:
         return None
-    return (isinstance(found, IPv6Address) and found.ipv4_mapped) or found
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
 class Refusals:
-    """Slows a peer that is refused again and again; whoever is let in is never slowed."""
+    """Slows a peer that is refused again and again, and never a request that is let in."""
 
     def __init__(self) -> None:
         self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()
@@ -75,7 +75,7 @@ class Refusals:
                 self._places.release()
 
     def _is_over(self, peer: str) -> bool:
-        """Spend one of the peer's refusals; say whether there was none left."""
+        """Spend one of the peer's refusals; say whether it had none left."""
         now = time.monotonic()
         with self._lock:
             spent, at = self._spent.pop(peer, (0.0, now))

@@ -12,19 +12,19 @@ from urllib3.util.connection import allowed_gai_family
 
 # Family, kind, protocol, canonical name and address, as `socket.getaddrinfo` gives them.
 Address = tuple[Any, ...]
-# Seconds after which a look-up is not joined any more: the resolver asks its next server after 5
-# (resolv.conf, `timeout`), and a new look-up may by then be answered at once.
+# Seconds after which nobody joins a look-up any more. The resolver asks its next server after 5
+# seconds (resolv.conf, `timeout`); by then a new look-up may be answered at once.
 JOINED_SECONDS = 5.0
-# Look-ups of one name, and of all, that run at once. Each that hangs holds a thread until the
-# resolver gives up, after half a minute or so.
+# Look-ups of one name, and of all names, that run at once. A look-up that hangs holds a thread
+# until the resolver gives up, after about half a minute.
 MOST_OF_A_NAME, MOST = 2, 8
 
 
 class Resolver:
-    """Looks names up; whoever asks for the same name at once shares one look-up.
+    """Looks names up; calls that need the same name at the same time share a look-up.
 
-    Nothing can interrupt the resolver, so it works in threads of their own. No answer is kept:
-    connections are, so names are rarely asked for, and a company that moves is found at once.
+    Nothing can interrupt the resolver, so each look-up has a thread of its own. Answers are not
+    stored: connections stay open, so look-ups are rare, and a company's new address counts at once.
     """
 
     def __init__(self) -> None:
@@ -49,16 +49,15 @@ class Resolver:
                 return running[-1]
             if sum(map(len, self._running.values())) >= MOST:
                 raise OSError("too many names do not resolve")
-            begun = _LookUp(host, port, self._forget)
-            self._running[host, port] = [*running, begun]
-            return begun
+            look_up = _LookUp(host, port, self._forget)
+            self._running[host, port] = [*running, look_up]
+            return look_up
 
-    def _forget(self, ended: "_LookUp") -> None:
+    def _forget(self, look_up: "_LookUp") -> None:
         with self._lock:
-            left = [one for one in self._running[ended.name] if one is not ended]
-            self._running[ended.name] = left
-            if not left:
-                del self._running[ended.name]
+            self._running[look_up.name].remove(look_up)
+            if not self._running[look_up.name]:
+                del self._running[look_up.name]
 
 
 class _LookUp:
@@ -77,13 +76,13 @@ class _LookUp:
 
     def _run(self) -> None:
         try:
-            found = _resolved(*self.name)
+            addresses = _resolved(*self.name)
         except Exception as error:  # noqa: BLE001 - it is raised where the answer is waited for
             self._forget(self)
             self.answer.set_exception(error)
         else:
             self._forget(self)
-            self.answer.set_result(found)
+            self.answer.set_result(addresses)
 
 
 def _resolved(host: str, port: int) -> list[Address]:

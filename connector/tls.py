@@ -6,7 +6,7 @@ from pathlib import Path
 
 from urllib3.util.ssl_ import create_urllib3_context
 
-# Where systems keep all their authorities in one file; a library of PostgreSQL's takes no folder.
+# Where systems keep all their authorities in one file: PostgreSQL's library takes no folder.
 _BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -17,28 +17,28 @@ _BUNDLES = (
 
 @cache
 def context(ca_file: str, socket_class: type[ssl.SSLSocket]) -> ssl.SSLContext:
-    """Trust what is in the file, else what the system trusts.
+    """Trust the authorities in the file, without a file those of the system.
 
-    Reading that takes as long as a call, so it is done once.
+    Reading them takes as long as a call, so they are read once.
     """
-    made = create_urllib3_context()
+    trust = create_urllib3_context()
     if ca_file:
-        made.load_verify_locations(ca_file)
+        trust.load_verify_locations(ca_file)
     else:
-        made.load_default_certs()
-    made.sslsocket_class = socket_class
-    return made
+        trust.load_default_certs()
+    trust.sslsocket_class = socket_class
+    return trust
 
 
 def bundle(ca_file: str) -> str:
-    """Name the one file with all that is trusted; `system` where only OpenSSL knows it."""
+    """Name the file with all trusted authorities; `system` where only OpenSSL knows them."""
     own = ssl.get_default_verify_paths().cafile
-    found = [path for path in (own, *_BUNDLES) if path and Path(path).exists()]
-    return ca_file or next(iter(found), "system")
+    paths = [path for path in (own, *_BUNDLES) if path and Path(path).exists()]
+    return ca_file or next(iter(paths), "system")
 
 
 def distrust(error: BaseException | None) -> str:
-    """Say why a handshake failed when it was the certificate, else nothing."""
+    """Say what was wrong with a certificate; nothing for a failure of another kind."""
     while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
         error = error.__cause__ or error.__context__
     return "" if error is None else error.verify_message

@@ -86,8 +86,8 @@ def check(merchant: str | None, *, is_json: bool) -> None:
     rows = results(connector, merchant)
     print_rows(rows, is_json=is_json)
     is_ready = rows[1]["result"] == "ok"
-    found = warnings(connector.settings) + (advice(connector, merchant) if is_ready else [])
-    for warning in [] if is_json else found:
+    texts = warnings(connector.settings) + (advice(connector, merchant) if is_ready else [])
+    for warning in [] if is_json else texts:
         click.echo(f"warning: {warning}", err=True)
     if any(is_failure(row) for row in rows):
         raise SystemExit(1)

@@ -1,4 +1,4 @@
-"""What `connector check` finds."""
+"""The checks of `connector check`, and their results."""
 
 from typing import TYPE_CHECKING
 
@@ -11,37 +11,37 @@ from connector.storage.stored_merchant import StoredMerchant
 if TYPE_CHECKING:
     from connector.app import Connector
 
-# How a result begins that is no failure.
+# The beginning of a result that is no failure.
 WARNING = "warning: "
 
 
 def warnings(settings: Settings) -> list[str]:
-    """Say what works only in part as it is configured."""
-    found = []
+    """Say what works only in part with these settings."""
+    texts = []
     if not settings.public_url:
-        found.append("CONNECTOR_PUBLIC_URL is not set: no company is told where to report payments")
+        texts.append("CONNECTOR_PUBLIC_URL is not set: no company is told where to report payments")
     if not (settings.vtex_app_key and settings.vtex_app_token):
-        found.append(
+        texts.append(
             "CONNECTOR_VTEX_APP_KEY and CONNECTOR_VTEX_APP_TOKEN are not set: VTEX may refuse "
             "callbacks and learn of payments only when it asks"
         )
     if settings.test_suite:
-        found.append("CONNECTOR_TEST_SUITE is on: switch it off after the homologation")
-    return found
+        texts.append("CONNECTOR_TEST_SUITE is on: switch it off after the homologation")
+    return texts
 
 
 def advice(connector: "Connector", name: str | None) -> list[str]:
-    """Say what a merchant's options leave to a person, and what VTEX was seen to do."""
+    """Say what a merchant's options leave to a person, and in which units VTEX writes."""
     units = [_units(entry.merchant) for entry in _entries(connector, name)]
     return [*filter(None, units), *_left_to_a_person(connector, name)]
 
 
 def _units(merchant: Merchant) -> str:
     seen = " and ".join(sorted(merchant.units_seen))
-    told = f"merchant {merchant.name}: VTEX writes the value of cancellations in {seen}"
+    text = f"merchant {merchant.name}: VTEX writes the value of cancellations in {seen}"
     if len(merchant.units_seen) > 1:
-        told += "; a value that can be both is left to a person: set CONNECTOR_CANCEL_VALUE_UNIT"
-    return told if seen else ""
+        text += "; a value that can be both is left to a person: set CONNECTOR_CANCEL_VALUE_UNIT"
+    return text if seen else ""
 
 
 def _left_to_a_person(connector: "Connector", name: str | None) -> list[str]:
@@ -56,7 +56,7 @@ def _left_to_a_person(connector: "Connector", name: str | None) -> list[str]:
 
 
 def results(connector: "Connector", name: str | None) -> list[dict[str, str]]:
-    """Check the configuration, the database, and the merchants or the one named."""
+    """Check the configuration, the database, and the named merchant or all merchants."""
     rows = [{"check": "configuration", "result": "ok"}]
     is_ready = connector.database.is_ready()
     rows.append({"check": "database", "result": "ok" if is_ready else "run `connector migrate`"})
@@ -64,17 +64,17 @@ def results(connector: "Connector", name: str | None) -> list[dict[str, str]]:
 
 
 def is_failure(row: dict[str, str]) -> bool:
-    """Whether something does not work; a warning only says what somebody should know."""
+    """Whether something does not work. A warning is no failure."""
     return row["result"] != "ok" and not row["result"].startswith(WARNING)
 
 
 def _findings(connector: "Connector", name: str | None) -> list[dict[str, str]]:
-    found = [_fields(entry) for entry in _entries(connector, name) if entry.fields_differ]
-    return [*_probes(connector, name), *found, *_outdated(connector, name)]
+    differing = [_fields(entry) for entry in _entries(connector, name) if entry.fields_differ]
+    return [*_probes(connector, name), *differing, *_outdated(connector, name)]
 
 
 def _fields(entry: StoredMerchant) -> dict[str, str]:
-    """VTEX sends other settings than are stored: somebody expects them to be used, or attacks."""
+    """Tell of settings in VTEX's requests that differ: a mistake of the merchant, or an attack."""
     keys = ", ".join(entry.fields_differ)
     return {
         "check": f"Provider Fields of {entry.merchant.name}",
@@ -86,11 +86,11 @@ def _fields(entry: StoredMerchant) -> dict[str, str]:
 def _outdated(connector: "Connector", name: str | None) -> list[dict[str, str]]:
     return [
         {
-            "check": f"encryption of {one}",
+            "check": f"encryption of {merchant}",
             "result": f"{WARNING}run `connector merchants reencrypt`",
         }
-        for one in connector.merchants.outdated()
-        if name in {None, one}
+        for merchant in connector.merchants.outdated()
+        if name in {None, merchant}
     ]
 
 
@@ -105,8 +105,8 @@ def _probes(connector: "Connector", name: str | None) -> list[dict[str, str]]:
 
 
 def _entries(connector: "Connector", name: str | None) -> list[StoredMerchant]:
-    found = [connector.merchants.find(name)] if name else connector.merchants.all()
-    return [entry for entry in found if not entry.is_disabled]
+    entries = [connector.merchants.find(name)] if name else connector.merchants.all()
+    return [entry for entry in entries if not entry.is_disabled]
 
 
 def _probe(connector: "Connector", merchant: Merchant) -> str:

@@ -12,22 +12,22 @@ from connector.domain.merchant import Merchant
 from connector.storage.admin_events import AdminEvent, Detail
 from connector.storage.stored_merchant import StoredMerchant
 
-# Events that people are shown; the JSON has all.
+# Events in the table for people; the JSON has all events.
 SHOWN_EVENTS = 10
 
 
 def print_merchant(entry: StoredMerchant, detail: Detail, *, is_json: bool) -> None:
-    shown = _merchant(entry, detail)
+    row = _merchant(entry, detail)
     if is_json:
-        click.echo(json.dumps(shown, indent=2))
+        click.echo(json.dumps(row, indent=2))
         return
-    lists = {name: shown.pop(name) for name in ("settings", "events")}
-    for name, value in shown.items():
+    lists = {name: row.pop(name) for name in ("settings", "events")}
+    for name, value in row.items():
         text = (", ".join(map(str, value)) or None) if isinstance(value, list) else value
         click.echo(f"{name:16}  {cell(text)}")
     for name, rows in lists.items():
         click.echo(f"\n{name}")
-        print_rows([_flat(row) for row in rows[:SHOWN_EVENTS]], is_json=False)
+        print_rows([_flat(item) for item in rows[:SHOWN_EVENTS]], is_json=False)
 
 
 def _merchant(entry: StoredMerchant, detail: Detail) -> dict[str, Any]:
@@ -51,14 +51,14 @@ def _merchant(entry: StoredMerchant, detail: Detail) -> dict[str, Any]:
 
 
 def _settings(merchant: Merchant, detail: Detail) -> Iterator[dict[str, Any]]:
-    """Of a secret only a fingerprint is shown; of every setting, who changed it last."""
+    """Show each setting and who changed it last; of a secret only a fingerprint."""
     kind = providers.discover().get(merchant.provider)
-    open_ones = {one.key for one in kind.settings if not one.is_secret} if kind else set()
+    plain = {setting.key for setting in kind.settings if not setting.is_secret} if kind else set()
     for key, value in merchant.settings.items():
         last = next((event for event in detail.events if key in event.settings), None)
         yield {
             "setting": key,
-            "value": value if key in open_ones else None,
+            "value": value if key in plain else None,
             "fingerprint": detail.fingerprints[key],
             "changedAt": last and instant(last.at),
             "changedBy": last and last.actor,
@@ -78,12 +78,14 @@ def _event(event: AdminEvent) -> dict[str, Any]:
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """Write what changed in one cell, as `api_key: 12ab -> 34cd`."""
+    """Write all changes of an event into one cell, as `api_key: 12ab -> 34cd`."""
     if "event" not in row:
         return row
-    told = [f"{key}: {old or '-'} -> {new or '-'}" for key, (old, new) in row["settings"].items()]
-    told += [f"{name}: {value}" for name, value in row["options"].items()]
+    changes = [
+        f"{key}: {old or '-'} -> {new or '-'}" for key, (old, new) in row["settings"].items()
+    ]
+    changes += [f"{name}: {value}" for name, value in row["options"].items()]
     return {
         **{name: row[name] for name in ("event", "at", "by", "command")},
-        "changed": "; ".join(told),
+        "changed": "; ".join(changes),
     }

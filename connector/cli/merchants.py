@@ -270,9 +270,9 @@ def _checked(
     sold = connector.providers.sold
     provider: Provider | None = sold.get(name)
     if provider is None:
-        known = ", ".join(sorted(sold))
+        names = ", ".join(sorted(sold))
         raise ConfigurationError(
-            f"--provider {name}: not in CONNECTOR_PROVIDERS, which has {known}"
+            f"--provider {name}: not in CONNECTOR_PROVIDERS, which has {names}"
         )
     try:
         return provider.check_settings(values, is_whole=origin is SettingsFrom.CONNECTOR)

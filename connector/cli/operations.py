@@ -59,13 +59,13 @@ def show(payment: str, merchant: str | None, *, is_json: bool) -> None:
 
 
 def _whose(stories: "Stories", payment: str, merchant: str | None) -> str:
-    """Find the one merchant that has this payment. Raises ConfigurationError, says what to give."""
-    known = stories.merchants(payment)
-    if merchant in known or (len(known) == 1 and merchant is None):
-        return merchant or known[0]
-    if not known:
+    """Find the merchant of a payment. Raises ConfigurationError, which says what to give."""
+    merchants = stories.merchants(payment)
+    if merchant in merchants or (len(merchants) == 1 and merchant is None):
+        return merchant or merchants[0]
+    if not merchants:
         raise ConfigurationError(f"PAYMENT: there is none of the id {payment}")
-    named = ", ".join(map(ascii, known))
+    named = ", ".join(map(ascii, merchants))
     if merchant is None:
         raise ConfigurationError(
             f"--merchant: several have a payment of this id; give one of {named}"
@@ -122,11 +122,11 @@ def _close(connector: "Connector", merchant: str, request: Request) -> None:
 
 
 def _merchant_id(connector: "Connector", name: str) -> int:
-    """Find a merchant of any name, that of the test suite too."""
-    known = {entry.merchant.name: entry.merchant.id for entry in connector.merchants.all()}
-    if name not in known:
+    """Find any merchant's id, the test suite's too."""
+    ids = {entry.merchant.name: entry.merchant.id for entry in connector.merchants.all()}
+    if name not in ids:
         raise UnknownMerchant(f"There is no merchant named {name!a}")
-    return known[name]
+    return ids[name]
 
 
 def _request(merchant_id: int, row: Row) -> Request:
@@ -147,7 +147,7 @@ def _manual(rows: Sequence[Row], request_id: str | None) -> list[Row]:
 
 
 def _named(rows: Sequence[Row]) -> str:
-    """Name rows in a message; what VTEX or a company wrote is not obeyed by a terminal."""
+    """Name rows in a message. No terminal may obey a text of VTEX or of a company."""
     named = [
         f"{row.operation} of {row.payment_id}, request {cell(row.request_id) or '-'}, {row.state}"
         for row in rows[:MOST_NAMED]

@@ -1,4 +1,4 @@
-"""What the command prints: tables for people, JSON for programs."""
+"""The output of the command: tables for people, JSON for programs."""
 
 import json
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ def operation(row: Row) -> dict[str, Any]:
 
 
 def print_operations(rows: Sequence[Row], *, is_json: bool) -> None:
-    """People are shown message and reason too; the keys of the JSON are fixed."""
+    """Print message and reason for people; the keys of the JSON stay as they are."""
     if is_json:
         print_rows([operation(row) for row in rows], is_json=True)
         return
@@ -57,7 +57,7 @@ def print_operations(rows: Sequence[Row], *, is_json: bool) -> None:
 
 
 def _more(row: Row) -> dict[str, str | None]:
-    """The reason is for the operator; it is not said twice."""
+    """Add the message, and the reason where the message does not contain it."""
     is_said = row.reason is None or row.reason in (row.message or "")
     return {"message": row.message, "reason": None if is_said else row.reason}
 
@@ -83,6 +83,6 @@ def print_rows(rows: list[dict[str, Any]], *, is_json: bool) -> None:
 
 
 def cell(value: Any) -> str:
-    """Print what a terminal cannot misread: control characters are shown, not obeyed."""
+    """Write a text that a terminal shows and cannot obey: control characters are escaped."""
     text = "-" if value is None else str(value)
     return text if text.isprintable() else ascii(text)

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def read_settings() -> config.Settings:
-    """Read the environment; warn of what looks like a setting and is none."""
-    known = providers.discover()
-    settings = config.from_environment(os.environ, known)
+    """Read the environment; warn of variables that look like a setting and are none."""
+    names = providers.discover()
+    settings = config.from_environment(os.environ, names)
     logs.configure(settings.log_level)
     mine = {name for name in os.environ if name.startswith("CONNECTOR_")}
-    for name in sorted(mine - config.variables(known)):
+    for name in sorted(mine - config.variables(names)):
         click.echo(f"warning: {name} is not a setting of this connector", err=True)
     return settings
 
@@ -32,8 +32,8 @@ def read_settings() -> config.Settings:
 def os_user() -> str:
     """Name who runs this command, for the record.
 
-    The user is the process's own. `sudo` tells the one before by a variable, which that one could
-    have set: it is added, and never takes the user's place.
+    It is the user of the process. `sudo` names the user before in a variable, which that user could
+    have written: it is added, and never replaces the user of the process.
     """
     uid = os.getuid()
     try:
@@ -64,8 +64,8 @@ def open_connector(*, migrated: bool = True) -> "Connector":
 def metrics_folder() -> Iterator[None]:
     """Make the folder in which the workers' metrics meet; the library is imported after that.
 
-    A worker is forked within, and leaves by the same way when it ends. The folder is everybody's
-    until the process that made it ends.
+    Workers are forked inside this block and leave it when they end. Only the process that made the
+    folder removes it.
     """
     maker, folder = os.getpid(), tempfile.mkdtemp(prefix="connector-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder

@@ -1,4 +1,4 @@
-"""What VTEX's protocol asks of an answer: the fields that must be there, and their types.
+"""The checks of an answer by VTEX's protocol: the fields that must be there, and their types.
 
 Sources: VTEX's Payment Provider Protocol API reference, and its guides on implementing a provider.
 """
@@ -19,7 +19,7 @@ RESERVED = ("cancel-manually", "refund-manually")
 
 
 class Unmet(Exception):
-    """A check failed; the message says which, in the words of the answer."""
+    """A check failed. The message says which, in the words of the answer."""
 
 
 def require(holds: object, fault: str) -> None:
@@ -103,16 +103,16 @@ def payment(body: Mapping[str, Any], payment_id: str, status: str) -> None:
 
 def page(body: Mapping[str, Any]) -> None:
     """Check that the answer has an address to send the buyer to."""
-    found = {name: body[name] for name in _URLS if body.get(name)}
-    require(found, f"none of {', '.join(_URLS)} is filled")
-    for name, value in found.items():
+    pages = {name: body[name] for name in _URLS if body.get(name)}
+    require(pages, f"none of {', '.join(_URLS)} is filled")
+    for name, value in pages.items():
         parts = urlsplit(value) if isinstance(value, str) else None
         is_absolute = parts and parts.scheme in {"https", "http"} and parts.hostname
         require(is_absolute or name == "bankIssueInvoiceId", f"{name} is {value!r}, not a URL")
 
 
 def same(body: Mapping[str, Any], before: Mapping[str, Any], names: str) -> None:
-    """Check that what was given once has not changed."""
+    """Check that values of an earlier answer have not changed."""
     for name in names.split():
         given = before.get(name)
         is_kept = given is None or body.get(name) == given

@@ -1,4 +1,4 @@
-"""What VTEX asks of a manifest (its API reference, "List payment provider manifest")."""
+"""The checks of a manifest (VTEX's API reference, "List payment provider manifest")."""
 
 import re
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ OTHERS = frozenset(
 _SPLITS = ("onAuthorize", "onCapture", "disabled")
 _TYPES = ("text", "password", "select")
 _VERSIONS = ("1.0.0", "2.0.0")
-# Hidden as it is typed, and kept from being shown again.
+# Secrets: VTEX hides them when they are typed, and does not show them again.
 _SECRET = re.compile(r"secret|token|password|private key|api key$", re.IGNORECASE)
 # VTEX has fields of its own for these.
 _OWN = {"appkey", "apptoken"}
@@ -77,10 +77,10 @@ def check(body: Mapping[str, Any], method: str) -> None:
 
 def methods(body: Mapping[str, Any]) -> list[str]:
     """Return the names of the payment methods. Raises Unmet."""
-    found = [_method(item) for item in _list(body, "paymentMethods")]
-    require(found, "paymentMethods is empty")
-    require(len(found) == len(set(found)), "paymentMethods has one name twice")
-    return found
+    names = [_method(item) for item in _list(body, "paymentMethods")]
+    require(names, "paymentMethods is empty")
+    require(len(names) == len(set(names)), "paymentMethods has one name twice")
+    return names
 
 
 def _method(item: object) -> str:
@@ -89,8 +89,8 @@ def _method(item: object) -> str:
     fields(method, {"name": "text", "allowsSplit": "text"})
     name, split = method["name"], method["allowsSplit"]
     require(split in _SPLITS, f"allowsSplit of {name} is {split!r}, none of {_SPLITS}")
-    known = {_plain(one): one for one in CARDS | OTHERS}.get(_plain(name), name)
-    require(name == known, f"paymentMethods has {name!r}, which VTEX spells {known!r}")
+    spelling = {_plain(method): method for method in CARDS | OTHERS}.get(_plain(name), name)
+    require(name == spelling, f"paymentMethods has {name!r}, which VTEX spells {spelling!r}")
     return str(name)
 
 

@@ -1,4 +1,4 @@
-"""Prints what came of a rehearsal, without card numbers and secrets."""
+"""Writes the report of a rehearsal, without card numbers and secrets."""
 
 import re
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ def masked(text: str, keys: Keys) -> str:
 
 
 def lines(result: Result, keys: Keys) -> list[str]:
-    """Write a result as one line, and a failure with what was said."""
+    """Write a result as one line, and a failure with its last exchange."""
     name = f"{result.case} {result.reading}".strip()
     mark = "success" if result.is_success else "fail"
     note = "  beyond the suite" if result.is_beyond else ""
@@ -47,7 +47,7 @@ def _reasons(result: Result, keys: Keys) -> list[str]:
 
 
 def _shown(text: str, keys: Keys) -> str:
-    """Print what a terminal cannot misread, on one line."""
+    """Write a text on one line that a terminal shows and cannot obey."""
     text = " ".join(masked(text, keys).split())[:_LONGEST]
     return text if text.isprintable() else ascii(text)
 
@@ -55,7 +55,7 @@ def _shown(text: str, keys: Keys) -> str:
 def row(result: Result, keys: Keys) -> dict[str, Any]:
     """Write a result as JSON."""
     exchange = result.exchange
-    said = exchange and {
+    record = exchange and {
         "step": exchange.step,
         "request": masked(exchange.request, keys),
         "sent": masked(exchange.sent, keys),
@@ -70,15 +70,15 @@ def row(result: Result, keys: Keys) -> dict[str, Any]:
         "success": result.is_success,
         "seconds": round(result.seconds, 2),
         "fault": masked(result.fault, keys),
-        "exchange": said,
+        "exchange": record,
     }
 
 
 def summary(results: Iterable[Result]) -> str:
-    found = list(results)
-    failures = [result for result in found if not result.is_success]
+    played = list(results)
+    failures = [result for result in played if not result.is_success]
     of_suite = [result for result in failures if not result.is_beyond]
     return (
-        f"{len(found) - len(failures)} of {len(found)} succeeded; "
+        f"{len(played) - len(failures)} of {len(played)} succeeded; "
         f"{len(of_suite)} of the suite's own failed, {len(failures) - len(of_suite)} beyond it"
     )

@@ -1,4 +1,4 @@
-"""A server of our own to rehearse with, which is gone afterwards with all it wrote."""
+"""A server of our own to rehearse with; afterwards all its files are removed."""
 
 import os
 import socket

@@ -75,11 +75,10 @@ class Sink:
         """Wait for the first callback of a payment."""
         with self._changed:
             self._changed.wait_for(lambda: self._of(payment_id), seconds)
-            found = self._of(payment_id)
-            return found[0] if found else None
+            return next(iter(self._of(payment_id)), None)
 
     def _of(self, payment_id: str) -> list[Callback]:
-        return [one for one in self._arrived if payment_id in one.target]
+        return [callback for callback in self._arrived if payment_id in callback.target]
 
 
 def target_of(url: str) -> str:

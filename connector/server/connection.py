@@ -1,4 +1,4 @@
-"""One client's connection: the bytes that came, the request in them, the answer that goes."""
+"""A client's connection: the bytes received, the request in them, and the answer to send."""
 
 import contextlib
 import socket
@@ -32,9 +32,9 @@ class LateRequest(Exception):
 
 
 class Outbox:
-    """Takes an answer from a thread at once, and gives it to the client as fast as that reads.
+    """Takes an answer from a thread at once, and sends it as fast as the client reads.
 
-    It is what gunicorn's code takes for the socket.
+    gunicorn's code uses it as the socket.
     """
 
     def __init__(self, peer: socket.socket) -> None:
@@ -54,7 +54,7 @@ class Outbox:
                 del self.unsent[: self._peer.send(self.unsent)]
 
     def shutdown(self, _: int) -> None:
-        """Refuse to: the worker's loop closes what a thread has done with."""
+        """Refuse: only the worker's loop closes a connection."""
         raise OSError
 
     def close(self) -> None:
@@ -62,21 +62,21 @@ class Outbox:
 
 
 class Connection:
-    """A connection and what stands on it.
+    """A connection, and the request and the answer on it.
 
-    `sock`, `client`, `server` and `parser` are gunicorn's names. `received` holds what the parser
-    was not given yet. A connection is used by the worker's loop, or by the one thread that answers
-    its request, never by both at once.
+    `sock`, `client`, `server` and `parser` are gunicorn's names. `received` holds the bytes that
+    the parser does not have yet. Either the worker's loop uses a connection, or the thread that
+    answers its request, never both at once.
     """
 
     def __init__(self, cfg: Any, peer: socket.socket, client: Any, server: Any) -> None:
         peer.settimeout(0)
         self.socket, self.client, self.server = peer, client, server
         self.sock = Outbox(peer)
-        # Its source of bytes is empty: a parser that wants more finds the request cut off.
+        # Its source of bytes is empty: a parser that wants more bytes sees a request cut off.
         self.parser = HeadParser(cfg, (), client)
         self.received = bytearray()
-        # When its time in the room it is in is over, by the deadline's clock.
+        # When its time in its room is over, by the deadline's clock.
         self.due = 0.0
         self.room: Any = None
         self.drained = 0
@@ -98,15 +98,15 @@ class Connection:
         return bool(self.received) or self.request is not None
 
     def read(self) -> bool:
-        """Read what came; say whether the request on this connection can be answered or refused."""
+        """Read once; say whether the request on this connection can be answered or refused."""
         try:
-            came = self.socket.recv(READ_AT_ONCE)
+            read = self.socket.recv(READ_AT_ONCE)
         except (BlockingIOError, InterruptedError):
             return False
-        if not came:
+        if not read:
             self.fault = NoMoreData()
             return True
-        self.received += came
+        self.received += read
         return self.is_ready()
 
     def is_ready(self) -> bool:
@@ -121,14 +121,14 @@ class Connection:
             return True
 
     def is_read_to_its_end(self) -> bool:
-        """Skip what the application did not read; say whether it is known where that ends."""
+        """Skip the unread rest of a body; say whether its end is certain."""
         try:
             return self.is_whole and bool(self.parser.finish_body())
         except Exception:  # noqa: BLE001 - the answer is given; that its body is wrong only ends this
             return False
 
     def next_request(self) -> bool:
-        """Begin with the next request; say whether what came behind the last one is whole."""
+        """Begin with the next request; say whether all of it is already here."""
         left = self.parser.unreader.take_buffered()
         self._begin()
         self.received += left

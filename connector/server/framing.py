@@ -1,8 +1,8 @@
 """Where a request's head and body end: how long to wait for more bytes, and nothing else.
 
-gunicorn's parser reads the same bytes afterwards, and it alone says what the request is and where
-the next one begins. What is called whole here too early the parser refuses as cut off. What is
-called whole too late has only waited.
+gunicorn's parser reads the same bytes afterwards. The parser alone says what the request is and
+where the next request begins. It refuses a request that is called whole too early here; a request
+that is called whole too late has only waited.
 """
 
 import re
@@ -11,7 +11,7 @@ from gunicorn.http.body import ChunkedReader
 
 from connector.http_server import MAX_BODY_BYTES
 
-# Bytes of a request line and its header fields together. VTEX's take about one kilobyte.
+# Bytes of a request line and its header fields together. VTEX's requests take about 1 KB.
 MOST_HEAD = 32 * 1024
 # Bytes in which a chunked body comes: the sizes of its chunks come on top of it.
 MOST_CHUNKED = MAX_BODY_BYTES + 64 * 1024
@@ -87,17 +87,17 @@ Body = Length | Chunks
 
 
 def body_of(request: object) -> Body:
-    """The body that a parsed head announces."""
+    """Return the body that a parsed head announces."""
     reader = request.body.reader  # type: ignore[attr-defined]
     return Chunks() if isinstance(reader, ChunkedReader) else Length(reader.length)
 
 
 def is_readable(received: bytearray) -> bool:
-    """Whether a request may begin like this; TLS, for one, does not, and its head has no end."""
+    """Whether a request may begin like this. The bytes of TLS, for example, have no head's end."""
     first = received[:1]
     return not first or first.isalpha() or first == b"\r"
 
 
 def head_end(received: bytearray, searched: int) -> int:
-    """Where the head ends, or -1; `searched` bytes were searched before."""
+    """Return where the head ends, or -1; `searched` bytes were searched before."""
     return received.find(_HEAD_END, max(0, searched - len(_HEAD_END) + 1))

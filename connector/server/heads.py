@@ -9,9 +9,9 @@ _TYPE = "CONTENT-TYPE"
 
 
 class Head(Request):  # type: ignore[misc]
-    """A head whose Content-Type may be repeated: two alike are one, two others are no type at all.
+    """A head whose Content-Type may be repeated. Two different types count as no type at all.
 
-    gunicorn takes any second one for no HTTP. Two alike leave nothing that could be misread.
+    gunicorn refuses any repeated Content-Type. Two equal types cannot be misread.
     """
 
     _content_type: str | None = None
@@ -26,10 +26,10 @@ class Head(Request):  # type: ignore[misc]
         return super()._apply_header_policy(name, value, scheme_state, seen, *rest, **options)
 
     def _combined(self, value: str) -> str:
-        """Return what stands for all that came so far: gunicorn tells the application the last."""
+        """Return the value for all types so far: gunicorn gives the application the last value."""
         first = self._content_type
         if first is not None and first.lower() != value.lower():
-            value = ",".join(one.partition(";")[0] for one in (first, value))
+            value = ",".join(text.partition(";")[0] for text in (first, value))
         self._content_type = value
         return value
 

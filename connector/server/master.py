@@ -1,4 +1,4 @@
-"""The master: gunicorn's, but that it ends no worker before those in its place listen."""
+"""The master: gunicorn's, but it ends a worker only when the worker in its place listens."""
 
 import time
 

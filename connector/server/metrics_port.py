@@ -1,4 +1,4 @@
-"""The metrics' port: one address, so many connections, each for so long."""
+"""The metrics' port: an address with a limit of connections, and of seconds for each."""
 
 import contextlib
 import logging
@@ -16,7 +16,7 @@ from connector.domain.deadline import now
 
 log = logging.getLogger(__name__)
 
-# Connections at once, each with a thread of its own; one more closes the oldest.
+# Connections at once, each with a thread of its own. A further connection closes the oldest.
 MOST_CONNECTIONS = 8
 # Seconds of a connection, from its beginning to its end. Prometheus waits for 10 by default.
 CONNECTION_SECONDS = 10.0
@@ -48,8 +48,8 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
 
     def close_copies(self) -> None:
         """Leave the port and its connections to the master; called in a process that it forked."""
-        for one in (self.socket, *self._open):
-            one.close()
+        for copy in (self.socket, *self._open):
+            copy.close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._open[request] = now()
@@ -68,13 +68,13 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
                 self._cut_off(request)
 
     def _cut_off(self, request: Any) -> None:
-        """Let the thread of a connection find it ended; the thread closes it."""
+        """End a connection, so that its thread notices and closes it."""
         self._open.pop(request, None)
         with contextlib.suppress(OSError):
             request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, *_: Any) -> None:
-        """A client that is cut off, or gone, is no news."""
+        """Print nothing about a client that is cut off or gone."""
 
 
 def _collected() -> WSGIApplication:
@@ -85,7 +85,7 @@ def _collected() -> WSGIApplication:
 
 
 class _Metrics:
-    """GET /metrics, and nothing else. Without them it is 503, so that Prometheus sees it."""
+    """GET /metrics, and nothing else. Metrics that cannot be read are 503: Prometheus notices."""
 
     def __init__(self, application: WSGIApplication) -> None:
         self._application = application
@@ -93,18 +93,18 @@ class _Metrics:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] != "/metrics":
-            return _said("404 Not Found", start_response)
+            return _text("404 Not Found", start_response)
         if environ["REQUEST_METHOD"] != "GET":
-            return _said("405 Method Not Allowed", start_response)
+            return _text("405 Method Not Allowed", start_response)
         try:
             return list(self._application(environ, start_response))
         except Exception:
             if not self._has_failed:
                 log.exception("metrics cannot be read")
             self._has_failed = True
-            return _said("503 Service Unavailable", start_response)
+            return _text("503 Service Unavailable", start_response)
 
 
-def _said(status: str, start_response: StartResponse) -> Iterable[bytes]:
+def _text(status: str, start_response: StartResponse) -> Iterable[bytes]:
     start_response(status, [("Content-Type", "text/plain"), ("Cache-Control", "no-store")])
     return [status.encode()]

@@ -1,4 +1,4 @@
-"""How many connections of a worker may stand in one state, and for how long."""
+"""Rooms: how many connections of a worker may be in one state, and for how long."""
 
 import resource
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ class Room:
         return iter(list(self._members))
 
     def enter(self, connection: Connection) -> Connection | None:
-        """Let a connection in, out of the room it was in; return the one that must make place."""
+        """Move a connection into this room; return the connection that must make place."""
         leave(connection)
         self._members[connection] = None
         connection.room = self
@@ -48,7 +48,7 @@ class Room:
         return next(iter(self._members), None)
 
     def overdue(self, now: float) -> list[Connection]:
-        return [one for one in self._members if one.due <= now]
+        return [member for member in self._members if member.due <= now]
 
     def remove(self, connection: Connection) -> None:
         del self._members[connection]

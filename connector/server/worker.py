@@ -1,8 +1,8 @@
 """The worker: a loop that waits for clients, and threads that answer whole requests.
 
-No thread waits for a client. A request has a thread when all of it is here, and none any more
-when its answer is written. Whoever is slow or silent costs a place in a room, of which there are
-so many, for so long.
+No thread waits for a client. A request gets a thread when all of it is here, and loses the thread
+when its answer is written. A slow or silent client costs a place in a room; a room has a limit of
+places, and of seconds.
 """
 
 import contextlib
@@ -35,28 +35,29 @@ LINGER_SECONDS = 2.0
 # Seconds for which a worker that ends keeps connections on which nothing comes.
 STOP_SECONDS = 2.0
 
-# Connections of one worker, by what they wait for. The oldest makes place for one too many.
+# Connections of a worker, by what they wait for. Beyond that the oldest connection is closed.
 MOST_WAITING = 512  # their request to come
 MOST_LARGE = 64  # the rest of a body; the memory they take is theirs times MAX_BODY_BYTES
 MOST_IDLE = 256  # the next request
 MOST_UNSENT = 128  # the client to read
 MOST_LINGERING = 128  # the client to close
-# Whole requests that wait for a thread: with more nothing is accepted. They wait for milliseconds,
-# as each company has threads of its own and refuses what is more.
+# Whole requests that wait for a thread; beyond that no connection is accepted. They wait for
+# milliseconds, as each company has threads of its own and refuses excess requests.
 MOST_QUEUED = 128
 
 ACCEPTED_AT_ONCE = 32
-# Bytes that are thrown away of what a client sends after the last answer.
+# Bytes that a client may send after the last answer; they are thrown away.
 MOST_DRAINED = 1024 * 1024
 
-# A worker ends alike whichever it is told: by gunicorn's HUP kills it, and the others cut off who
-# has a request on the way. Ctrl-C sends INT to the workers, too; the master sends QUIT after it,
-# and ABRT to a worker that shows no life, which it kills a second later if nothing changes.
+# Every one of these signals ends a worker in the same way. In gunicorn's own worker HUP kills, and
+# the others cut off clients whose request is on its way. Ctrl-C sends INT to the workers, too, and
+# then the master sends QUIT. The master sends ABRT to a worker that shows no life, and kills the
+# worker a second later if nothing changes.
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """Takes of gunicorn's worker the threads, the signals, and how a request meets WSGI."""
+    """Uses the threads, the signals and the WSGI calls of gunicorn's worker."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -64,7 +65,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.idle, self.unsent = Room(MOST_IDLE), Room(MOST_UNSENT)
         self.lingering = Room(MOST_LINGERING)
         self.answering = 0
-        self.has_told_of_files = False
+        self.has_logged_files = False
         # gunicorn asks clients to close their connections when so many are kept.
         self.keepalived_conns, self.max_keepalived = self.idle, self.idle.most
         self.most_answered = places(self.cfg.threads + MOST_QUEUED)
@@ -113,7 +114,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                     self._close(connection)
 
     def _stop(self) -> None:
-        """Answer what is begun. The queue of the threads stays open: they may still write to it."""
+        """Answer the requests that have begun. The threads may still write to their queue."""
         self.alive = False
         self._stop_listening()
         for connection in (*self.idle, *self.waiting):
@@ -125,7 +126,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.tpool.shutdown(wait=False)
 
     def _stop_listening(self) -> None:
-        """Accept what waits to be, and listen no more: the rest would be cut off later."""
+        """Accept the waiting connections, and listen no more: later ones would be cut off."""
         self.set_accept_enabled(enabled=False)
         for listener in self.sockets:
             while self._accept_one(listener):
@@ -146,9 +147,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return False
         except OSError:
             # The system has no file descriptor or no memory left.
-            if not self.has_told_of_files:
+            if not self.has_logged_files:
                 log.exception("no connection can be accepted")
-            self.has_told_of_files = True
+            self.has_logged_files = True
             self._close_all(filter(None, (room.oldest() for room in self.rooms)))
             return False
         connection = Connection(self.cfg, peer, client, listener.getsockname())
@@ -219,7 +220,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return bool(super().handle_request(req, conn))
 
     def finish_request(self, conn: Connection, fs: Any) -> None:
-        """Called in the loop, behind others: what is raised here would leave those out."""
+        """Go on after an answer. An exception here would stop the loop's other callbacks."""
         self.answering -= 1
         try:
             conn.keeps = not fs.cancelled() and fs.exception() is None and fs.result()
@@ -255,7 +256,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     # Connections go.
 
     def _linger(self, connection: Connection) -> None:
-        """Say that nothing follows, and let the client read: what it sends would cut that off."""
+        """End our side and let the client read: a close at once could cut off the answer."""
         try:
             connection.socket.shutdown(socket.SHUT_WR)
         except OSError:
@@ -265,13 +266,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _on_rest(self, connection: Connection, _: Any) -> None:
         try:
-            came = len(connection.socket.recv(READ_AT_ONCE))
+            count = len(connection.socket.recv(READ_AT_ONCE))
         except BlockingIOError:
             return
         except OSError:
-            came = 0
-        connection.drained += came
-        if not came or connection.drained > MOST_DRAINED:
+            count = 0
+        connection.drained += count
+        if not count or connection.drained > MOST_DRAINED:
             self._close(connection)
 
     def _close_all(self, connections: Iterable[Connection]) -> None:
