@@ -91,10 +91,9 @@ class IdempotentRunner:
     lease_seconds: float
 
     def claim(self, job: RunnableJob, deadline: Deadline) -> Attempt | Reply:
-        """Claim a request, and lease its payment; return the reply where nothing is left to do.
+        """Claim a request, and lease its payment; return the reply where there is one.
 
-        Raises RequestMismatch, RequestInProgress, PaymentBusy, OutOfTime when the request
-        waited too long to be begun, and whatever the storage raises.
+        Raises RequestMismatch, RequestInProgress, PaymentBusy, and OutOfTime without time.
         """
         if stored := self.requests.stored_reply(job.request):
             return _checked(stored, job.request)

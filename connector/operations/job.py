@@ -1,4 +1,4 @@
-"""One operation of one merchant at its provider: what all of them do alike."""
+"""One request of one merchant at its provider: the part that all jobs share."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -32,18 +32,16 @@ from connector.operations.call_steps import failed_call_noted, note_answer
 from connector.operations.verdict import keep_ids
 from connector.provider import UNSEEN, Call, Provider
 
-# How often an operation that ends in failure is sent for one payment; then a person must act.
-# What the company refuses outright is sent again by every repeat, but from then on as a manual
-# answer, so that the merchant is told.
+# The most writes of one kind that may fail for one payment; after them a person must act. A write
+# that the company refuses is sent again by every repeat. From this number of refusals on the answer
+# is a manual one, so that VTEX tells the merchant.
 MOST_WRITES = 3
 
-# The first pause before another look, as a part of the request's time, and how each is longer
-# than the one before: 0.3, 0.4, 0.6, 0.9, 1.4, 2.1, 3.2 s of 18, with a look after each; and what
-# is left then.
+# The first pause before another look, as a part of the request's time, and the growth of the
+# pauses: 0.3, 0.4, 0.6, 0.9, 1.4, 2.1, 3.2 s of 18 s, with a look after each, and then the rest.
 FIRST_PAUSE = 1 / 64
 PAUSES_GROW = 1.5
-# After these a write may still take effect.
-_OPEN_ENDED = {Effect.ACCEPTED, Effect.UNKNOWN}
+_MAY_TAKE_EFFECT = {Effect.ACCEPTED, Effect.UNKNOWN}
 
 Result = TypeVar("Result", WriteResult, CreateResult)
 
@@ -59,11 +57,11 @@ class Job(ABC):
 
     @property
     def provider(self) -> Provider:
-        """Raises ProviderUnavailable when it is switched off: what is kept needs it not."""
+        """Raises ProviderUnavailable when the provider is switched off."""
         return self.providers[self.merchant.provider]
 
     def reply_at_once(self) -> Reply | None:
-        """Return the reply to a request that needs no attempt, if that is known already."""
+        """Return the reply to a request that needs no attempt, None where one is needed."""
         return None
 
     def run(self, attempt: Attempt) -> Outcome:
@@ -96,11 +94,11 @@ class Job(ABC):
         return self.render(self.request, outcome)
 
     def after_reconcile(self) -> None:
-        """Do what follows when reconcile took this request up, or found it taken."""
+        """Do what follows a look of reconcile, whoever finished the request."""
         return
 
     def _place(self, attempt: Attempt) -> AbstractContextManager[None]:
-        """Hold a place at the company; reconcile took one before it claimed the request."""
+        """Hold a place at the company. Reconcile holds one before it claims a request."""
         return self.provider.slot() if attempt.vtex_waits else nullcontext()
 
     def without_secrets(self, text: str) -> str:
@@ -121,7 +119,7 @@ class Job(ABC):
         return replace(outcome, message=self.without_secrets(outcome.message), reason=reason)
 
     def is_sandbox(self, attempt: Attempt) -> bool:
-        """A recorded payment stays where it was made."""
+        """Whether the payment is in the company's sandbox. A recorded payment stays where it is."""
         if attempt.payment.sandbox is not None:
             return attempt.payment.sandbox
         return self.merchant.sandbox or self.request.sandbox
@@ -145,21 +143,22 @@ class Job(ABC):
         look: Look = UNSEEN,
         amount: Decimal | None = None,
     ) -> Call:
-        """Return what a verb is told of the payment. Raises ProviderCredentials like `account`."""
+        """Make the Call of a verb. Raises ProviderCredentials like `account`."""
         account, key = self.account(attempt), attempt.payment.key
         return Call(key, account, attempt.deadline, reference, look, amount)
 
     def look(self, attempt: Attempt, write: Write | None = None) -> Look:
-        """Ask the company how the payment stands; `write` is an open one."""
+        """Ask the company how the payment stands, and what came of an open `write`."""
         reference = write.reference if write else ""
         look = self.look_at(attempt.payment.key, attempt, reference)
         keep_ids(attempt, look)
         return look
 
     def look_at(self, key: PaymentKey, attempt: Attempt, reference: str = "") -> Look:
-        """Ask the company about what these ids name; of another order nothing is moved or believed.
+        """Ask the company how the payment with these ids stands.
 
-        Another connector may have given its payments order ids of its own.
+        An answer of another order is STUCK: nothing is believed or moved. Payments of another
+        connector may have order ids of their own, so that `is_own_order` decides.
         """
         call = replace(self.call(attempt, reference), payment=key)
         with failed_call_noted(attempt, "look", self.without_secrets):
@@ -174,7 +173,7 @@ class Job(ABC):
         )
 
     def is_own_order(self, attempt: Attempt) -> bool:
-        """Whether the order id at the company must be VTEX's payment id."""
+        """Whether the company's order id must be VTEX's payment id."""
         return attempt.payment.is_created
 
     def watch(
@@ -184,41 +183,37 @@ class Job(ABC):
         is_open: Callable[[Look], bool],
         write: Write | None = None,
     ) -> Look:
-        """Look at what came of a write; again, with growing pauses, while it `is_open`.
+        """Look at what came of a write; look again, with growing pauses, while `is_open`.
 
-        Again only where the answer left it open and VTEX waits. Returns the last look that
-        succeeded. Raises why the answer was lost, or what the last look raised.
+        Returns the last look that succeeded. Raises the error of the write, or of the last look.
         """
         if sent.lost and not attempt.deadline.allows_a_write():
             raise sent.lost
         seen: Look | None = None
-        pause = FIRST_PAUSE * attempt.deadline.total
-        while True:
+        failure: ConnectorError | None = sent.lost
+        for pause in _pauses(attempt.deadline.total):
             try:
                 seen = self.look(attempt, write)
             except (NotDone, OutcomeUnknown, ProviderRefused) as error:
                 failure = sent.lost or error
-            is_over = seen is not None and not is_open(seen)
-            if is_over or not self._may_look_again(attempt, sent, seen, pause):
+            is_over = seen and not is_open(seen)
+            if is_over or not self._pause(attempt, sent, seen, pause):
                 break
-            pause *= PAUSES_GROW
-        if seen is None:
-            raise failure
-        return seen
+        if seen:
+            return seen
+        raise failure or AssertionError
 
-    def _may_look_again(
-        self, attempt: Attempt, sent: WriteResult, seen: Look | None, pause: float
-    ) -> bool:
-        """Pause before the next look, if there is to be one.
+    def _pause(self, attempt: Attempt, sent: WriteResult, seen: Look | None, pause: float) -> bool:
+        """Pause before another look; say False where there is none.
 
-        The place at the company is kept meanwhile: the places bound the threads it may take. So
-        nobody pauses where others need them.
+        Another look needs a write that may still take effect, and an answer that VTEX waits for.
+        A pause keeps the place in the bulkhead, so nobody pauses where others need the places.
         """
-        if sent.effect not in _OPEN_ENDED or not attempt.vtex_waits:
+        if sent.effect not in _MAY_TAKE_EFFECT or not attempt.vtex_waits:
             return False
         deadline = attempt.deadline
         again = seen.again if seen else None
-        # The last pause is as long as there is time, if that is worth another look.
+        # The last pause takes the time that is left, if that is enough for another look.
         wanted = again or min(pause, deadline.spare())
         is_in_time = (again or FIRST_PAUSE * deadline.total) <= deadline.spare()
         return is_in_time and self.provider.has_room() and deadline.pause(wanted)
@@ -261,5 +256,13 @@ class Job(ABC):
         return result
 
 
-# Standings in which money was taken.
+def _pauses(seconds: float) -> Iterator[float]:
+    """Yield growing pauses in a request that takes this many seconds."""
+    pause = FIRST_PAUSE * seconds
+    while True:
+        yield pause
+        pause *= PAUSES_GROW
+
+
+# Money was taken in these standings.
 TAKEN = frozenset({Standing.CAPTURED, Standing.PARTLY_REFUNDED})

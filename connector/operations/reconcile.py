@@ -32,10 +32,10 @@ class DueRequests(Protocol):
 
 @dataclass(frozen=True)
 class Reconciler:
-    """Looks at requests that are due; any number may run at once, one takes each request.
+    """Finishes requests that are due. Any number of reconcilers may run; one takes each request.
 
-    `finish` finishes a request. `merchant` finds a merchant by its id; `answer_seconds`
-    bounds one request. `deliver_due` makes the callbacks that are due and counts them.
+    `merchant` finds a merchant by its id. `answer_seconds` bounds one request. `deliver_due` makes
+    the callbacks that are due, and counts them.
     """
 
     requests: DueRequests
@@ -45,7 +45,7 @@ class Reconciler:
     deliver_due: Callable[[], int]
 
     def run_once(self) -> int:
-        """Look at what is due now; return how many requests that were."""
+        """Finish the requests that are due now; return how many were still to be claimed."""
         count, slow = 0, set[str]()
         page = self.requests.due(MOST_IN_A_ROUND)
         while page:
@@ -56,37 +56,29 @@ class Reconciler:
         return count
 
     def run(self, stop: threading.Event) -> None:
-        """Look again and again until `stop` is set."""
+        """Finish what is due, again and again, until `stop` is set."""
         while not stop.wait(PAUSE_SECONDS):
             try:
                 self.run_once()
             except ConnectorError as error:
                 log.warning("reconcile failed", extra={"code": error.code, "reason": error.why})
             except Exception:
-                # A thread that ended would leave holds standing with nobody the wiser.
+                # A thread that ended would leave holds standing, and nobody would notice.
                 log.exception("reconcile failed")
 
     def _take(self, due: DueRequest, slow: set[str]) -> bool:
-        """Look at one request; leave those of a company that was slow in this round."""
+        """Finish one request, with its names in the log."""
         request = due.request
         with context.of(
             operation=request.operation,
             payment_id=request.payment.payment_id,
             request_id=request.request_id or None,
         ):
-            return self._finished(due, slow)
+            return self._finish_or_log(due, slow)
 
-    def _finished(self, due: DueRequest, slow: set[str]) -> bool:
+    def _finish_or_log(self, due: DueRequest, slow: set[str]) -> bool:
         try:
-            merchant = self.merchant(due.request.merchant_id)
-            context.add(merchant=merchant.name, provider=merchant.provider)
-            if merchant.provider in slow:
-                return False
-            deadline = Deadline.after(self.answer_seconds)
-            taken = self.finish(merchant, due, deadline)
-            if deadline.total - deadline.left() > SLOW_SECONDS:
-                slow.add(merchant.provider)
-            return taken
+            return self._finish(due, slow)
         except ConnectorError as error:
             log.warning("reconcile left a request", extra={"code": error.code, "reason": error.why})
             return False
@@ -94,3 +86,15 @@ class Reconciler:
             # One request that cannot be finished must not keep the others waiting.
             log.exception("reconcile left a request")
             return False
+
+    def _finish(self, due: DueRequest, slow: set[str]) -> bool:
+        """Finish one request, but none of a company that was slow in this round."""
+        merchant = self.merchant(due.request.merchant_id)
+        context.add(merchant=merchant.name, provider=merchant.provider)
+        if merchant.provider in slow:
+            return False
+        deadline = Deadline.after(self.answer_seconds)
+        is_finished = self.finish(merchant, due, deadline)
+        if deadline.total - deadline.left() > SLOW_SECONDS:
+            slow.add(merchant.provider)
+        return is_finished

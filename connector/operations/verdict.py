@@ -1,4 +1,4 @@
-"""Take over what the company shows of a payment: its ids and page, and its verdict."""
+"""Take over what the company shows of a payment: the ids, the page and the verdict."""
 
 from dataclasses import replace
 
@@ -23,10 +23,10 @@ def keep_ids(attempt: Attempt, seen: Look | CreateResult | WriteResult) -> None:
 
 
 def take_verdict(attempt: Attempt, look: Look) -> bool:
-    """Take the company's verdict over for a payment that is PENDING; say whether there is one.
+    """Give a PENDING payment the company's verdict; say whether the payment is decided.
 
-    A payment that VTEX has not asked for yet has no verdict. What VTEX wants gone is not approved
-    any more, nor what was paid with another amount than VTEX asked for.
+    A payment that VTEX has not asked for yet stays PENDING. So does an approval that VTEX does not
+    want any more, or of another amount than VTEX asked for.
     """
     payment = attempt.payment
     if payment.status is not PaymentStatus.PENDING:
