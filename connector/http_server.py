@@ -1,4 +1,4 @@
-"""What every incoming call shares: its body, its answer, its log line."""
+"""The body, the answer and the log line of an incoming request."""
 
 import logging
 import time
@@ -34,10 +34,10 @@ MAX_BODY_BYTES = 256 * 1024
 # Bytes of a notification. The largest documented one, a Tranzzo operation, is a few kilobytes.
 MAX_NOTIFICATION_BYTES = 32 * 1024
 
-# What every answer carries: nothing keeps a copy of it, and no browser takes it for another kind.
+# Headers of every answer: nobody keeps a copy of it, and no browser guesses another type.
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
-# HTTP status of each failure; what is not named here is 500, which VTEX and the companies repeat.
+# HTTP status of each failure. Any other failure is 500, after which VTEX and the companies repeat.
 UNAUTHORIZED = 401
 _STATUSES: tuple[tuple[type[ConnectorError], int], ...] = (
     (NotAuthenticated, UNAUTHORIZED),
@@ -56,9 +56,9 @@ def status_of(error: ConnectorError) -> int:
 
 
 def json_body() -> bytes:
-    """Return a body that is called JSON, or nothing at all.
+    """Return a body whose Content-Type is JSON or absent.
 
-    Raises NotJson, Compressed, and as `body`.
+    Raises NotJson, Compressed, and what `body` raises.
     """
     read = body()
     if request.headers.get("Content-Encoding", "").strip().lower() not in {"", "identity"}:
@@ -69,9 +69,9 @@ def json_body() -> bytes:
 
 
 def body(most: int = MAX_BODY_BYTES) -> bytes:
-    """Return the body, read once: `most` bytes, of a webhook MAX_NOTIFICATION_BYTES.
+    """Return the body, which has `most` bytes at most. It is read once.
 
-    Raises BodyTooLarge and InvalidRequest, each time the same.
+    Raises BodyTooLarge and InvalidRequest; a second call raises the same.
     """
     if "body" not in g:
         g.body = _read(most)
@@ -85,7 +85,7 @@ def _read(most: int) -> bytes | InvalidRequest:
     if (request.content_length or 0) > most:
         return BodyTooLarge()
     try:
-        # A chunked body tells its length only at its end.
+        # The length of a chunked body is known only at its end.
         read = request.stream.read(most + 1)
     except Exception:  # noqa: BLE001 - the server has its own errors for a broken body
         return InvalidRequest("The body could not be read to its end")
@@ -106,20 +106,17 @@ def _afterwards(work: Callable[[], object]) -> None:
         log.exception("what follows an answer failed")
 
 
-# Flask asks of each function before and after a request whether it is asynchronous, each time: so
-# there is one of either.
+# There is one function before a request and one after: at each request Flask looks whether each
+# of these functions is asynchronous.
 def begin(proxies: Sequence[peers.Network]) -> None:
-    """Begin the lines of a request's log, with who calls."""
+    """Begin the log lines of a request with the peer that calls."""
     forwarded_for = request.headers.get("X-Forwarded-For", "") if proxies else ""
     g.peer = peers.peer_of(request.remote_addr or "", forwarded_for, proxies)
     context.begin(peer=g.peer)
 
 
 def end(refusals: peers.Refusals, response: Response) -> Response:
-    """Give an answer what every answer carries.
-
-    A peer waits whose credentials are wrong again and again.
-    """
+    """Add the headers of every answer. A peer that was refused many times waits for its answer."""
     if response.status_code == UNAUTHORIZED:
         refusals.pause(g.peer)
     response.headers.update(HEADERS)
@@ -127,17 +124,18 @@ def end(refusals: peers.Refusals, response: Response) -> Response:
 
 
 def note_failure(error: ConnectorError) -> None:
-    """Say in the answer's line why it failed, and count who was not let in."""
+    """Add the reason to the line of the answer, and count a caller that was not let in."""
     context.add(reason=error.why)
     if isinstance(error, NotAuthenticated | SuiteOff):
         metrics.count_unauthorized(error.reason or Stranger.UNPROVEN)
 
 
-def log_answer(
+def note_answer(
     operation: str, payment_id: str | None, reply: Reply, provider: str, started: float
 ) -> None:
-    """Write the line of an answer; `started` is a reading of `time.monotonic`."""
-    # The answer is decided. What cannot be written of it does not change it.
+    """Count an answer, and write its line; `started` is a reading of `time.monotonic`."""
+    metrics.count_answer(operation, provider, reply.status)
+    # The answer is decided. A line that cannot be written does not change it.
     with suppress(Exception):
         log.info(
             "answer",

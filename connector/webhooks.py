@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from connector import context, http_server
 from connector.bulkhead import Shares
@@ -24,7 +24,6 @@ from connector.domain.errors import (
 from connector.domain.merchant import Merchant
 from connector.domain.operation import NotificationRequest, Operation, Reply
 from connector.domain.payment import Notification
-from connector.metrics import count_answer
 from connector.operations.notify import Notify
 from connector.provider import Provider
 
@@ -37,10 +36,11 @@ _TAKEN = Reply(200, b'{"status": "success"}')
 
 @dataclass(frozen=True)
 class Webhooks:
-    """Takes notifications. `merchant` finds a merchant by its name, a disabled one too.
+    """Takes notifications. `merchant` finds a merchant by its name, also a disabled one.
 
-    To read and to prove a message has shares of its own, `receiving`: whoever sends us nonsense
-    must not keep VTEX waiting. To act on one is as much work as VTEX's requests: `acting`.
+    The threads that read and prove messages are counted apart, in `receiving`: nonsense must not
+    keep VTEX waiting. The threads that act on a proven message are counted with those of VTEX's
+    requests, in `acting`.
     """
 
     merchant: Callable[[str], Merchant]
@@ -57,42 +57,46 @@ class Webhooks:
         (RuStore 3, its page "enable-notifications"). The connector acts on it after the answer.
         """
         started = time.monotonic()
-        deadline = Deadline.after(self.answer_seconds, http_server.ARRIVED.get())
-        provider, kept = "", None
+        g.provider, recorded = "", None
         context.add(operation=Operation.NOTIFICATION)
-        reply = _TAKEN
         try:
             merchant = self._merchant(provider_name, merchant_name)
-            provider = merchant.provider
-            context.add(merchant=merchant.name or None, provider=provider)
-            with self.receiving.place(provider):
-                notification = self._read(merchant, deadline)
-                kept = self.notify.record(merchant, notification) if notification else None
-            if kept:
-                context.add(payment_id=kept.payment.payment_id, request_id=kept.request_id)
+            recorded = self._record(merchant)
+            reply = _TAKEN
         except ConnectorError as error:
             http_server.note_failure(error)
             reply = _failure(error)
-        count_answer(Operation.NOTIFICATION, provider, reply.status)
-        payment_id = kept.payment.payment_id if kept else None
-        http_server.log_answer(Operation.NOTIFICATION, payment_id, reply, provider, started)
+        payment_id = recorded.payment.payment_id if recorded else None
+        http_server.note_answer(Operation.NOTIFICATION, payment_id, reply, g.provider, started)
         response = http_server.respond(reply)
-        if kept:
-            response.call_on_close(context.bind(partial(self._act, merchant, kept)))
+        if recorded:
+            response.call_on_close(context.bind(partial(self._act, merchant, recorded)))
         return response
 
-    def _act(self, merchant: Merchant, kept: NotificationRequest) -> None:
+    def _record(self, merchant: Merchant) -> NotificationRequest | None:
+        """Read and prove the message; record what it says. None: it says nothing of a payment."""
+        deadline = Deadline.after(self.answer_seconds, http_server.ARRIVED.get())
+        g.provider = merchant.provider
+        context.add(merchant=merchant.name or None, provider=merchant.provider)
+        with self.receiving.place(merchant.provider):
+            notification = self._read(merchant, deadline)
+            recorded = self.notify.record(merchant, notification) if notification else None
+        if recorded:
+            context.add(payment_id=recorded.payment.payment_id, request_id=recorded.request_id)
+        return recorded
+
+    def _act(self, merchant: Merchant, recorded: NotificationRequest) -> None:
         """Act on a notification; reconcile does where the company's threads are taken."""
         try:
             with self.acting.place(merchant.provider):
-                self.notify.act(merchant, kept, Deadline.after(self.answer_seconds))
+                self.notify.act(merchant, recorded, Deadline.after(self.answer_seconds))
         except ProviderBusy as error:
             log.warning("a notification is left to reconcile", extra={"code": error.code})
 
     def _merchant(self, provider_name: str, merchant_name: str) -> Merchant:
         """Find the merchant, or a stand-in for it. Raises NotFound where there is no such provider.
 
-        Whoever may not know which merchants there are learns nothing from the answer.
+        The stand-in hides from a stranger which merchants there are.
         """
         if provider_name not in self.providers:
             raise NotFound
@@ -106,39 +110,29 @@ class Webhooks:
         return merchant if is_able else _nobody(provider)
 
     def _read(self, merchant: Merchant, deadline: Deadline) -> Notification | None:
+        """Believe the company's signature, else its sandbox's: both may know our address."""
         provider = self.providers[merchant.provider]
         body = http_server.body(http_server.MAX_NOTIFICATION_BYTES)
         headers = {name.lower(): value for name, value in request.headers.items()}
-        return self._proven(provider, merchant, body, headers, deadline)
-
-    def _proven(
-        self,
-        provider: Provider,
-        merchant: Merchant,
-        body: bytes,
-        headers: Mapping[str, str],
-        deadline: Deadline,
-    ) -> Notification | None:
-        """Believe the company's signature, else its sandbox's: both may know our address."""
-        for sandbox in (merchant.sandbox, not merchant.sandbox):
-            account = merchant.account(sandbox=sandbox)
-            try:
-                return provider.read_notification(body, headers, account, deadline)
-            except NotAuthenticated:
-                if provider.sandbox_url is None or sandbox is not merchant.sandbox:
-                    raise
-        raise AssertionError
+        own = merchant.account(sandbox=merchant.sandbox)
+        other = merchant.account(sandbox=not merchant.sandbox)
+        try:
+            return provider.read_notification(body, headers, own, deadline)
+        except NotAuthenticated:
+            if provider.sandbox_url is None:
+                raise
+            return provider.read_notification(body, headers, other, deadline)
 
 
 def _nobody(provider: Provider) -> Merchant:
-    """Make a merchant for which nothing can be proven: its messages are judged like any other's."""
-    # 32 bytes in base64 fit every company's key.
+    """Make a merchant with keys that nobody has: its messages are judged like any other's."""
+    # 32 bytes in base64 have the form of every company's key.
     key = base64.b64encode(secrets.token_bytes(32)).decode()
     return Merchant(0, "", provider.name, {setting.key: key for setting in provider.settings})
 
 
 def blueprint(webhooks: Webhooks) -> Blueprint:
-    """Mount what the companies call; each message proves itself."""
+    """Mount the addresses that the companies call. Each message must prove itself."""
     routes = Blueprint("webhooks", __name__)
     for suffix in ("", _SUFFIX):
         routes.add_url_rule(

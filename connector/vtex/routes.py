@@ -15,9 +15,8 @@ from connector.domain.errors import ConfigurationError, ConnectorError
 from connector.domain.merchant import Merchant
 from connector.domain.operation import Operation, Reply, Request
 from connector.domain.payment import Payment
-from connector.http_server import ARRIVED, json_body, log_answer, note_failure, respond, status_of
+from connector.http_server import ARRIVED, json_body, note_answer, note_failure, respond, status_of
 from connector.merchants import Directory
-from connector.metrics import count_answer
 from connector.vtex import failures, schemas
 from connector.vtex.answers import render_inbound
 from connector.vtex.auth import authenticate, is_of_suite, shown_key
@@ -85,8 +84,7 @@ class Endpoint:
             note_failure(error)
             status = status_of(error)
             reply = Reply(status, self.failure(error, status, values), error.code)
-        count_answer(self.name, g.provider, reply.status)
-        log_answer(self.name, failures.payment_id_of(values), reply, g.provider, started)
+        note_answer(self.name, failures.payment_id_of(values), reply, g.provider, started)
         response = respond(reply)
         if self.shared.fields.is_note_due:
             response.call_on_close(self.shared.fields.note)
