@@ -14,7 +14,7 @@ from connector.http_routes import application
 from connector.idempotency import IdempotentRunner
 from connector.merchants import Directory
 from connector.operations.cancel import CancelJob
-from connector.operations.create import AnsweredCreateJob
+from connector.operations.create import CreateJob
 from connector.operations.job import Job
 from connector.operations.notify import NotificationJob, Notify
 from connector.operations.operations import Operations
@@ -141,7 +141,7 @@ def _operations(
 
 def _create_job(settings: Settings, stores: Stores, enabled: Enabled) -> Callable[..., Job]:
     return partial(
-        AnsweredCreateJob,
+        CreateJob,
         payments=stores.payments,
         render_payment=answers.render_creation(enabled),
         seal=stores.vault.seal_callback,

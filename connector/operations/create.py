@@ -8,7 +8,7 @@ from typing import Protocol
 from connector.domain.merchant import Merchant
 from connector.domain.operation import CreateRequest, Outcome, Reply
 from connector.domain.payment import Payment, PaymentStatus
-from connector.operations.creation import CreateJob, status_outcome
+from connector.operations.creation import CreatingJob, status_outcome
 
 RenderPayment = Callable[[Merchant, CreateRequest, Outcome, Payment | None], Reply]
 
@@ -22,8 +22,8 @@ class RecordedPayments(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnsweredCreateJob(CreateJob):
-    """A create, and the answer that shows the recorded payment."""
+class CreateJob(CreatingJob):
+    """One create of one merchant. Its answer shows the recorded payment."""
 
     payments: RecordedPayments
     render_payment: RenderPayment

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateJob(CancellingJob):
+class CreatingJob(CancellingJob):
     """One payment to be created. A payment that nobody can pay any more is cancelled."""
 
     request: CreateRequest

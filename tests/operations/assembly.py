@@ -6,7 +6,7 @@ from functools import partial
 from connector.domain.operation import Operation
 from connector.idempotency import IdempotentRunner
 from connector.operations.cancel import CancelJob
-from connector.operations.create import AnsweredCreateJob
+from connector.operations.create import CreateJob
 from connector.operations.operations import Operations
 from connector.operations.refund import RefundJob
 from connector.operations.settle import SettleJob
@@ -19,7 +19,7 @@ def operations_at(
     store: Store, providers: Mapping[str, Provider], lease_seconds: float = 23
 ) -> Operations:
     create = partial(
-        AnsweredCreateJob,
+        CreateJob,
         payments=store.payments,
         render_payment=answers.render_creation(providers),
     )
