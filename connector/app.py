@@ -154,7 +154,7 @@ def _cancel_job(settings: Settings, stores: Stores) -> Callable[..., Job]:
         CancelJob,
         render=answers.render_cancellation(settings.manual_status),
         value_unit=settings.cancel_value_unit,
-        see_unit=stores.merchants.see_unit,
+        record_unit=stores.merchants.record_unit,
     )
 
 

@@ -90,7 +90,7 @@ class CancellingJob(CancellationValueJob):
             return self.cancelled(attempt, look.cancellation_id)
         if look.standing is Standing.ABSENT:
             return self._absent(attempt)
-        self.learn_unit(look, attempt)
+        self.record_units(look, attempt)
         if part := self._part(look, attempt):
             _allow_approval(attempt)
             return part

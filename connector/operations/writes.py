@@ -28,8 +28,10 @@ _ENDED_WITHOUT_EFFECT = (WriteState.FAILED, WriteState.REFUSED)
 
 def effect_of(write: Write | None, look: Look) -> Effect | None:
     """Return what a later look shows of a refund, None when it shows no trace of it."""
-    if write is None or look.write_effect is not None:
-        return look.write_effect if write else None
+    if write is None:
+        return None
+    if look.write_effect is not None:
+        return look.write_effect
     if _has_returned(write, look):
         return Effect.DONE
     if look.standing is Standing.WORKING:

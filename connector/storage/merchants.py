@@ -120,7 +120,7 @@ class Merchants:
         with self._database.write() as connection:
             connection.run(sql.SEE, id=merchant.id, seen=seen)
 
-    def see_unit(self, merchant: Merchant, unit: ValueUnit, payment_id: str) -> None:
+    def record_unit(self, merchant: Merchant, unit: ValueUnit, payment_id: str) -> None:
         """Remember in which unit VTEX writes the value of a cancellation."""
         with self._database.write() as connection:
             if connection.run(_SEE_UNIT[unit], id=merchant.id, payment_id=payment_id):

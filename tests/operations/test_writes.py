@@ -90,6 +90,45 @@ def test_the_failures_that_a_look_showed_before_are_not_the_writes() -> None:
     assert not writes.has_failed(None, look)
 
 
+@pytest.mark.parametrize(
+    ("look", "may"),
+    [(CAPTURED, True), (Look(Standing.WORKING), True), (PARTLY, False)],
+)
+def test_a_refund_without_a_trace_may_come_as_one_that_is_worked_on(look: Look, may: bool) -> None:
+    assert may == writes.may_come(refund(), look)
+
+
+@pytest.mark.parametrize(
+    ("amount", "failures", "nothing"), [(10, 0, False), (9, 0, True), (10, 1, True)]
+)
+def test_a_settlement_of_another_amount_took_nothing_where_all_is_held(
+    amount: int, failures: int, nothing: bool
+) -> None:
+    write = Write("settle", 1, "r", amount=Decimal(amount))
+    look = Look(Standing.HELD, failures=failures)
+    assert nothing == writes.took_nothing(write, look, Decimal(10))
+    assert not writes.took_nothing(None, look, Decimal(10))
+
+
+@pytest.mark.parametrize(
+    ("age", "is_new_write", "is_idempotent", "is_ended"),
+    [
+        (LEASE_SECONDS, False, True, True),
+        (LEASE_SECONDS, False, False, False),
+        (LEASE_SECONDS, True, True, False),
+        (0.0, False, True, False),
+    ],
+)
+def test_a_refused_repeat_ends_a_refund_that_does_not_run_any_more(
+    age: float, is_new_write: bool, is_idempotent: bool, is_ended: bool
+) -> None:
+    write = refund(age=age)
+    attempt = attempt_with(write)
+    attempt.is_new_write = is_new_write
+    ended = writes.is_repeat_refused_for_good(write, attempt, is_idempotent=is_idempotent)
+    assert is_ended == ended
+
+
 def test_only_the_earlier_ends_of_a_kind_are_counted() -> None:
     earlier = [Write("release", n, "r", s) for n, s in enumerate([FAILED, REFUSED, FAILED])]
     attempt = attempt_with(*earlier, Write("cancel", 1, "r"))
