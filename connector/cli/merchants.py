@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 # A merchant's name stands in URLs and on the command line.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-POLICIES = click.Choice([policy.value for policy in CapturedPolicy])
-SOURCES = click.Choice([source.value for source in SettingsFrom])
 
 settings_file = click.option(
     "--settings",
@@ -42,12 +41,18 @@ def _name(_: click.Context, __: click.Parameter, name: str) -> str:
     return name
 
 
-def _policy(_: click.Context, __: click.Parameter, value: str | None) -> CapturedPolicy | None:
-    return CapturedPolicy(value) if value else None
-
-
-def _origin(_: click.Context, __: click.Parameter, value: str | None) -> SettingsFrom | None:
-    return SettingsFrom(value) if value else None
+def _choice(
+    name: str, values: type[StrEnum], help_text: str, default: StrEnum | None = None
+) -> Callable[[Any], Any]:
+    """Make an option whose value is one of an enumeration."""
+    return click.option(
+        name,
+        type=click.Choice([value.value for value in values]),
+        callback=lambda _, __, text: values(text) if text else None,
+        default=default and default.value,
+        show_default=True,
+        help=help_text,
+    )
 
 
 merchant_name = click.argument("name", callback=_name)
@@ -63,21 +68,17 @@ def merchants() -> None:
 @click.option("--provider", required=True)
 @settings_file
 @click.option("--sandbox", is_flag=True, help="Its payments are made in the provider's sandbox.")
-@click.option(
+@_choice(
     "--captured",
-    type=POLICIES,
-    callback=_policy,
-    default=CapturedPolicy.MANUAL.value,
-    show_default=True,
-    help="What a cancellation does once the money is captured.",
+    CapturedPolicy,
+    "What a cancellation does once the money is captured.",
+    CapturedPolicy.MANUAL,
 )
-@click.option(
+@_choice(
     "--settings-from",
-    type=SOURCES,
-    callback=_origin,
-    default=SettingsFrom.CONNECTOR.value,
-    show_default=True,
-    help="Whose word counts: what is stored here, or the Provider Fields in VTEX's requests.",
+    SettingsFrom,
+    "Whose word counts: what is stored here, or the Provider Fields in VTEX's requests.",
+    SettingsFrom.CONNECTOR,
 )
 @as_json
 def add(name: str, provider: str, source: Any, *, is_json: bool, **options: Any) -> None:
@@ -117,24 +118,20 @@ def list_merchants(*, is_json: bool) -> None:
 @merchants.command("update")
 @merchant_name
 @settings_file
-@click.option(
+@_choice(
     "--captured",
-    type=POLICIES,
-    callback=_policy,
-    default=None,
-    help="What a cancellation does from now on once the money is captured.",
+    CapturedPolicy,
+    "What a cancellation does from now on once the money is captured.",
 )
 @click.option(
     "--sandbox/--no-sandbox",
     default=None,
     help="Where payments are made that are not yet recorded; the others stay where they are.",
 )
-@click.option(
+@_choice(
     "--settings-from",
-    type=SOURCES,
-    callback=_origin,
-    default=None,
-    help="Whose word counts from now on: what is stored here, or VTEX's Provider Fields.",
+    SettingsFrom,
+    "Whose word counts from now on: what is stored here, or VTEX's Provider Fields.",
 )
 @as_json
 def update(name: str, source: Any, *, is_json: bool, **options: Any) -> None:
