@@ -266,7 +266,8 @@ class Served(Vtex):
 
     `script` is run in the place of the command, to plant a crash. `stderr` is a file descriptor
     for the log, in the place of the file `log`. `in_a_terminal` gives it a group of processes of
-    its own, as a terminal does.
+    its own, as a terminal does. `is_killed` says that the test kills it: what it runs is not
+    measured then, because a process that is killed may leave half a file of what it measured.
     """
 
     def __init__(
@@ -279,6 +280,7 @@ class Served(Vtex):
         script: list[str] | None = None,
         stderr: int | None = None,
         in_a_terminal: bool = False,
+        is_killed: bool = False,
         **variables: str,
     ) -> None:
         self.rig = rig
@@ -291,6 +293,9 @@ class Served(Vtex):
         # A server that a test kills leaves its metrics' folder behind.
         temporary = {"TMPDIR": rig.environment["CONNECTOR_DATA_DIR"]}
         self._environment = {**os.environ, **temporary, **rig.environment, **variables}
+        self._is_killed = is_killed
+        if is_killed:
+            self._environment.pop("COVERAGE_PROCESS_CONFIG", None)
         self._stderr = stderr
         self._in_a_terminal = in_a_terminal
         self.log = Path(rig.environment["CONNECTOR_DATA_DIR"]) / f"server-{self.port}.log"
@@ -312,10 +317,14 @@ class Served(Vtex):
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
-            self.kill()
+            self._kill()
 
     def kill(self) -> None:
         """Kill the master and its workers at once."""
+        assert self._is_killed
+        self._kill()
+
+    def _kill(self) -> None:
         for process in [*psutil.Process(self.process.pid).children(recursive=True), self.process]:
             with suppress(psutil.NoSuchProcess, ProcessLookupError):
                 process.send_signal(signal.SIGKILL)
@@ -326,6 +335,7 @@ class Served(Vtex):
 
     def kill_workers(self) -> None:
         """Kill the workers; the master starts new ones."""
+        assert self._is_killed
         for worker in self.workers():
             with suppress(psutil.NoSuchProcess):
                 worker.send_signal(signal.SIGKILL)

@@ -185,7 +185,7 @@ def killed(url: str, folder: Path) -> Iterator[Killed]:
     crash_file = folder / "crash"
     with (
         Payments(url, folder) as shops,
-        Served(shops.rig, script=[CRASHING], CRASH_FILE=str(crash_file)) as server,
+        Served(shops.rig, script=[CRASHING], is_killed=True, CRASH_FILE=str(crash_file)) as server,
     ):
         yield Killed(shops, server, crash_file)
         server.kill()

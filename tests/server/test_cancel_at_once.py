@@ -59,7 +59,7 @@ class Crowd:
 def crowd(url: str, folder: Path, servers: int) -> Iterator[Crowd]:
     with ExitStack() as stack:
         scene = stack.enter_context(Cancellations(url, folder, CHOSEN))
-        serving = [Served(scene.rig, workers=2) for _ in range(servers)]
+        serving = [Served(scene.rig, workers=2, is_killed=True) for _ in range(servers)]
         for server in serving:
             stack.enter_context(server)
             stack.callback(server.kill)
@@ -168,7 +168,7 @@ def held(many: Crowd, kind: Kind, operation: str) -> Iterator[Held]:
 @pytest.fixture
 def hurried(many: Crowd) -> Iterator[Served]:
     """Another server on the same database, with little time for an answer."""
-    with Served(many.scene.rig, workers=2, CONNECTOR_ANSWER_SECONDS="2") as server:
+    with Served(many.scene.rig, workers=2, is_killed=True, CONNECTOR_ANSWER_SECONDS="2") as server:
         yield server
         server.kill()
 

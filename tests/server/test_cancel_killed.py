@@ -158,7 +158,11 @@ def killed(
     with (
         Cancellations(url, folder, kinds, **variables) as scene,
         Served(
-            scene.rig, script=[CRASHING], CRASH_FILE=str(crash_file), reconcile=reconcile
+            scene.rig,
+            script=[CRASHING],
+            is_killed=True,
+            CRASH_FILE=str(crash_file),
+            reconcile=reconcile,
         ) as server,
     ):
         yield Killed(scene, server, crash_file)
@@ -200,7 +204,7 @@ def on_postgresql(
 
 @pytest.fixture(scope="module")
 def another_server(shared: Killed) -> Iterator[Served]:
-    with Served(shared.scene.rig) as server:
+    with Served(shared.scene.rig, is_killed=True) as server:
         yield server
         server.kill()
 
@@ -415,7 +419,7 @@ def test_a_worker_stopped_between_recording_and_sending_sends_nothing_when_it_wa
     kind = CAPTURED
     with (
         killed(sqlite_url, tmp_path, [kind], CONNECTOR_ANSWER_SECONDS="1") as world,
-        Served(world.scene.rig) as other,
+        Served(world.scene.rig, is_killed=True) as other,
         ThreadPoolExecutor() as pool,
     ):
         payment = world.scene.make(kind)

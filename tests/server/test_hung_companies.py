@@ -73,7 +73,9 @@ def scene(tmp_path: Path, sqlite_url: str) -> Iterator[Cancellations]:
 @pytest.fixture
 def server(scene: Cancellations) -> Iterator[Served]:
     """One worker whose calls last longer than a test."""
-    with Served(scene.rig, threads=THREADS, CONNECTOR_PROVIDER_SECONDS="17") as server:
+    with Served(
+        scene.rig, threads=THREADS, is_killed=True, CONNECTOR_PROVIDER_SECONDS="17"
+    ) as server:
         yield server
         server.kill()
 

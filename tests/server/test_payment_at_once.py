@@ -64,7 +64,7 @@ class Crowd:
 def crowd(url: str, folder: Path, servers: int) -> Iterator[Crowd]:
     with ExitStack() as stack:
         shops = stack.enter_context(Payments(url, folder))
-        serving = [Served(shops.rig, workers=2) for _ in range(servers)]
+        serving = [Served(shops.rig, workers=2, is_killed=True) for _ in range(servers)]
         for server in serving:
             stack.enter_context(server)
             stack.callback(server.kill)

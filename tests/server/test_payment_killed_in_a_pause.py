@@ -99,7 +99,7 @@ def test_what_wakes_from_a_pause_after_its_lease_passed_records_nothing(world: K
     act = Act(ANY, "refund", 40)
     payment_id = world.shops.ready(act)
     be_slow(world.shops, act)
-    with Served(world.shops.rig) as other, ThreadPoolExecutor() as pool:
+    with Served(world.shops.rig, is_killed=True) as other, ThreadPoolExecutor() as pool:
         world.stop_at("pausing")
         sleeping = pool.submit(world.shops.ask, act, payment_id, world.server)
         wait_until(world.is_stopped)

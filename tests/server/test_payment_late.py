@@ -74,7 +74,7 @@ def test_a_worker_that_wakes_after_its_lease_passed_can_neither_send_nor_record(
     shops = world.shops
     made = [(act, shops.ready(act)) for act in acts]
     hold: Hold = world.arm(step, len(made))
-    with Served(shops.rig) as other, ThreadPoolExecutor(len(made)) as pool:
+    with Served(shops.rig, is_killed=True) as other, ThreadPoolExecutor(len(made)) as pool:
         sleeping = [pool.submit(shops.ask, *one, world.server) for one in made]
         wait_until(lambda: hold.count >= len(made))
         stop(world.server)

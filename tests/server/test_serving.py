@@ -140,7 +140,7 @@ def test_the_metrics_of_all_workers_are_on_their_own_port(
 def test_a_metrics_port_that_is_taken_is_logged_and_stops_nothing(scene: Cancellations) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         bind = f"127.0.0.1:{taken.getsockname()[1]}"
-        with Served(scene.rig, CONNECTOR_METRICS_BIND=bind) as server:
+        with Served(scene.rig, is_killed=True, CONNECTOR_METRICS_BIND=bind) as server:
             assert 200 == server.cancel(new_id(), merchant=SANDBOX.name).status_code
             server.kill()
     said = [line for line in logged(server) if line.get("bind") == bind]
@@ -378,7 +378,10 @@ def test_a_hung_company_costs_only_its_own_cancellations(scene: Cancellations) -
     slots = 15
     held = [scene.make(HELD) for _ in range(slots)]
     hung = Hung(scene.company(HELD))
-    with Served(scene.rig, threads=slots) as server, ThreadPoolExecutor(slots) as pool:
+    with (
+        Served(scene.rig, threads=slots, is_killed=True) as server,
+        ThreadPoolExecutor(slots) as pool,
+    ):
         try:
             waiting = [
                 pool.submit(server.cancel, payment.id, merchant=HELD.name) for payment in held
