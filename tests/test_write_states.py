@@ -1,8 +1,10 @@
 """A write's recorded state moves as one table says, and in no other way."""
 
+import ast
 import re
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from connector.storage import statements
 from tests.diagrams import diagram, drawn
 
 WRITE = Write("release", 1, "reference-1")
+OPERATIONS = Path(__file__).parents[1] / "connector" / "operations"
 
 
 def test_the_documentation_draws_the_table() -> None:
@@ -52,7 +55,7 @@ def test_no_end_is_left_again() -> None:
 
 
 def test_the_storage_changes_the_states_that_the_table_lets_change() -> None:
-    (words,) = re.findall(r"state IN \((.*?)\)", statements.CLOSE_SEND)
+    (words,) = re.findall(r"state IN \((.*?)\)", statements.END_WRITE)
     changing = {state.value for state in WriteState if WRITE_TRANSITIONS[state]}
     assert changing == set(re.findall(r"'(\w+)'", words))
 
@@ -60,3 +63,14 @@ def test_the_storage_changes_the_states_that_the_table_lets_change() -> None:
 def test_only_an_answer_that_says_nothing_leaves_a_write_open() -> None:
     assert set(Effect) - {Effect.UNKNOWN} == set(STATE_AFTER)
     assert WriteState.OPEN not in STATE_AFTER.values()
+
+
+def test_no_operation_decides_about_an_earlier_write_itself() -> None:
+    facts = {"age", "failures_before", "refunded_before"}
+    readers = {
+        path.name
+        for path in OPERATIONS.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in facts
+    }
+    assert {"writes.py"} == readers

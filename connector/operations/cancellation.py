@@ -34,7 +34,7 @@ from connector.domain.write import (
 )
 from connector.operations import writes
 from connector.operations.cancellation_value import CancellationValueJob, gone
-from connector.operations.job import MOST_WRITES, TAKEN
+from connector.operations.job import MOST_WRITES, TAKEN, pending
 
 # The write that cancels a payment in a standing, where the provider can.
 _WRITES = {
@@ -44,13 +44,14 @@ _WRITES = {
     Standing.UNSEEN: RELEASE,
 }
 
-# Standings in which VTEX's cancel asks for what only a person can do, and why.
+# Why only a person can cancel a payment in a standing.
 _MANUAL: Mapping[Standing, str] = {
     Standing.CAPTURED: "the money is already captured",
     Standing.PARTLY_REFUNDED: "the money is captured and partly refunded",
     Standing.UNPAID: "the provider cannot cancel an unpaid payment; it expires by itself",
 }
 _UNSUPPORTED = "the provider cannot cancel a payment in this state"
+_PENDING = ("payment", "cancel-pending")
 # Statuses that a payment has only after the company showed it.
 _SHOWN = {PaymentStatus.APPROVED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
 
@@ -98,16 +99,16 @@ class CancellingJob(CancellationValueJob):
         return self._whole(look, attempt)
 
     def _whole(self, look: Look, attempt: Attempt) -> Outcome | None:
-        """Answer a cancellation of all; None where one write cancels it."""
+        """Answer a cancellation of all. None: a write can cancel it."""
         standing = look.standing
         if standing is Standing.STUCK:
             return _manual(f"the provider says {look.provider_status}")
         if standing is Standing.WORKING or standing in self._passing:
-            return _pending(look)
+            return pending(look, *_PENDING)
         return None if self._action(standing) else _left_to_a_person(standing, attempt)
 
     def _part(self, look: Look, attempt: Attempt) -> Outcome | None:
-        """Answer a cancellation of a part; None for a whole, and for parts that make it up.
+        """Answer a cancellation of a part. None: it is of all, or the parts together are all.
 
         No company cancels a part. But what a settlement in part released is not held any more,
         and what a person returned is not taken.
@@ -173,9 +174,9 @@ class CancellingJob(CancellationValueJob):
         return self._confirmed(action, look, attempt, result)
 
     def _without_a_refund(self, look: Look, attempt: Attempt) -> Outcome | None:
-        """Leave it to a person where a refund could return the money twice, None where it cannot.
+        """Leave the payment to a person where a refund could return the money a second time.
 
-        Raises OutcomeUnknown while an earlier refund may still return it.
+        None: it could not. Raises OutcomeUnknown while an earlier refund may return the money.
         """
         self._rule_out_a_refund(attempt)
         if attempt.payment.is_manual or (attempt.lease.is_listed and not attempt.vtex_waits):
@@ -203,7 +204,7 @@ class CancellingJob(CancellationValueJob):
     def _confirmed(
         self, action: str, before: Look, attempt: Attempt, result: WriteResult
     ) -> Outcome:
-        """Say what came of a write; look again unless the company called it done."""
+        """Say what came of a write. Look again, unless the company called it done."""
         write = attempt.open_write(action)
         if result.effect is not Effect.REFUSED or self._is_ended_by_a_refusal(action, attempt):
             attempt.end_write(result.effect)
@@ -216,11 +217,11 @@ class CancellingJob(CancellationValueJob):
         if result.effect is Effect.UNKNOWN:
             return self._unknown(after, attempt, result)
         if result.effect is Effect.ACCEPTED or after.standing is not before.standing:
-            return self._without_a_write(after, attempt) or _pending(after)
+            return self._without_a_write(after, attempt) or pending(after, *_PENDING)
         return _not_cancelled(action, after, attempt, result)
 
     def _is_ended_by_a_refusal(self, action: str, attempt: Attempt) -> bool:
-        """Whether a refusal ends the write: of a repeated refund the first may still run."""
+        """Whether a refusal ends the write. When a repeat is refused, the first may still run."""
         return (
             attempt.is_new_write or action != CANCEL_BY_REFUND or self.provider.refund_is_idempotent
         )
@@ -273,10 +274,3 @@ def _left_to_a_person(standing: Standing, attempt: Attempt) -> Outcome:
 def _manual(reason: str) -> Outcome:
     message = f"This payment needs to be cancelled manually: {reason}"
     return Outcome(State.MANUAL, CANCEL_MANUALLY, message, reason=reason)
-
-
-def _pending(look: Look) -> Outcome:
-    word = f" ({look.provider_status})" if look.provider_status else ""
-    message = f"The provider is still working on this payment{word}; repeat the request"
-    reason = look.provider_status or None
-    return Outcome(State.WAITING, "cancel-pending", message, again=look.again, reason=reason)

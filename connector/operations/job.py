@@ -17,7 +17,7 @@ from connector.domain.errors import (
     ProviderRefused,
 )
 from connector.domain.merchant import Account, Merchant
-from connector.domain.operation import Outcome, Reply, Request
+from connector.domain.operation import Outcome, Reply, Request, State
 from connector.domain.order import Order
 from connector.domain.payment import (
     CreateResult,
@@ -266,3 +266,11 @@ def _pauses(seconds: float) -> Iterator[float]:
 
 # Money was taken in these standings.
 TAKEN = frozenset({Standing.CAPTURED, Standing.PARTLY_REFUNDED})
+
+
+def pending(look: Look, subject: str, code: str) -> Outcome:
+    """Return the outcome of an operation that the company is still working on."""
+    word = f" ({look.provider_status})" if look.provider_status else ""
+    message = f"The provider is still working on this {subject}{word}; repeat the request"
+    reason = look.provider_status or None
+    return Outcome(State.WAITING, code, message, again=look.again, reason=reason)

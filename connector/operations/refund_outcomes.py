@@ -4,7 +4,7 @@ from connector.attempt import Attempt
 from connector.domain.operation import REFUND_MANUALLY, REFUNDED_LATE, Outcome, State
 from connector.domain.payment import Look
 from connector.domain.write import REFUND, WriteState
-from connector.operations import writes
+from connector.operations import job, writes
 
 _DONE = "Refunded"
 _DONE_LATE = "VTEX was told that this refund failed; it is done"
@@ -21,10 +21,7 @@ def manual(reason: str) -> Outcome:
 
 
 def pending(look: Look) -> Outcome:
-    word = f" ({look.provider_status})" if look.provider_status else ""
-    message = f"The provider is still working on this refund{word}; repeat the request"
-    reason = look.provider_status or None
-    return Outcome(State.WAITING, "refund-pending", message, again=look.again, reason=reason)
+    return job.pending(look, "refund", "refund-pending")
 
 
 def done(attempt: Attempt, refund_id: str, task: str) -> Outcome:
