@@ -20,9 +20,9 @@ from connector.cli import main
 from connector.storage.stored_merchant import Credentials
 from tests import postgres
 from tests.companies.registry import (
+    ANY,
     COMPANIES,
-    RUSTORE,
-    TRANZZO,
+    WITH_TOKEN,
     CompanyEntry,
     entry_of,
     provider_of,
@@ -397,7 +397,7 @@ def test_a_wrong_environment_is_told_without_its_secrets(rig: Rig, shown: Shown)
 # A whole server, to its last line.
 
 
-@pytest.mark.parametrize("entry", [TRANZZO, RUSTORE], ids=str)
+@pytest.mark.parametrize("entry", [ANY, *WITH_TOKEN], ids=str)
 def test_a_served_connector_logs_no_secret_to_its_end(
     postgres_url: str, postgres_template: str, tmp_path: Path, entry: CompanyEntry
 ) -> None:

@@ -168,6 +168,7 @@ COMPANIES = [TRANZZO, YANDEX_PAY, RUSTORE, CRYPTOMUS]
 ANY = TRANZZO
 IN_PART = [entry for entry in COMPANIES if entry.in_part]
 HOLDING = [entry for entry in COMPANIES if entry.is_held]
+WITH_TOKEN = [entry for entry in COMPANIES if entry.renews_token]
 BY_NAME = {entry.name: entry for entry in COMPANIES}
 # Each of them with each way in which it takes the money.
 VARIANTS = [

@@ -7,19 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.companies.base import Company
-from tests.companies.cryptomus import Cryptomus
-from tests.companies.rustore import RuStore
-from tests.companies.tranzzo import TranzzoCompany
-from tests.companies.yandex_pay import YandexPayCompany
+from tests.companies.registry import BY_NAME
 from tests.rig import FIELDS, Rig
 
-COMPANIES = {
-    "tranzzo": TranzzoCompany,
-    "yandex_pay": YandexPayCompany,
-    "rustore": RuStore,
-    "cryptomus": Cryptomus,
-}
 # What VTEX knows of a payment that another connector made.
 KNOWN = {"authorizationId": "auth-1", "tid": "tid-1"}
 
@@ -134,7 +124,7 @@ class Scene:
     """One payment at one company."""
 
     rig: Rig
-    company: Company
+    company: Any
     fields: dict[str, Any]
 
     def cancel(self, request_id: str = "request-1", **fields: Any) -> Any:
@@ -145,19 +135,10 @@ class Scene:
 
 
 def arrange(stack: ExitStack, rig: Rig, case: Case) -> Scene:
-    company = stack.enter_context(COMPANIES[case.company]())
+    company = stack.enter_context(BY_NAME[case.company].open())
     rig.add(company, captured=case.captured)
-    fields = dict(case.fields)
-    if case.state is None:
-        return Scene(rig, company, fields)
-    if isinstance(company, RuStore):
-        made = company.create(PAYMENT_ID, case.state)
-        fields |= {"authorizationId": made.purchase_id, "tid": made.invoice_id}
-    elif isinstance(company, Cryptomus):
-        company.create(PAYMENT_ID, case.state)
-    else:
-        company.create(PAYMENT_ID, state=case.state)
-    return Scene(rig, company, fields)
+    known = company.put(PAYMENT_ID, case.state) if case.state else {}
+    return Scene(rig, company, {**case.fields, **known})
 
 
 @pytest.fixture
@@ -294,7 +275,7 @@ def test_tranzzos_id_of_the_cancellation_is_the_one_its_order_shows(
 
     answer = scene.cancel().get_json()
 
-    (made,) = scene.company.orders.values()  # type: ignore[attr-defined]
+    (made,) = scene.company.orders.values()
     assert shown(made) == answer["cancellationId"]
 
 
@@ -303,7 +284,7 @@ def test_yandex_pays_id_of_the_cancellation_is_its_operations(rig: Rig, stack: E
 
     answer = scene.cancel().get_json()
 
-    operations = scene.company.operations[PAYMENT_ID]  # type: ignore[attr-defined]
+    operations = scene.company.operations[PAYMENT_ID]
     assert operations[-1]["operationId"] == answer["cancellationId"]
 
 
@@ -366,7 +347,7 @@ def test_an_end_that_failed_is_sent_again_with_a_new_reference_three_times_at_mo
     rig: Rig, stack: ExitStack, company: str
 ) -> None:
     scene = arrange(stack, rig, done(company, "held"))
-    scene.company.void_ends_in = "failure"  # type: ignore[attr-defined]
+    scene.company.void_ends_in = "failure"
 
     answers = [scene.cancel() for _ in range(5)]
 
@@ -382,9 +363,9 @@ def test_an_end_that_failed_once_succeeds_with_the_next(
     rig: Rig, stack: ExitStack, company: str
 ) -> None:
     scene = arrange(stack, rig, done(company, "held"))
-    scene.company.void_ends_in = "failure"  # type: ignore[attr-defined]
+    scene.company.void_ends_in = "failure"
     scene.cancel()
-    scene.company.void_ends_in = "success"  # type: ignore[attr-defined]
+    scene.company.void_ends_in = "success"
 
     answer = scene.cancel()
 
@@ -397,10 +378,10 @@ def test_an_end_that_is_still_running_is_waited_for_not_sent_again(
     rig: Rig, stack: ExitStack, company: str
 ) -> None:
     scene = arrange(stack, rig, done(company, "held"))
-    scene.company.void_ends_in = "pending"  # type: ignore[attr-defined]
+    scene.company.void_ends_in = "pending"
 
     first, second = scene.cancel(), scene.cancel()
-    scene.company.finish(PAYMENT_ID)  # type: ignore[attr-defined]
+    scene.company.finish(PAYMENT_ID)
     third = scene.cancel()
 
     codes = [answer.get_json()["code"] for answer in (first, second, third)]
@@ -415,7 +396,7 @@ def test_a_hold_that_turns_captured_meanwhile_is_refunded_by_policy(
 
     def capture(operation: str, when: str) -> None:
         if (operation, when) == ("cancel", "before"):
-            scene.company.create(PAYMENT_ID, state="captured")  # type: ignore[attr-defined]
+            scene.company.create(PAYMENT_ID, state="captured")
             scene.company.hook = None
 
     scene.company.hook = capture
@@ -431,14 +412,14 @@ def test_a_buyer_who_pays_during_the_rollback_is_refunded_by_it(rig: Rig, stack:
 
     def pay(operation: str, when: str) -> None:
         if (operation, when) == ("rollback", "before"):
-            scene.company.pay(PAYMENT_ID, "CAPTURED")  # type: ignore[attr-defined]
+            scene.company.pay(PAYMENT_ID, "CAPTURED")
 
     scene.company.hook = pay
 
     answer = scene.cancel()
 
     assert 200 == answer.status_code
-    assert "FAILED" == scene.company.orders[PAYMENT_ID]["paymentStatus"]  # type: ignore[attr-defined]
+    assert "FAILED" == scene.company.orders[PAYMENT_ID]["paymentStatus"]
 
 
 @pytest.mark.parametrize("flag", [True, "true"])
@@ -455,7 +436,7 @@ def test_a_payment_not_yet_recorded_is_sought_in_the_sandbox_when_vtex_says_so(
 
 def test_a_recorded_payment_stays_where_it_was(rig: Rig, stack: ExitStack) -> None:
     scene = arrange(stack, rig, done("yandex_pay", "held"))
-    scene.company.void_ends_in = "pending"  # type: ignore[attr-defined]
+    scene.company.void_ends_in = "pending"
     scene.cancel(sandboxMode=True)
 
     scene.cancel(sandboxMode=False)
@@ -464,7 +445,7 @@ def test_a_recorded_payment_stays_where_it_was(rig: Rig, stack: ExitStack) -> No
 
 
 def test_a_merchant_of_the_sandbox_is_served_there(rig: Rig, stack: ExitStack) -> None:
-    company = stack.enter_context(RuStore())
+    company = stack.enter_context(BY_NAME["rustore"].open())
     rig.add(company, sandbox=True)
     made = company.create(PAYMENT_ID, "PAID", sandbox=True)
 
@@ -480,7 +461,7 @@ def test_an_order_that_vanishes_after_something_was_sent_is_no_success(
     scene = arrange(stack, rig, done("tranzzo", "held"))
     scene.company.inject("reset_before", "void")
     scene.cancel()
-    scene.company.orders.clear()  # type: ignore[attr-defined]
+    scene.company.orders.clear()
 
     answer = scene.cancel()
 
@@ -491,7 +472,7 @@ def test_a_payment_that_is_not_in_the_sandbox_may_still_be_a_real_one(
     rig: Rig, stack: ExitStack
 ) -> None:
     scene = arrange(stack, rig, done("yandex_pay", "held"))
-    orders = scene.company.orders  # type: ignore[attr-defined]
+    orders = scene.company.orders
     held = orders.pop(PAYMENT_ID)
 
     test = scene.cancel(sandboxMode=True)

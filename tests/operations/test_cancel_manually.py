@@ -8,6 +8,7 @@ import pytest
 
 from connector.domain.merchant import CapturedPolicy
 from tests.companies.cryptomus import Cryptomus
+from tests.companies.registry import IN_PART
 from tests.companies.rustore import RuStore
 from tests.companies.tranzzo import TranzzoCompany
 from tests.companies.yandex_pay import YandexPayCompany
@@ -32,19 +33,6 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
-def stand(company: Any, state: str) -> dict[str, Any]:
-    """Let the payment stand so; return what VTEX knows of it."""
-    if isinstance(company, TranzzoCompany | YandexPayCompany):
-        company.create("P1", state=state)
-        return {}
-    if isinstance(company, Cryptomus):
-        company.move("P1", state) if "P1" in company.invoices else company.create("P1", state)
-        return {}
-    made = next(iter(company.purchases[False]), None) or company.create("P1")
-    company.move(made, state)
-    return {"authorizationId": made.purchase_id, "tid": made.invoice_id}
-
-
 @pytest.mark.parametrize("status", ["501", "200"])
 @pytest.mark.parametrize(("stand_in", "before", "after"), RETURNED)
 def test_the_same_request_is_200_once_a_person_has_done_it(
@@ -53,10 +41,10 @@ def test_the_same_request_is_200_once_a_person_has_done_it(
     company = stack.enter_context(stand_in())
     rig.configure(CONNECTOR_MANUAL_STATUS=status)
     rig.add(company)
-    known = stand(company, before)
+    known = company.put("P1", before)
     asked = [rig.cancel("P1", **known) for _ in range(2)]
     listed = rig.states()
-    stand(company, after)
+    company.put("P1", after)
     done = [rig.cancel("P1", **known) for _ in range(2)]
 
     assert [(int(status), "cancel-manually")] * 2 == [
@@ -68,14 +56,14 @@ def test_the_same_request_is_200_once_a_person_has_done_it(
     assert not company.effects
 
 
-@pytest.mark.parametrize("stand_in", [TranzzoCompany, YandexPayCompany])
+@pytest.mark.parametrize("stand_in", [entry.stand_in for entry in IN_PART])
 @pytest.mark.parametrize("request_id", ["request-1", "request-2"])
 def test_what_a_person_was_told_to_return_is_not_returned_beside_them_after_a_change_of_policy(
     rig_on_both: Rig, stack: ExitStack, stand_in: Any, request_id: str
 ) -> None:
     rig, company = rig_on_both, stack.enter_context(stand_in())
     rig.add(company)
-    stand(company, "captured")
+    company.put("P1", "captured")
     rig.cancel("P1")
     rig.connector.merchants.update("shop", captured=CapturedPolicy.REFUND)
     rig.configure()
@@ -94,7 +82,7 @@ def test_a_row_stays_on_the_list_while_vtex_repeats_and_the_company_is_down(
 ) -> None:
     company = stack.enter_context(TranzzoCompany())
     rig_on_both.add(company)
-    stand(company, "captured")
+    company.put("P1", "captured")
     rig_on_both.cancel("P1")
     company.inject("status_before", "look", status=503)
     failed = rig_on_both.cancel("P1")
@@ -108,7 +96,7 @@ def test_another_value_may_be_asked_for_while_the_answer_is_a_persons(
 ) -> None:
     company = stack.enter_context(TranzzoCompany())
     rig.add(company)
-    stand(company, "held")
+    company.put("P1", "held")
     part = rig.cancel("P1", value=4)
     whole = rig.cancel("P1", value=10)
 

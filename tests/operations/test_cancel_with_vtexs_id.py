@@ -1,24 +1,22 @@
 """VTEX gives its own payment id as the company's: when that proves that the payment was there."""
 
-from typing import Any
-
 import pytest
 
-from tests.companies.tranzzo import TranzzoCompany
+from tests.companies.registry import HOLDING, CompanyEntry
 from tests.companies.yandex_pay import YandexPayCompany
 from tests.operations.lifetime import P
 from tests.rig import Rig
 
 OWN = [{"authorizationId": P}, {"tid": P}, {"authorizationId": P, "tid": P}]
-COMPANIES = [TranzzoCompany, YandexPayCompany]
+CREATING = [entry for entry in HOLDING if entry.has_page]
 
 
 @pytest.mark.parametrize("fields", OWN)
-@pytest.mark.parametrize("stand_in", COMPANIES)
+@pytest.mark.parametrize("entry", CREATING, ids=str)
 def test_a_payment_of_another_connector_that_is_not_there_is_a_persons(
-    rig_on_both: Rig, stand_in: Any, fields: dict[str, str]
+    rig_on_both: Rig, entry: CompanyEntry, fields: dict[str, str]
 ) -> None:
-    with stand_in() as company:
+    with entry.open() as company:
         rig_on_both.add(company)
         answers = [rig_on_both.cancel(P, **fields), rig_on_both.cancel(P, "request-2")]
         rig_on_both.reconcile()
@@ -31,19 +29,21 @@ def test_a_payment_of_another_connector_that_is_not_there_is_a_persons(
     assert not company.effects
 
 
-@pytest.mark.parametrize("stand_in", COMPANIES)
-def test_a_payment_of_another_connector_that_is_there_is_cancelled(rig: Rig, stand_in: Any) -> None:
-    with stand_in() as company:
+@pytest.mark.parametrize("entry", CREATING, ids=str)
+def test_a_payment_of_another_connector_that_is_there_is_cancelled(
+    rig: Rig, entry: CompanyEntry
+) -> None:
+    with entry.open() as company:
         rig.add(company)
         company.create(P)
         assert 200 == rig.cancel(P, authorizationId=P, tid=P).status_code
 
 
-@pytest.mark.parametrize("stand_in", COMPANIES)
+@pytest.mark.parametrize("entry", CREATING, ids=str)
 def test_the_own_id_that_we_told_of_a_payment_that_waits_for_its_buyer_proves_nothing(
-    rig: Rig, stand_in: Any
+    rig: Rig, entry: CompanyEntry
 ) -> None:
-    with stand_in() as company:
+    with entry.open() as company:
         rig.add(company)
         told = rig.create(P).get_json()
         answer = rig.cancel(P, tid=told["tid"])

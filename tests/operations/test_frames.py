@@ -10,9 +10,7 @@ import pytest
 
 import connector
 from connector.http_client import Answer, HttpClient
-from tests.companies.rustore import RuStore
-from tests.companies.tranzzo import TranzzoCompany
-from tests.companies.yandex_pay import YandexPayCompany
+from tests.companies.registry import ANY, HOLDING, CompanyEntry, entry_of
 from tests.operations.test_create_settle_refund import P
 from tests.rig import Rig
 
@@ -61,7 +59,7 @@ def live(rig: Rig, company: Any, calls: Frames, *verbs: str) -> None:
 
 
 def pay(rig: Rig, company: Any) -> None:
-    if isinstance(company, RuStore):
+    if not entry_of(company).has_page:
         company.start(P, amount=100)
     company.pay(P)
     rig.notify(company, P)
@@ -69,16 +67,15 @@ def pay(rig: Rig, company: Any) -> None:
 
 CREATE = ("create",)
 LIVES = [CREATE, (*CREATE, "cancel"), (*CREATE, "settle"), (*CREATE, "settle", "refund")]
-# The buyer begins a RuStore purchase, so a create calls nobody.
-CASES = [(TranzzoCompany, life) for life in LIVES] + [(YandexPayCompany, life) for life in LIVES]
-CASES += [(RuStore, life) for life in LIVES if life != CREATE]
+# Where the buyer begins the payment in an app, a create calls nobody.
+CASES = [(entry, life) for entry in HOLDING for life in LIVES if entry.has_page or life != CREATE]
 
 
-@pytest.mark.parametrize(("stand_in", "verbs"), CASES)
+@pytest.mark.parametrize(("entry", "verbs"), CASES, ids=str)
 def test_from_the_view_to_a_companys_call_are_at_most_twelve_frames(
-    rig: Rig, calls: Frames, stand_in: Any, verbs: tuple[str, ...]
+    rig: Rig, calls: Frames, entry: CompanyEntry, verbs: tuple[str, ...]
 ) -> None:
-    with stand_in() as company:
+    with entry.open() as company:
         rig.add(company)
         live(rig, company, calls, *verbs)
 
@@ -90,7 +87,7 @@ def test_from_the_view_to_a_companys_call_are_at_most_twelve_frames(
 def test_the_frames_of_a_cancellation_are_those_of_the_architecture(
     rig: Rig, calls: Frames
 ) -> None:
-    with TranzzoCompany() as company:
+    with ANY.open() as company:
         rig.add(company)
         live(rig, company, calls, "create", "cancel")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests import postgres
-from tests.companies.tranzzo import TranzzoCompany
+from tests.companies.registry import IN_PART, CompanyEntry
 from tests.companies.yandex_pay import YandexPayCompany
 from tests.operations.lifetime import P
 from tests.rig import Rig
@@ -140,17 +140,17 @@ LIVES = [
 ]
 
 
-@pytest.mark.parametrize("stand_in", [TranzzoCompany, YandexPayCompany])
+@pytest.mark.parametrize("entry", IN_PART, ids=str)
 @pytest.mark.parametrize(("before", "step", "effects"), LIVES)
 def test_what_else_was_done_after_the_backup_is_told_again_and_not_done_again(
     rig_on_both: Rig,
     back_up: Callable[[], Backup],
-    stand_in: Any,
+    entry: CompanyEntry,
     before: list[str],
     step: str,
     effects: str | tuple[str, ...],
 ) -> None:
-    with stand_in() as company:
+    with entry.open() as company:
         rig_on_both.add(company, captured="refund")
         for one in before:
             STEPS[one](rig_on_both, company)

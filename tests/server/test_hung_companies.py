@@ -44,7 +44,7 @@ class Hung:
         self._lock = threading.Lock()
 
     def __call__(self, operation: str, moment: str) -> None:
-        # RuStore's token is fetched by one for all.
+        # A token is fetched by one for all.
         if moment == "before" and operation != "token":
             with self._lock:
                 self.waiting += 1
@@ -182,9 +182,9 @@ def slow_messages(server: Served, kind: Kind, company: Any, count: int) -> Itera
 def test_slow_messages_at_one_companys_webhook_silence_nobody_else(
     scene: Cancellations, server: Served
 ) -> None:
-    tranzzo, yandex = scene.company(HELD), scene.company(OTHER_HELD)
+    slow, other = scene.company(HELD), scene.company(OTHER_HELD)
     paid = scene.make(OTHER_HELD)
-    with slow_messages(server, HELD, tranzzo, NOTIFICATIONS + 10):
-        assert 200 == server.notify(yandex, paid.id, OTHER_HELD.name).status_code
+    with slow_messages(server, HELD, slow, NOTIFICATIONS + 10):
+        assert 200 == server.notify(other, paid.id, OTHER_HELD.name).status_code
         for kind in (HELD, OTHER_HELD, SANDBOX):
             assert 200 == cancel(server, kind, scene.make(kind)).status_code
