@@ -28,7 +28,7 @@ from connector.storage.requests import Requests
 from connector.storage.stories import Stories
 from connector.storage.vault import Vault, open_vault
 from connector.vtex import answers, routes
-from connector.vtex.callbacks import Callbacks
+from connector.vtex.callbacks import Callbacks, Destinations
 from connector.vtex.manifest import manifest
 from connector.vtex.provider_fields import ProviderFields
 
@@ -96,16 +96,19 @@ def _open_stores(settings: Settings) -> Stores:
 def _callbacks(
     settings: Settings, stores: Stores, directory: Directory, enabled: Enabled
 ) -> Callbacks:
+    destinations = Destinations(
+        settings.callback_hosts,
+        settings.callback_paths,
+        settings.vtex_app_key,
+        settings.vtex_app_token,
+    )
     return Callbacks(
         stores.payments,
         http_client_of("vtex", settings, bulkhead.CALLBACKS),
         directory.by_id,
         enabled,
         stores.vault.open_callback,
-        settings.callback_hosts,
-        settings.callback_paths,
-        settings.vtex_app_key,
-        settings.vtex_app_token,
+        destinations,
     )
 
 

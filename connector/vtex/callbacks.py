@@ -1,13 +1,13 @@
-"""Callbacks: news of a payment, sent to the address that VTEX gave for it.
+"""Callbacks: how a payment stands by now, sent to the address that VTEX gave for it.
 
-VTEX's help centre, "Payment Provider Protocol", "callbackUrl": a POST of the whole create answer
-to exactly the address that came, with the keys of our own VTEX account. Which answer counts as
-taken is not documented: any 2xx does.
+VTEX's help centre, "Payment Provider Protocol", "callbackUrl": a POST of the whole answer to a
+create, to exactly the address that VTEX gave, with the keys of our own VTEX account. VTEX does not
+document which answer means that it took the callback. Here every 2xx does.
 """
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from connector import context
 from connector.domain.deadline import Deadline, now
@@ -24,58 +24,70 @@ from connector.vtex.answers import dump_payment
 
 log = logging.getLogger(__name__)
 
-# Where VTEX's own addresses lead; one that a request alone names gets none of our keys.
+# The hosts of VTEX's own addresses. A request alone cannot name a host that gets our keys.
 HOSTS = ("*.vtexpayments.com.br", "*.vtexpayments.com")
-# The form of VTEX's callback addresses there (its help centre, "callbackUrl"). Other paths of these
-# hosts may be somebody else's: they get no keys either.
+# The form of VTEX's callback paths there (its help centre, "callbackUrl"). Another path of these
+# hosts may be somebody else's, and gets no keys.
 PATHS = ("*/payment-provider/*",)
-# Seconds a sender has for a callback before another may take it up, and the most of these that
-# one call has: the outcome must be written within them, too.
+# Seconds for which a sender has a callback for itself. One call has fewer, so that its outcome is
+# recorded within them.
 LEASE_SECONDS = 30.0
 CALL_SECONDS = 8.0
-# Seconds from one try to the next; then hourly until a day is over.
+# Seconds from one try to the next; after these it is tried each hour of a day.
 _FIRST_PAUSES = (10.0, 30.0, 60.0, 300.0, 900.0)
 _HOUR, _HOURS = 3600.0, 24
 PAUSES = (*_FIRST_PAUSES, *(_HOUR,) * _HOURS)
-# Callbacks of one round, and its seconds: what is left is due in the next. Holds wait for it.
+# Callbacks and seconds of one round. The rest is due in the next round: reconcile has other work.
 MOST, ROUND_SECONDS = 50, 10.0
 SUCCESSES = range(200, 300)
 HOST_NOT_ALLOWED = "callback not sent: its host is not allowed"
 
 
+@dataclass(frozen=True)
+class Destinations:
+    """Where a callback may go, and where with our keys.
+
+    `hosts` and `paths` are empty for the default. `app_key` and `app_token` are of our own VTEX
+    account, and empty where there is none.
+    """
+
+    hosts: Sequence[str]
+    paths: Sequence[str]
+    app_key: str
+    app_token: str = field(repr=False)
+
+    def is_allowed(self, url: str) -> bool:
+        return is_allowed(url, self.hosts or HOSTS)
+
+    def keys_for(self, url: str, merchant: Merchant) -> Mapping[str, str]:
+        """Return the keys, but not for VTEX's test suite, which anybody can be."""
+        if merchant.name == SUITE_NAME:
+            return {}
+        if not is_of_form(url, self.paths or PATHS):
+            _warn("callback without keys: its path has another form", None)
+            return {}
+        keys = {"X-VTEX-API-AppKey": self.app_key, "X-VTEX-API-AppToken": self.app_token}
+        return {name: value for name, value in keys.items() if value}
+
+
+@dataclass(frozen=True)
 class Callbacks:
     """Tells VTEX how payments stand, each by one sender at a time, until VTEX takes it.
 
-    `open_url` unseals a payment's address, `hosts` are the allowed ones. `app_key` and `app_token`
-    are of our own VTEX account, empty where there is none.
+    `open_url` decrypts a payment's address.
     """
 
-    def __init__(
-        self,
-        payments: Payments,
-        http: HttpClient,
-        merchant_of: Callable[[int], Merchant],
-        providers: Mapping[str, Provider],
-        open_url: Callable[[str, int, str], str],
-        hosts: Sequence[str],
-        paths: Sequence[str],
-        app_key: str,
-        app_token: str,
-    ) -> None:
-        self._payments = payments
-        self._http = http
-        self._merchant_of = merchant_of
-        self._providers = providers
-        self._open_url = open_url
-        self._hosts = tuple(hosts) or HOSTS
-        self._paths = tuple(paths) or PATHS
-        keys = {"X-VTEX-API-AppKey": app_key, "X-VTEX-API-AppToken": app_token}
-        self._keys = {name: value for name, value in keys.items() if value}
+    payments: Payments
+    http: HttpClient
+    merchant_of: Callable[[int], Merchant]
+    providers: Mapping[str, Provider]
+    open_url: Callable[[str, int, str], str]
+    destinations: Destinations
 
     def deliver_due(self) -> int:
-        """Send what is due, the longest due first; return how many VTEX took. Never raises."""
+        """Send the due callbacks, the oldest first; return how many VTEX took. Never raises."""
         try:
-            due = self._payments.due_callbacks(MOST)
+            due = self.payments.due_callbacks(MOST)
         except ConnectorError as error:
             log.warning("callbacks cannot be read", extra={"code": error.code})
             return 0
@@ -86,79 +98,73 @@ class Callbacks:
         return count
 
     def deliver(self, merchant_id: int, payment_id: str) -> bool:
-        """Send a payment's callback, if it is due and nobody else's; say whether VTEX took it.
+        """Send a payment's callback, if it is due and no one else sends it; say if VTEX took it.
 
-        Never raises: what fails is due again.
+        Never raises: a callback that fails is due again.
         """
         with context.of(operation="callback", payment_id=payment_id):
-            return self._delivered(merchant_id, payment_id)
+            try:
+                # Where VTEX hangs, it holds few of the threads that the companies need.
+                with self.http.bulkhead.slot():
+                    return self._deliver_leased(merchant_id, payment_id)
+            except ConnectorError as error:
+                _warn("callback put off", error)
+            except Exception:
+                log.exception("callback failed")
+        return False
 
-    def _delivered(self, merchant_id: int, payment_id: str) -> bool:
-        try:
-            # Whoever tells VTEX holds a company's thread: few may, where VTEX hangs.
-            with self._http.bulkhead.slot():
-                return self._told(merchant_id, payment_id)
-        except ConnectorError as error:
-            _warn("callback put off", error)
+    def _deliver_leased(self, merchant_id: int, payment_id: str) -> bool:
+        leased = self.payments.take_callback(merchant_id, payment_id, LEASE_SECONDS)
+        if leased is None:
             return False
-        except Exception:
-            log.exception("callback failed")
-            return False
-
-    def _told(self, merchant_id: int, payment_id: str) -> bool:
-        taken = self._payments.take_callback(merchant_id, payment_id, LEASE_SECONDS)
-        if taken is None:
-            return False
-        payment, tries = taken
-        step, again = self._sent(merchant_id, payment, tries)
-        self._payments.end_callback(merchant_id, payment_id, again, step)
+        payment, tries = leased
+        step, pause = self._send(merchant_id, payment, tries)
+        self.payments.end_callback(merchant_id, payment_id, pause, step)
         return step is not None and step.state == State.DONE
 
-    def _sent(
+    def _send(
         self, merchant_id: int, payment: Payment, tries: int
     ) -> tuple[Step | None, float | None]:
-        """Send once; say what came of it, and in how many seconds it is due again."""
+        """Send once; return the step of the story, and the seconds until the next try."""
         context.note_status(None)
-        step = Step(Kind.CALLED_BACK, tries, reported_status=payment.status, state=State.FAILED)
-        again = PAUSES[tries - 1] if tries <= len(PAUSES) else None
         if payment.callback is None or payment.status is PaymentStatus.PENDING:
-            # VTEX asks again by itself while there is nothing to tell.
+            # A pending payment is no news: VTEX asks again by itself.
             return None, None
+        step = Step(Kind.CALLED_BACK, tries, reported_status=payment.status, state=State.FAILED)
         try:
-            url = self._open_url(payment.callback, merchant_id, payment.key.payment_id)
-            if not is_allowed(url, self._hosts):
-                # Never the address itself: it carries a signature.
+            url = self.open_url(payment.callback, merchant_id, payment.key.payment_id)
+            if not self.destinations.is_allowed(url):
+                # The address itself is never logged: it carries a signature.
                 _warn(HOST_NOT_ALLOWED, None)
                 return replace(step, reason=HOST_NOT_ALLOWED), None
-            merchant = self._merchant_of(merchant_id)
-            context.add(merchant=merchant.name)
-            keys = self._keys_for(url, merchant)
-            provider = self._providers[merchant.provider]
-            self._post(url, keys, dump_payment(payment, provider))
+            self._post(url, merchant_id, payment)
         except ConnectorError as error:
             _warn("callback not taken", error)
-            said = replace(step, http_status=context.last_status(), reason=error.why)
-            return (said if again is None else replace(said, state=State.WAITING)), again
+            return _failed(step, error, tries)
         return replace(step, http_status=context.last_status(), state=State.DONE), None
 
-    def _keys_for(self, url: str, merchant: Merchant) -> Mapping[str, str]:
-        """Anybody can be the test suite: it is never shown our keys. Nor are other paths."""
-        if merchant.name == SUITE_NAME:
-            return {}
-        if not is_of_form(url, self._paths):
-            _warn("callback without keys: its path has another form", None)
-            return {}
-        return self._keys
-
-    def _post(self, url: str, keys: Mapping[str, str], body: bytes) -> None:
+    def _post(self, url: str, merchant_id: int, payment: Payment) -> None:
         """Raises ConnectorError when VTEX did not take it."""
-        deadline = Deadline.after(CALL_SECONDS)
-        headers = {**keys, "Content-Type": "application/json"}
-        answer = self._http.send(
-            "POST", url, operation="callback", deadline=deadline, headers=headers, body=body
+        merchant = self.merchant_of(merchant_id)
+        context.add(merchant=merchant.name)
+        keys = self.destinations.keys_for(url, merchant)
+        answer = self.http.send(
+            "POST",
+            url,
+            operation="callback",
+            deadline=Deadline.after(CALL_SECONDS),
+            headers={**keys, "Content-Type": "application/json"},
+            body=dump_payment(payment, self.providers[merchant.provider]),
         )
         if answer.status not in SUCCESSES:
             raise ConnectorError(evidence=f"HTTP {answer.status}")
+
+
+def _failed(step: Step, error: ConnectorError, tries: int) -> tuple[Step, float | None]:
+    pause = PAUSES[tries - 1] if tries <= len(PAUSES) else None
+    state = State.FAILED if pause is None else State.WAITING
+    http_status = context.last_status()
+    return replace(step, http_status=http_status, reason=error.why, state=state), pause
 
 
 def _warn(event: str, error: ConnectorError | None) -> None:

@@ -311,7 +311,7 @@ def test_few_threads_wait_for_a_vtex_that_hangs_and_the_rest_is_due_again(shop: 
     """Whoever tells VTEX of a payment holds a thread of its company's."""
     with ExitStack() as hanging:
         for _ in range(CALLBACKS):
-            hanging.enter_context(shop.callbacks._http.bulkhead.slot())
+            hanging.enter_context(shop.callbacks.http.bulkhead.slot())
         assert not shop.deliver()
         assert [] == shop.sink.requests
         assert shop.due_in() is not None
