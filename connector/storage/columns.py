@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+# As `json.dumps` does, without its many options: every request comes here several times.
+_json_text = json.JSONEncoder().encode
 # A row of a table, by the names of its columns.
 Row = Mapping[str, Any]
 
@@ -39,7 +41,7 @@ def flag(value: Any) -> bool | None:
 
 def escaped(value: str | None) -> str | None:
     """Write any characters, NUL and lone surrogates too, as characters every database takes."""
-    return None if value is None else json.dumps(value)[1:-1]
+    return None if value is None else _json_text(value)[1:-1]
 
 
 def unescaped(value: str | None) -> str | None:

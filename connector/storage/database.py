@@ -8,6 +8,7 @@ URLs, but its statement objects would cost each request more than the statements
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
@@ -42,13 +43,21 @@ _LIMITS = {
 _COLUMN_NAME = itemgetter(0)
 
 
+@dataclass(frozen=True)
+class _Statements:
+    """What is known of each statement that has run: its text in the dialect, its columns."""
+
+    translations: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
 class Connection:
     """One connection. It runs statements in the database's own dialect."""
 
-    def __init__(self, cursor: Any, dialect: str, translations: dict[str, str]) -> None:
+    def __init__(self, cursor: Any, dialect: str, statements: "_Statements") -> None:
         self._cursor = cursor
         self._dialect = dialect
-        self._translations = translations
+        self._statements = statements
 
     def run(self, sql: str, **values: Any) -> int:
         """Execute a statement; return how many rows it changed."""
@@ -71,16 +80,24 @@ class Connection:
         rows = self._cursor.fetchall()
         if not rows:
             return []
-        names = tuple(map(_COLUMN_NAME, self._cursor.description))
+        names = self._columns(sql)
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _columns(self, sql: str) -> tuple[str, ...]:
+        columns = self._statements.columns.get(sql)
+        if columns is None:
+            columns = tuple(map(_COLUMN_NAME, self._cursor.description))
+            self._statements.columns[sql] = columns
+        return columns
 
     def _execute(self, sql: str, values: dict[str, Any]) -> None:
         self._cursor.execute(self._translated(sql), values)
 
     def _translated(self, sql: str) -> str:
-        translated = self._translations.get(sql)
+        translated = self._statements.translations.get(sql)
         if translated is None:
-            translated = self._translations[sql] = _translate(sql, self._dialect)
+            translated = _translate(sql, self._dialect)
+            self._statements.translations[sql] = translated
         return translated
 
 
@@ -104,7 +121,7 @@ class Database:
         self.engine = _engine(url, pool_size, verify=verify, ca_file=ca_file)
         self._dialect = self.engine.dialect.name
         self._writer_lock = writer_lock.of(self.engine)
-        self._translations: dict[str, str] = {}
+        self._statements = _Statements()
         self._failures = (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error)
 
     def alone(self) -> AbstractContextManager[None]:
@@ -141,7 +158,7 @@ class Database:
             raise StorageUnavailable(evidence=type(error).__name__) from error
         try:
             cursor = pooled.cursor()
-            yield Connection(cursor, self._dialect, self._translations)
+            yield Connection(cursor, self._dialect, self._statements)
             cursor.close()
         except self._failures as error:
             self._discard(pooled, error)

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -73,8 +72,9 @@ class Requests:
         """
         try:
             with self._database.write() as connection:
-                lease = _lease(connection, request, lease_seconds)
-                lease = _begun(lease, _record(connection, request, first_look))
+                payment = _take_lease(connection, request, lease_seconds)
+                attempt = _begin_attempt(connection, request, first_look)
+                lease = _lease(connection, request, lease_seconds, payment, attempt)
                 if lease.attempt <= MOST_ATTEMPTS:
                     step = Step(Kind.ASKED, lease.attempt, amount=request.value)
                     write_steps(connection, lease.claim_id, [step])
@@ -86,8 +86,9 @@ class Requests:
         """Take a request that reconcile is to look at, unless another process took it."""
         try:
             with self._database.write() as connection:
-                lease = _lease(connection, request, lease_seconds)
-                return _begun(lease, connection.one(sql.TAKE_UP_DUE, id=request.claim_id))
+                payment = _take_lease(connection, request, lease_seconds)
+                attempt = connection.one(sql.TAKE_UP_DUE, id=request.claim_id)
+                return _lease(connection, request, lease_seconds, payment, attempt)
         except _NotTaken:
             return None
 
@@ -207,7 +208,7 @@ def _end_values(end: AttemptEnd) -> dict[str, Any]:
     }
 
 
-def _record(connection: Connection, request: Request, first_look: float) -> Row | None:
+def _begin_attempt(connection: Connection, request: Request, first_look: float) -> Row | None:
     """Begin an attempt of a new or a repeated request, unless its reply is final."""
     values = request_values(request)
     if row := connection.one(sql.INSERT_REQUEST, **values, first_look=first_look):
@@ -231,41 +232,39 @@ def _refuse_another_value(connection: Connection, request: Request) -> None:
         request.check_repeats(decimal(row["value"]))
 
 
-def _lease(connection: Connection, request: Request, seconds: float) -> Lease:
-    token = uuid.uuid4().hex
-    row = _take_lease(connection, request, token, seconds)
-    writes = connection.all(sql.WRITES, **_payment(request)) if row["sends"] else []
-    return Lease(
-        claim_id=request.claim_id,
-        token=token,
-        seconds=seconds,
-        merchant_id=request.merchant_id,
-        payment=payment_from(request.payment.payment_id, row),
-        writes=tuple(map(write_from, writes)),
-    )
-
-
-def _take_lease(connection: Connection, request: Request, token: str, seconds: float) -> Row:
-    row = connection.one(
+def _take_lease(connection: Connection, request: Request, seconds: float) -> Row:
+    payment = connection.one(
         sql.TAKE_LEASE,
         id=request.claim_id,
-        token=token,
+        token=uuid.uuid4().hex,
         seconds=seconds,
         uses_payment_id=request.payment.uses_payment_id,
         **company_ids(request.payment),
         **_payment(request),
     )
-    if row is None:
+    if payment is None:
         raise _NotTaken
-    return row
+    return payment
 
 
-def _begun(lease: Lease, row: Row | None) -> Lease:
-    """Return a lease with the attempt that was begun in it."""
-    if row is None:
+def _lease(
+    connection: Connection, request: Request, seconds: float, payment: Row, attempt: Row | None
+) -> Lease:
+    """Return the lease, from the rows of its payment and of its attempt."""
+    if attempt is None:
         raise _NotTaken
-    before = (row["code"], row["message"], row["reason"])
-    return replace(lease, attempt=row["attempts"], is_listed=bool(row["is_listed"]), before=before)
+    writes = connection.all(sql.WRITES, **_payment(request)) if payment["sends"] else []
+    return Lease(
+        claim_id=payment["lease_claim"],
+        token=payment["lease_token"],
+        seconds=seconds,
+        merchant_id=request.merchant_id,
+        payment=payment_from(request.payment.payment_id, payment),
+        writes=tuple(map(write_from, writes)),
+        attempt=attempt["attempts"],
+        before=(attempt["code"], attempt["message"], attempt["reason"]),
+        is_listed=bool(attempt["is_listed"]),
+    )
 
 
 def _payment(request: Request) -> dict[str, Any]:

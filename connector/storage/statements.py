@@ -128,7 +128,7 @@ TAKE_LEASE = f"""
         uses_payment_id = payments.uses_payment_id
             OR (excluded.uses_payment_id AND payments.amount IS NULL)
     WHERE payments.lease_until IS NULL OR payments.lease_until < NOW
-    RETURNING {_READ}, sends"""
+    RETURNING {_READ}, sends, lease_claim, lease_token"""
 
 # Give the lease back and record the payment, while the lease is still ours. `callback_change` is a
 # `CallbackChange`. "later" waits for the answer that is on its way to VTEX: 20 s at most.
