@@ -1,4 +1,4 @@
-"""A payment: its status here, its standing at the company, and what a company's call did."""
+"""A payment: its status here, its standing at the company, and the answers of a company."""
 
 import re
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = {
 
 
 class Standing(Enum):
-    """Where a payment stands at the company, as far as a cancellation cares."""
+    """Where a payment stands at the company, in our words."""
 
     ABSENT = "the company's own well-formed answer that it has no such payment"
     UNSEEN = "this payment cannot be looked at with what is known of it"
@@ -63,10 +63,12 @@ def is_payment_id(text: str) -> bool:
 class PaymentKey:
     """How a payment is found at a company.
 
-    The order id there is VTEX's `payment_id`; `authorization_id` and `provider_payment_id` are
-    what the company (or another connector) gave VTEX for it, when it did. `memo` is what the
-    provider module asked to have kept with the payment; only it can read it. `uses_payment_id`
-    says that VTEX gave `payment_id` itself as one of the two, before it was created here.
+    - `payment_id` is VTEX's; the order id at the company is made of it.
+    - `authorization_id` and `provider_payment_id` are the company's, or another connector's, as
+      far as one of them gave them to VTEX or to us.
+    - `memo` is a text that only the provider's module reads. The module asked to have it kept.
+    - `uses_payment_id`: VTEX gave its own `payment_id` as one of the company's two ids, before the
+      payment was created here.
     """
 
     payment_id: str
@@ -90,12 +92,12 @@ class PaymentKey:
 class Payment:
     """A payment as it is recorded here.
 
-    `amount`, in units of `currency`, is what VTEX asked to be paid, None for a payment that was
-    not created here; `settled` is what was taken of it, as VTEX was told. `is_cancel_asked`
-    says that VTEX wants it gone, whether that was possible by now or not; `is_manual`, that a
-    person was told to return what is taken, so that nothing is returned beside them. `code` and
-    `message` are of the authorization. `callback` is VTEX's address for news of it, sealed, and
-    `is_callback_due` says that VTEX is still to be told there.
+    - `amount`, in units of `currency`, is what the buyer is to pay. A payment that was not created
+      here has none. `settled` is the amount that was taken, as VTEX was told.
+    - `code` and `message` are of the authorization.
+    - `is_cancel_asked`: VTEX cancelled all of it, whether that was possible by now or not.
+    - `is_manual`: a person was told to return what is taken. So no cancellation returns it.
+    - `callback` is VTEX's address for a callback, encrypted; `is_callback_due`: one is due.
     """
 
     key: PaymentKey
@@ -223,9 +225,10 @@ class CreateResult:
 class Notification:
     """A company's message, proven to be the company's.
 
-    `payment_ids` are the ids by which VTEX may know the payment: more than one where the
-    company's order id leaves it open. The other two ids bind a purchase that the buyer began
-    without us to the payment. `id` tells the message from every other of the payment.
+    - `id` is different for each message about one payment.
+    - `payment_ids` are the ids by which VTEX may know the payment. Where the company's order id
+      could stand for several, there is more than one.
+    - `authorization_id` and `provider_payment_id` name a purchase that the buyer began without us.
     """
 
     id: str
