@@ -12,6 +12,7 @@ from connector.config import Settings, from_environment, variables
 from connector.domain.errors import ConfigurationError
 from connector.domain.money import ValueUnit
 from connector.enabled import enable
+from tests.companies.registry import BY_NAME
 
 KNOWN = sorted(providers.discover())
 KEYS = [urlsafe_b64encode(bytes([number]) * 32).decode() for number in (1, 2)]
@@ -39,7 +40,7 @@ def test_without_any_variable_the_defaults_hold() -> None:
         "database_url": f"sqlite:///{Path('data').absolute()}/connector.db",
         "secret_keys": (),
         "public_url": "",
-        "providers": ("cryptomus", "rustore", "tranzzo", "yandex_pay"),
+        "providers": tuple(sorted(BY_NAME)),
         "urls": {},
         "sandbox_urls": {},
         "answer_seconds": 18.0,

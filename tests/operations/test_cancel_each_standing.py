@@ -141,6 +141,10 @@ def arrange(stack: ExitStack, rig: Rig, case: Case) -> Scene:
     return Scene(rig, company, {**case.fields, **known})
 
 
+def test_every_company_has_its_cases() -> None:
+    assert {case.company for case in CASES} == set(BY_NAME)
+
+
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
     with ExitStack() as stack:
