@@ -1,4 +1,4 @@
-"""Who calls: the address of a peer, also through named proxies, and how often it was refused."""
+"""The peer that calls: its address, also behind named proxies, and how often it was refused."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# Hops of a header that are looked at. More proxies in a row than that nobody has.
+# Addresses of the header that are read. Nobody has more proxies in a row.
 MOST_HOPS = 16
 # Refusals of a peer that are answered at once; seconds until one more of them is.
 BURST, REFILL_SECONDS = 20, 3.0
@@ -20,7 +20,7 @@ PAUSE_SECONDS, PLACES = 1.0, 2
 MOST_PEERS = 10_000
 # Bits of an IPv6 address that name one customer's network.
 CUSTOMERS_BITS = 64
-# How a socket that takes both kinds of addresses writes an IPv4 address.
+# A socket for both kinds of addresses writes this before an IPv4 address.
 _MAPPED = "::ffff:"
 
 

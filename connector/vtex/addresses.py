@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _PORTS = {"https": 443, "http": 80}
-# Strict, so that nobody reads another host in it than we do: no user, no fragment, no spaces,
-# no backslashes before the path, and a host of plain labels.
+# Strict, so that no other program reads another host in a URL: no user, no fragment, no spaces, no
+# backslashes before the path, and a host of plain labels.
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _HOST = rf"(?P<host>{_LABEL}(?:\.{_LABEL})*|\[::1\])(?::(?P<port>[0-9]{{1,5}}))?"
 _URL = re.compile(rf"(?P<scheme>(?i:https?))://{_HOST}(?P<path>/[!\"$->@-~]*)?(?:\?[!\"$-~]*)?")
 _PAGE = re.compile(r"https?://[^\s/]")
 # A path that every server reads alike: no escapes, no parameters, no empty and no dot segments.
 _PLAIN_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*/?")
-# Characters; VTEX's are some 150 long. A form with many stars takes long for a long path.
+# Characters; VTEX's paths have some 150. To compare a long path with many stars takes long.
 MOST_PATH = 1024
 _PATTERN = re.compile(rf"(?P<any>\*\.)?{_HOST}")
 
@@ -30,7 +30,7 @@ class Address:
 
 
 def read(url: str) -> Address | None:
-    """Return where a URL leads; None for what is none, and for plain http but on loopback."""
+    """Return where a URL leads; None for what is no URL, and for plain http beyond loopback."""
     match = _URL.fullmatch(url)
     if match is None:
         return None
@@ -48,8 +48,8 @@ def is_page(url: str) -> bool:
 def is_allowed(url: str, hosts: Iterable[str]) -> bool:
     """Whether a URL leads to one of the hosts.
 
-    A host may begin with `*.`, for all names below it, and end with a port; without one it is the
-    scheme's own.
+    A host may begin with `*.`, for all names below it, and end with a port. Without a port it means
+    the port of the scheme.
     """
     address = read(url)
     return address is not None and any(_fits(address, host) for host in hosts)
@@ -58,7 +58,7 @@ def is_allowed(url: str, hosts: Iterable[str]) -> bool:
 def is_of_form(url: str, paths: Iterable[str]) -> bool:
     """Whether a URL's path has one of the forms, in which `*` stands for anything, slashes too.
 
-    A path that another server could read as another one has none of them.
+    A path that another server could read as another path has none of the forms.
     """
     address = read(url)
     if address is None or len(address.path) > MOST_PATH or not _PLAIN_PATH.fullmatch(address.path):

@@ -1,6 +1,6 @@
-"""VTEX's JSON, going out. Its words `tid`, `nsu` and `acquirer` stand only here.
+"""VTEX's JSON, going out. Its words `nsu` and `acquirer` stand only here, `tid` in `schemas` too.
 
-Every answer has all of its operation's fields, and never a status it does not know.
+Every answer has all the fields of its operation. A status that is not known is never invented.
 """
 
 from collections.abc import Callable, Mapping
@@ -61,7 +61,7 @@ def render_settlement() -> Callable[[SettleRequest, Outcome], Reply]:
         if code and code.endswith(_MANUALLY):
             code = ProviderRefused.code
         is_done = outcome.state is State.DONE
-        # The test suite sends none, and VTEX's schema wants a text.
+        # The test suite sends no requestId, and VTEX's schema wants a text.
         request_id = asked.request_id or ""
         own = _moved("settleId", outcome)
         payment_id = asked.payment.payment_id
@@ -85,7 +85,7 @@ def render_refund(manual_status: int) -> Callable[[RefundRequest, Outcome], Repl
 def render_creation(
     providers: Mapping[str, Provider],
 ) -> Callable[[Merchant, CreateRequest, Outcome, Payment | None], Reply]:
-    """Make VTEX's answer to a create: how the payment stands by now, or why there is none."""
+    """Make VTEX's answer to a create: how the payment stands by now, or why there is no payment."""
 
     def render(
         merchant: Merchant, asked: CreateRequest, outcome: Outcome, payment: Payment | None
@@ -102,7 +102,7 @@ def render_creation(
 
 
 def render_inbound(asked: InboundRequest, payment: Payment | None) -> Reply:
-    """Make VTEX's answer to an inbound request; the message for its sender is within."""
+    """Make VTEX's answer to an inbound request; it contains the answer for the sender."""
     if asked.action != "status":
         return _inbound(asked, 404, "unsupported-action", "The only action is status", {})
     if payment is None:
@@ -115,7 +115,7 @@ def dump_payment(payment: Payment, provider: Provider, method: str = "") -> byte
     """Write a payment (VTEX's OpenAPI file, Success-Approved), in an answer or a callback."""
     key, status = payment.key, WORDS[payment.status]
     its_id = key.provider_payment_id or key.payment_id
-    # Never another of the company's ids: VTEX gives it back as this one.
+    # No other id of the company stands in for it: VTEX sends it back as the authorizationId.
     authorization_id = key.authorization_id or key.payment_id
     delays = provider.delays
     body: Fields = {
@@ -135,7 +135,7 @@ def dump_payment(payment: Payment, provider: Provider, method: str = "") -> byte
 
 
 def _pages(url: str | None, method: str) -> Fields:
-    """Where the buyer pays, in all its names: VTEX's test suite still reads the older ones."""
+    """Write where the buyer pays, under all its names: VTEX's test suite reads the older names."""
     if url is None:
         return {"paymentUrl": None}
     older = {"redirectUrl": url}
@@ -145,7 +145,7 @@ def _pages(url: str | None, method: str) -> Fields:
 
 
 def _moved(name: str, outcome: Outcome) -> Fields:
-    """The id of a settlement or refund, and what was moved, in units."""
+    """Write the id of a settlement or refund, and the amount that was moved, in units."""
     if outcome.state is not State.DONE:
         return {name: None, "value": 0}
     return {name: outcome.id, "value": 0 if outcome.value is None else outcome.value}

@@ -1,9 +1,9 @@
 """The lines of an order, made of VTEX's cart so that they sum exactly to what is paid.
 
-A company that wants lines refuses a payment whose lines sum to something else. VTEX does not say
-whether an item's price has its discount in it, nor that the sum is the payment's value (a gift
-card pays a part, interest adds to it). So the cart is only a wish: whatever cannot be read in it
-is left out, and the rest is made to fit.
+A company that wants lines refuses a payment whose lines have another sum. VTEX does not say whether
+the price of an item includes its discount. Nor is the sum always the payment's value: a gift card
+pays a part, interest adds to it. So a part of the cart that cannot be read is left out, and the
+other lines are changed until the sum is right.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,15 +14,15 @@ from typing import Any
 from connector.domain.order import Line
 from connector.vtex.values import MOST_DIGITS, decimals, has_few_digits, read_number, read_text
 
-# Items that are read; what the others cost is one line. A body may name sixty thousand.
+# Items that are read. The rest is one line: a body may name sixty thousand items.
 MOST_ITEMS = 500
-# Twice both, for a product of two, and room for the sum of a long cart.
+# Digits of a product of two amounts, and room for the sum of a long cart.
 _PRECISION = 4 * MOST_DIGITS + 10
 # Decimals of a line, unless the payment itself has more.
 _CENTS = 2
 _NOTHING = Decimal(0)
 
-# How an item's total may be meant: the discount is still to be taken off, or is off already.
+# Two meanings of an item's total: the discount is to be subtracted, or was subtracted already.
 _READINGS: tuple[Callable[[Decimal, Decimal], Decimal], ...] = (
     lambda price, discount: price - abs(discount),
     lambda price, _: price,
@@ -68,7 +68,7 @@ def _items(
             continue
         own = read_text(item.get("id")) or str(place)
         total = reading(price * quantity, read_amount(item.get("discount")) or _NOTHING)
-        # Half a kilogram is one piece of its own.
+        # Half a kilogram is one piece.
         pieces = int(quantity) if quantity == int(quantity) else 1
         yield Line(own, read_text(item.get("name")) or own, pieces, total)
 
@@ -83,7 +83,7 @@ def _sum(lines: Sequence[Line]) -> Decimal:
 
 
 def _fitted(lines: list[Line], amount: Decimal) -> list[Line]:
-    """Make lines sum to `amount`: the last ones give way, or one more is added."""
+    """Make lines sum to `amount`: shorten the last lines, or add a line."""
     if not lines:
         return [Line("order", "Order", 1, amount)]
     excess = _sum(lines) - amount

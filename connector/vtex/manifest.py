@@ -1,6 +1,6 @@
-"""GET /manifest: what shops can be offered, and the Provider Fields that VTEX's Admin asks for.
+"""GET /manifest: the payment methods, and the Provider Fields that VTEX's Admin asks for.
 
-VTEX's OpenAPI file, Success-Manifest. `version` is left out: the default is what is spoken here.
+VTEX's OpenAPI file, Success-Manifest. `version` is left out: this connector speaks the default.
 """
 
 import json
@@ -28,7 +28,7 @@ def manifest(providers: Iterable[Provider]) -> bytes:
 
 
 def field_name(provider: Provider, setting: Setting) -> str:
-    """The Provider Field of a setting. A changed name loses what merchants gave under it."""
+    """Name the Provider Field of a setting. After a change of name VTEX no longer has its value."""
     return f"{provider.title} {setting.title}"
 
 

@@ -1,7 +1,7 @@
 """VTEX's create-payment body: an order to be paid (VTEX's OpenAPI file, POST /payments).
 
-Four fields are required. All else is a wish: whatever is missing, null or of another type there
-loses a line of a cart or a name, never a payment.
+Four fields are required. Any other field may be missing, null or of another type: then a line of
+the cart or a name is lost, never the payment.
 """
 
 import logging
@@ -16,14 +16,14 @@ from connector.domain.order import Buyer, Order
 from connector.domain.payment import PaymentKey
 from connector.vtex import addresses
 from connector.vtex.cart import lines_of
-from connector.vtex.schemas import REQUIRED, Amount, Tolerant, loaded, payment_id_field
+from connector.vtex.schemas import REQUIRED, Amount, Tolerant, load, payment_id_field
 from connector.vtex.values import read_text
 
 log = logging.getLogger(__name__)
 
-# What a card number is where there is no card; the text is in some of VTEX's examples.
+# The card number where there is no card. Some of VTEX's examples have the text.
 _NO_CARD = {"", "null"}
-# What only a card has. Its `expiration` and `document` may come with other methods too.
+# Fields that only a card has. `expiration` and `document` may come with other methods too.
 _CARD_FIELDS = (
     *("number", "holder", "csc", "token", "cryptogram", "bin"),
     *("numberToken", "holderToken", "cscToken"),
@@ -31,7 +31,7 @@ _CARD_FIELDS = (
 
 
 class CreateSchema(Tolerant):
-    """What of a payment must be there. VTEX writes currencies as in ISO 4217."""
+    """The required fields of a payment. VTEX writes currencies as in ISO 4217."""
 
     payment_id = payment_id_field()
     value = Amount(required=True, error_messages=REQUIRED)
@@ -48,28 +48,28 @@ _CREATE = CreateSchema()
 
 def load_creation(merchant_id: int, body: Mapping[str, Any]) -> CreateRequest:
     """Read a payment to be created. Raises InvalidRequest that names every wrong field."""
-    found = loaded(_CREATE, body)
-    payment_id, amount = found["payment_id"], found["value"]
+    read = load(_CREATE, body)
+    payment_id, amount = read["payment_id"], read["value"]
     return CreateRequest(
         merchant_id,
         PaymentKey(payment_id),
         value=amount,
         sandbox=_is_true(body.get("sandBoxMode")) or _is_true(body.get("sandboxMode")),
-        order=_order(payment_id, amount, found, body),
+        order=_order(payment_id, amount, read, body),
         callback_url=_callback_url(body),
     )
 
 
 def _order(
-    payment_id: str, amount: Decimal, found: Mapping[str, Any], body: Mapping[str, Any]
+    payment_id: str, amount: Decimal, read: Mapping[str, Any], body: Mapping[str, Any]
 ) -> Order:
     cart = _object(body, "miniCart")
     return Order(
         payment_id=payment_id,
         amount=amount,
-        currency=found["currency"].upper(),
+        currency=read["currency"].upper(),
         reference=_text(body, "reference") or _text(body, "orderId") or "",
-        method=found["method"],
+        method=read["method"],
         lines=lines_of(amount, cart),
         buyer=_buyer(_object(cart, "buyer")),
         return_url=_return_url(body),
@@ -93,7 +93,7 @@ def _card_number(card: Mapping[str, Any]) -> str | None:
 
 
 def _carries_card(card: object) -> bool:
-    """Whether anything of a card came, or what stands for it (VTEX's guide "Secure Proxy")."""
+    """Whether a part of a card came, or its token (VTEX's guide "Secure Proxy")."""
     if not isinstance(card, dict):
         return _is_there(card)
     return any(_is_there(card.get(name)) for name in _CARD_FIELDS)
@@ -110,7 +110,7 @@ def _return_url(body: Mapping[str, Any]) -> str:
 
 
 def _callback_url(body: Mapping[str, Any]) -> str | None:
-    """Take VTEX's address for news. Without one VTEX still asks again."""
+    """Take VTEX's address for callbacks. Without an address VTEX still asks again."""
     url = _text(body, "callbackUrl")
     if url and addresses.read(url) is None:
         # Never the address itself: it carries a signature.

@@ -1,8 +1,8 @@
 """Provider Fields: the settings that a merchant gives in VTEX's Admin, sent with every request.
 
-Whoever has a merchant's AppToken can send any. So they count only for a merchant whose settings are
-to come from VTEX: there they win over the stored ones and refresh them, so that what is finished
-later, when nobody asks, has them too. Elsewhere they are ignored, which is counted.
+Anybody who has a merchant's AppToken can send any fields. So the fields count only for a merchant
+whose settings are to come from VTEX. There they replace the stored settings, so that reconcile has
+them too. For any other merchant they are ignored and counted.
 """
 
 import logging
@@ -25,10 +25,10 @@ from connector.vtex.values import read_text
 
 log = logging.getLogger(__name__)
 
-# Changes of one merchant's settings that this process stores, and in how many seconds: two shops
-# that share an AppKey, each with its own fields, would else write with every request.
+# Changes of one merchant's settings that this process stores, in so many seconds. Without a limit
+# two shops that share an AppKey, each with its own fields, write with every request.
 MOST_WRITES, WRITE_SECONDS = 5, 300.0
-# Seconds between two notes of the fields that one merchant does not use, and two warnings of them.
+# Seconds between two notes, and between two warnings, of the fields that a merchant does not use.
 NOTE_SECONDS, WARN_SECONDS = 60.0, 3600.0
 
 
@@ -44,13 +44,13 @@ class ProviderFields:
         self._lock = threading.Lock()
         self._writes = _Pace(MOST_WRITES, WRITE_SECONDS)
         self._notes, self._warnings = _Pace(1, NOTE_SECONDS), _Pace(1, WARN_SECONDS)
-        # What was stored last, and when.
+        # The settings that were stored last, and when.
         self._stored: dict[int, tuple[Mapping[str, str], float]] = {}
-        # What was noted last, and what is to be noted once its request is answered.
+        # The fields that were noted last, and those to be noted when their request is answered.
         self._noted: dict[int, dict[str, str]] = {}
         self._due: dict[int, tuple[Merchant, dict[str, str]]] = {}
 
-    def applied(
+    def apply(
         self, merchant: Merchant, body: Mapping[str, Any], *, is_create: bool = False
     ) -> Merchant:
         """Return the merchant with the settings that count for a request.
@@ -67,14 +67,14 @@ class ProviderFields:
         given = self._without_payouts(provider, merchant, given)
         if given.items() <= merchant.settings.items():
             return merchant
-        return self._taken(provider, merchant, given, is_create=is_create)
+        return self._merge(provider, merchant, given, is_create=is_create)
 
     @property
     def is_note_due(self) -> bool:
         return bool(self._due)
 
     def note(self) -> None:
-        """Keep what VTEX sends and nobody uses, after the answer: it is no part of it."""
+        """Record the fields that VTEX sends and nobody uses. It is done after the answer."""
         with self._lock:
             due, self._due = self._due, {}
         for merchant, given in due.values():
@@ -87,18 +87,18 @@ class ProviderFields:
     def _without_payouts(
         self, provider: Provider, merchant: Merchant, given: dict[str, str]
     ) -> dict[str, str]:
-        """Where money goes is never a request's to say."""
-        payouts = {one.key for one in provider.settings if one.is_payout}
-        self._tell(merchant, {key: given[key] for key in payouts & given.keys()})
+        """Leave out where money goes: a request never decides that."""
+        payouts = {setting.key for setting in provider.settings if setting.is_payout}
+        self._warn_of_ignored(merchant, {key: given[key] for key in payouts & given.keys()})
         return {key: value for key, value in given.items() if key not in payouts}
 
-    def _tell(self, merchant: Merchant, ignored: Mapping[str, str]) -> None:
+    def _warn_of_ignored(self, merchant: Merchant, ignored: Mapping[str, str]) -> None:
         differing = [key for key, value in ignored.items() if merchant.settings.get(key) != value]
         if differing:
             self._warn(merchant, "ignored", ", ".join(differing))
 
     def _ignore(self, merchant: Merchant, given: dict[str, str]) -> None:
-        self._tell(merchant, given)
+        self._warn_of_ignored(merchant, given)
         if self._noted.get(merchant.id) == given:
             return
         with self._lock:
@@ -106,11 +106,11 @@ class ProviderFields:
                 self._noted[merchant.id] = given
                 self._due[merchant.id] = (merchant, given)
 
-    def _taken(
+    def _merge(
         self, provider: Provider, merchant: Merchant, given: dict[str, str], *, is_create: bool
     ) -> Merchant:
-        known = {setting.key for setting in provider.settings}
-        stored = {key: value for key, value in merchant.settings.items() if key in known}
+        keys = {setting.key for setting in provider.settings}
+        stored = {key: value for key, value in merchant.settings.items() if key in keys}
         try:
             merged = provider.check_settings({**stored, **given})
         except ConfigurationError as error:
@@ -126,11 +126,11 @@ class ProviderFields:
         return merchant
 
     def _store(self, changed: Merchant, given: Mapping[str, str]) -> bool:
-        """Say whether the fields count: by now the merchant's settings may be the connector's."""
+        """Store the fields; say whether they count. A command may have just switched them off."""
         with self._lock:
             settings, at = self._stored.get(changed.id, (None, 0.0))
             if settings == changed.settings and now() - at < STALE_SECONDS:
-                # Another thread is storing them, or has just done so.
+                # Another thread is storing them, or has just stored them.
                 return True
             is_allowed = self._writes.allows(changed.id)
             if is_allowed:
@@ -144,7 +144,7 @@ class ProviderFields:
         return True
 
     def _warn(self, merchant: Merchant, outcome: str, reason: str) -> None:
-        """Count each, and say it once in a while; never a value."""
+        """Count each time, and warn now and then. No value is logged."""
         count_fields(merchant.provider, outcome)
         with self._lock:
             is_allowed = self._warnings.allows(merchant.id)
@@ -156,7 +156,7 @@ class ProviderFields:
 
 
 class _Pace:
-    """So many times in so many seconds, for each merchant."""
+    """Allows so many times in so many seconds, for each merchant."""
 
     def __init__(self, most: int, seconds: float) -> None:
         self._most, self._seconds = most, seconds
@@ -172,12 +172,12 @@ class _Pace:
 
 @cache
 def _keys(provider: Provider) -> dict[str, str]:
-    """The setting of each field, also of those that the manifest does not offer any more."""
+    """Map each field to its setting, also a field that the manifest does not offer."""
     return {field_name(provider, setting): setting.key for setting in provider.settings}
 
 
 def _given(provider: Provider, body: Mapping[str, Any]) -> dict[str, str]:
-    """Read merchantSettings; what is not one of our fields, or empty, is left out."""
+    """Read merchantSettings; leave out empty fields, and fields that are not ours."""
     keys = _keys(provider)
     entries = body.get("merchantSettings")
     found = {}
@@ -191,11 +191,12 @@ def _given(provider: Provider, body: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _faulty(provider: Provider, error: ConfigurationError) -> list[str]:
-    """Name the settings at fault: each fault begins with one. The rest may repeat a secret."""
-    found = set(re.findall(r"(?:^|; )(\w+): ", error.message))
-    return [one.key for one in provider.settings if one.key in found]
+    """Name the faulty settings. A fault begins with its setting; the rest may hold a secret."""
+    named = set(re.findall(r"(?:^|; )(\w+): ", error.message))
+    return [setting.key for setting in provider.settings if setting.key in named]
 
 
 def _refusal(provider: Provider, faulty: list[str]) -> InvalidRequest:
-    names = [field_name(provider, one) for one in provider.settings if one.key in faulty]
+    settings = [setting for setting in provider.settings if setting.key in faulty]
+    names = [field_name(provider, setting) for setting in settings]
     return InvalidRequest(f"merchantSettings: missing or not usable: {', '.join(names)}")

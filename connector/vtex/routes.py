@@ -101,7 +101,7 @@ class Endpoint:
             asked = self.load(merchant.id, body, **values)
             context.add(**_named(asked))
             is_create = self.name == Operation.CREATE
-            merchant = self.shared.fields.applied(merchant, body, is_create=is_create)
+            merchant = self.shared.fields.apply(merchant, body, is_create=is_create)
             return self.answer(merchant, asked, deadline)
 
 

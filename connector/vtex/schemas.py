@@ -1,7 +1,7 @@
-"""VTEX's JSON, coming in. VTEX's word `tid` is read only here.
+"""VTEX's JSON, coming in. VTEX's word `tid` is read here, and written in `answers`.
 
-Only what an operation cannot do without is required: VTEX's own guides and test suite leave out
-much of what its OpenAPI file calls required.
+Required are only the fields that an operation cannot do without. VTEX's own guides and test suite
+leave out many fields that its OpenAPI file calls required.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ REQUIRED: dict[str, Any] = {"required": "required"}
 
 
 class Identifier(fields.String):
-    """A text; some callers write an identifier of digits as a number."""
+    """A text. Some callers write an identifier of digits as a number."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if isinstance(value, int) and not isinstance(value, bool):
@@ -40,7 +40,7 @@ class Number(fields.Decimal):
 
 
 class Amount(Number):
-    """An amount in units that is to be moved: above zero, and of a size that can be one."""
+    """An amount of money to be moved, in units: above zero, and with few enough digits."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
         number = super()._deserialize(value, attr, data, **kwargs)
@@ -86,7 +86,7 @@ class Tolerant(Schema):
 
 
 class OperationSchema(Tolerant):
-    """What every operation on a payment has (VTEX's OpenAPI file, CancelPaymentRequest).
+    """The fields of every operation on a payment (VTEX's OpenAPI file, CancelPaymentRequest).
 
     `sandboxMode` is a boolean or, in older pages, a text.
     """
@@ -126,7 +126,7 @@ class InboundSchema(Tolerant):
 
 @dataclass(frozen=True)
 class InboundRequest:
-    """A message that the gateway passes on from someone; `action` is from the path."""
+    """A message that VTEX passes on from somebody; `action` is from the path."""
 
     merchant_id: int
     payment_id: str
@@ -154,7 +154,7 @@ def read_json(body: bytes) -> dict[str, Any]:
 
 
 def load_cancellation(merchant_id: int, body: Mapping[str, Any], payment_id: str) -> CancelRequest:
-    """Read a cancellation. Raises InvalidRequest that names every wrong field, as all of these."""
+    """Read a cancellation. Raises InvalidRequest that names every wrong field."""
     return CancelRequest(merchant_id, **_operation(_CANCEL, payment_id, body))
 
 
@@ -169,52 +169,56 @@ def load_refund(merchant_id: int, body: Mapping[str, Any], payment_id: str) -> R
 def load_inbound(
     merchant_id: int, body: Mapping[str, Any], payment_id: str, action: str
 ) -> InboundRequest:
-    found = _loaded_of(_INBOUND, payment_id, body)
-    return InboundRequest(merchant_id, payment_id, found["request_id"], action)
+    read = _load_of_payment(_INBOUND, payment_id, body)
+    return InboundRequest(merchant_id, payment_id, read["request_id"], action)
 
 
-def loaded(schema: Schema, body: Mapping[str, Any]) -> dict[str, Any]:
+def load(schema: Schema, body: Mapping[str, Any]) -> dict[str, Any]:
     """Read a body. Raises InvalidRequest that names every wrong field."""
     try:
-        found: dict[str, Any] = schema.load(dict(body))
+        read: dict[str, Any] = schema.load(dict(body))
     except ValidationError as error:
-        raise InvalidRequest(_named(error)) from error
-    return found
+        raise InvalidRequest(_faults(error)) from error
+    return read
 
 
 def readable(body: Mapping[str, Any], field: str) -> str | None:
-    """Find a text in a body that may be wrong in any other way, to echo it."""
-    found = body.get(field)
-    return found if isinstance(found, str) else None
+    """Return a text of a body, to echo it. Everything else in the body may be wrong."""
+    text = body.get(field)
+    return text if isinstance(text, str) else None
 
 
-def _loaded_of(schema: Schema, payment_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+def _load_of_payment(schema: Schema, payment_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
     if not is_payment_id(payment_id):
         raise InvalidRequest(f"paymentId in the path must be {PAYMENT_ID_FORM}")
-    found = loaded(schema, body)
-    if found["payment_id"] != payment_id:
+    read = load(schema, body)
+    if read["payment_id"] != payment_id:
         raise InvalidRequest("paymentId in the body differs from the one in the path")
-    return found
+    return read
 
 
 def _operation(schema: Schema, payment_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    found = _loaded_of(schema, payment_id, body)
+    read = _load_of_payment(schema, payment_id, body)
     return {
-        "payment": _key(payment_id, found),
-        "request_id": found.get("request_id", ""),
-        "value": found.get("value"),
-        "sandbox": found.get("sandbox", False),
+        "payment": _key(payment_id, read),
+        "request_id": read.get("request_id", ""),
+        "value": read.get("value"),
+        "sandbox": read.get("sandbox", False),
     }
 
 
-def _key(payment_id: str, found: Mapping[str, Any]) -> PaymentKey:
-    """Read the company's ids. VTEX's own is none, but tells that a company or we gave one."""
+def _key(payment_id: str, fields_: Mapping[str, Any]) -> PaymentKey:
+    """Read the company's ids.
+
+    VTEX's own payment id is no id of the company. But VTEX has it as an answer to a create, so the
+    payment once existed.
+    """
     names = ("authorization_id", "provider_payment_id")
-    given = {name: found[name] for name in names if found.get(name) is not None}
-    ids = {name: one for name, one in given.items() if one != payment_id}
+    given = {name: fields_[name] for name in names if fields_.get(name) is not None}
+    ids = {name: given_id for name, given_id in given.items() if given_id != payment_id}
     return PaymentKey(payment_id, **ids, uses_payment_id=payment_id in given.values())
 
 
-def _named(error: ValidationError) -> str:
+def _faults(error: ValidationError) -> str:
     faults: dict[str, list[str]] = error.normalized_messages()  # type: ignore[no-untyped-call]
     return "; ".join(f"{name}: {' '.join(map(str, texts))}" for name, texts in faults.items())

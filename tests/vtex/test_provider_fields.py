@@ -55,7 +55,7 @@ def merchant(rig: Rig) -> Merchant:
 
 def applied(rig: Rig, given: Any, asked: Merchant | None = None) -> Merchant:
     body = {"merchantSettings": given}
-    return fields_of(rig).applied(asked or merchant(rig), body, is_create=True)
+    return fields_of(rig).apply(asked or merchant(rig), body, is_create=True)
 
 
 def revision(rig: Rig) -> tuple[int, int]:
@@ -158,11 +158,11 @@ def test_a_process_stores_a_merchants_settings_a_few_times_in_minutes_at_most(
     for number in range(20):
         secret = f"{NEW_SECRET}-{number % 2}"
         given = {"merchantSettings": entries(shop, api_secret=secret)}
-        assert secret == fields.applied(merchant(shop), given).settings["api_secret"]
+        assert secret == fields.apply(merchant(shop), given).settings["api_secret"]
     assert before + MOST_WRITES == revision(shop)[0]
     assert 1 == caplog.text.count("not used as they came")
     monkeypatch.setattr(fields._writes, "_seconds", 0.0)
-    fields.applied(own, {"merchantSettings": entries(shop, api_secret="another-secret")})
+    fields.apply(own, {"merchantSettings": entries(shop, api_secret="another-secret")})
     assert merchant(shop).settings["api_secret"] == "another-secret"
 
 
@@ -246,7 +246,7 @@ def test_a_field_that_cannot_be_used_stops_only_a_create(
 def test_the_stored_settings_serve_whole_where_one_field_cannot_be_used(shop: Rig) -> None:
     """Half of one account and half of another is neither."""
     given = {"merchantSettings": entries(shop, api_secret="se cret", pos_id="another-pos")}
-    assert merchant(shop) == fields_of(shop).applied(merchant(shop), given)
+    assert merchant(shop) == fields_of(shop).apply(merchant(shop), given)
 
 
 def test_a_merchant_without_settings_gets_them_from_the_first_request(
