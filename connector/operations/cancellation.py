@@ -188,7 +188,7 @@ class CancellingJob(CancellationValueJob):
         return None
 
     def _rule_out_a_refund(self, attempt: Attempt) -> None:
-        """Make sure that no refund VTEX asked for is still to return the money."""
+        """Make sure that no refund which VTEX asked for returns the money."""
         if write := attempt.open_write(REFUND):
             writes.rule_out_a_refund(write, self.look(attempt, write), attempt)
 

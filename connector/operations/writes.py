@@ -145,8 +145,8 @@ def has_created(attempt: Attempt) -> bool:
 def show_the_payment(attempt: Attempt) -> bool:
     """Whether our writes say that the company has the payment, or may have it soon.
 
-    A look came before each write but a create, and showed the payment. Of a create that has
-    surely ended without an answer nobody has the page to pay on.
+    A look that showed the payment came before each write, but not before a create. After a create
+    that has surely ended without an answer, nobody has the page to pay on.
     """
     return any(
         write.action != CREATE
@@ -178,7 +178,7 @@ def refunded_beyond_vtex(look: Look, attempt: Attempt) -> Decimal:
 
 
 def refunded_by_a_person(look: Look, attempt: Attempt) -> Decimal:
-    """Return what a person gave back. While a refund of ours may be it, that is nothing."""
+    """Return what a person gave back; zero while a refund of ours may have returned it."""
     may_be_ours = any(write.may_take_effect for write in of_kind(attempt, REFUND))
     if look.refunded is None or may_be_ours:
         return Decimal()
@@ -189,10 +189,10 @@ def refunded_by_a_person(look: Look, attempt: Attempt) -> Decimal:
 
 
 def find_out(write: Write, look: Look, attempt: Attempt, *, is_idempotent: bool) -> None:
-    """Record what a look shows of an open refund; no other refund begins before that is known.
+    """Record what a look shows of an open refund. Before that is known no other refund begins.
 
-    An own refund that may be repeated stays open, so that its repeat has the same reference.
-    Raises OutcomeUnknown while nothing is known; for another request's refund, PaymentBusy.
+    A refund of this request that may be repeated stays open. So its repeat has the same reference.
+    Raises OutcomeUnknown while nothing is known, or PaymentBusy for another request's refund.
     """
     own, state = is_own(write, attempt), _state_after(write, look, attempt)
     may_repeat = own and may_be_repeated(write, attempt, is_idempotent=is_idempotent)
@@ -204,9 +204,9 @@ def find_out(write: Write, look: Look, attempt: Attempt, *, is_idempotent: bool)
 
 
 def rule_out_a_refund(write: Write, look: Look, attempt: Attempt) -> None:
-    """Make sure that a refund which VTEX asked for is not still to return the money.
+    """Make sure that a refund which VTEX asked for does not return the money.
 
-    Raises OutcomeUnknown when it has, or may.
+    Raises OutcomeUnknown when it has returned the money, or may.
     """
     state = _state_after(write, look, attempt)
     if state not in {WriteState.FAILED, WriteState.LOST}:
@@ -215,9 +215,9 @@ def rule_out_a_refund(write: Write, look: Look, attempt: Attempt) -> None:
 
 
 def rule_out_a_cancellation(attempt: Attempt) -> None:
-    """Make sure that no cancellation is still to return the money: it was taken since.
+    """Make sure that no earlier cancellation returns the money, which was taken since.
 
-    A cancellation that returns what was taken is a refund like any other, and may come late.
+    A cancellation by refund may still come late. The other kinds only release what is held.
     """
     while write := attempt.open_write(*CANCELLATION_WRITES):
         if write.action == CANCEL_BY_REFUND:
@@ -229,8 +229,8 @@ def rule_out_a_cancellation(attempt: Attempt) -> None:
 def find_a_lost_refund(look: Look, attempt: Attempt, amount: Decimal) -> None:
     """Recognise a refund of ours that took effect later than anybody waited for it.
 
-    Where less than its amount was returned beyond what is recorded, a person may have returned
-    it: then nothing is sent, and OutcomeUnknown is raised.
+    A smaller amount may have been returned by a person. Then nothing can be decided, and
+    OutcomeUnknown is raised.
     """
     lost = own_refunds(attempt, WriteState.LOST)
     beyond = refunded_beyond_vtex(look, attempt)
