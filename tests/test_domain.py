@@ -280,7 +280,7 @@ def test_a_payment_without_an_amount_was_not_created_here() -> None:
 
 def test_vtexs_address_for_news_is_not_shown() -> None:
     address = "https://shop.vtexpayments.com.br/callback?X-VTEX-signature=any"
-    payment = Payment(PaymentKey("P1"), callback=address)
+    payment = Payment(PaymentKey("P1"), callback_address=address)
     request = CreateRequest(1, PaymentKey("P1"), callback_url=address)
     assert "signature" not in repr(payment) + repr(request)
 

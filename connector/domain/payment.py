@@ -97,7 +97,7 @@ class Payment:
     - `code` and `message` are of the authorization.
     - `is_cancel_asked`: VTEX cancelled all of it, whether that was possible by now or not.
     - `is_manual`: a person was told to return what is taken. So no cancellation returns it.
-    - `callback` is VTEX's address for a callback, encrypted; `is_callback_due`: one is due.
+    - `callback_address` is VTEX's, encrypted; `is_callback_due`: one is due.
     """
 
     key: PaymentKey
@@ -112,7 +112,7 @@ class Payment:
     settled: Decimal | None = None
     is_cancel_asked: bool = False
     is_manual: bool = False
-    callback: str | None = field(default=None, repr=False)
+    callback_address: str | None = field(default=None, repr=False)
     is_callback_due: bool = False
 
     @property

@@ -104,7 +104,7 @@ class CreatingJob(CancellingJob):
             amount=order.amount,
             currency=order.currency,
             sandbox=self.is_sandbox(attempt),
-            callback=self._sealed(self.request.callback_url),
+            callback_address=self._sealed(self.request.callback_url),
         )
 
     def _sealed(self, url: str | None) -> str | None:

@@ -40,7 +40,7 @@ def payment_values(payment: Payment) -> dict[str, Any]:
         "settled": text(payment.settled),
         "is_cancel_asked": payment.is_cancel_asked,
         "is_manual": payment.is_manual,
-        "callback": payment.callback,
+        "callback": payment.callback_address,
     }
 
 
@@ -58,7 +58,7 @@ def payment_from(payment_id: str, row: Row) -> Payment:
         settled=decimal(row["settled"]),
         is_cancel_asked=bool(row["is_cancel_asked"]),
         is_manual=bool(row["is_manual"]),
-        callback=row["callback"],
+        callback_address=row["callback"],
         is_callback_due=row["callback_at"] is not None,
     )
 

@@ -127,12 +127,12 @@ class Callbacks:
     ) -> tuple[Step | None, float | None]:
         """Send once; return the step of the story, and the seconds until the next try."""
         context.note_status(None)
-        if payment.callback is None or payment.status is PaymentStatus.PENDING:
-            # A pending payment is no news: VTEX asks again by itself.
+        if payment.callback_address is None or payment.status is PaymentStatus.PENDING:
+            # VTEX needs no callback of a pending payment: it asks again by itself.
             return None, None
         step = Step(Kind.CALLED_BACK, tries, reported_status=payment.status, state=State.FAILED)
         try:
-            url = self.open_url(payment.callback, merchant_id, payment.key.payment_id)
+            url = self.open_url(payment.callback_address, merchant_id, payment.key.payment_id)
             if not self.destinations.is_allowed(url):
                 # The address itself is never logged: it carries a signature.
                 _warn(HOST_NOT_ALLOWED, None)

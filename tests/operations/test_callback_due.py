@@ -91,7 +91,7 @@ def created(store: Store) -> Store:
     """A payment that waits for its buyer; VTEX gave an address for news of it."""
 
     def work(attempt: Attempt) -> Outcome:
-        attempt.payment = replace(attempt.payment, amount=Decimal(10), callback="sealed")
+        attempt.payment = replace(attempt.payment, amount=Decimal(10), callback_address="sealed")
         return WAITING
 
     answered(store, asked(Operation.CREATE), work)

@@ -62,7 +62,7 @@ PAYMENT = Payment(
     settled=Decimal("0.10"),
     is_cancel_asked=True,
     is_manual=True,
-    callback="sealed",
+    callback_address="sealed",
     is_callback_due=True,
 )
 WRITE = Write("refund", 2, "reference", WriteState.LOST, 1.5, 3, "claim", Decimal(1), Decimal(2))

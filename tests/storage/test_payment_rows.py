@@ -27,7 +27,7 @@ FULL = Payment(
     settled=Decimal("0.10"),
     is_cancel_asked=True,
     is_manual=True,
-    callback="a sealed address",
+    callback_address="a sealed address",
 )
 # Of the texts these come from outside; the others are of an alphabet of their own.
 TEXTS = ("payment_url", "code", "message", "cancellation_id")
@@ -171,7 +171,7 @@ def make_due(store: Store) -> None:
 
 def approved(store: Store, payment_id: str = "P1", callback: str | None = "sealed") -> None:
     lease = store.lease(asked(f"approve-{payment_id}", payment_id))
-    payment = replace(lease.payment.moved(PaymentStatus.APPROVED), callback=callback)
+    payment = replace(lease.payment.moved(PaymentStatus.APPROVED), callback_address=callback)
     store.end(lease, payment=payment, callback_change=CallbackChange.DUE)
 
 
@@ -200,7 +200,7 @@ def test_the_status_and_its_callback_are_recorded_both_or_neither(store: Store) 
     known = store.known()
     assert (PaymentStatus.PENDING, None, False) == (
         known.status,
-        known.callback,
+        known.callback_address,
         known.is_callback_due,
     )
 
@@ -217,7 +217,9 @@ def test_a_turn_without_news_leaves_the_callback_as_it_is(store: Store) -> None:
 def test_a_turn_shows_whether_a_callback_is_due(store: Store) -> None:
     quiet = store.lease(asked())
     store.end(
-        quiet, payment=replace(quiet.payment, callback="sealed"), callback_change=CallbackChange.DUE
+        quiet,
+        payment=replace(quiet.payment, callback_address="sealed"),
+        callback_change=CallbackChange.DUE,
     )
     told_of = store.lease(asked("request-2"))
     store.end(told_of, callback_change=CallbackChange.DROPPED)
