@@ -152,19 +152,18 @@ class Attempt:
     ) -> str:
         """Record that a write is sent now, and return its reference.
 
-        An open write keeps its reference, so that our repeat is a repeat at the company too;
-        `is_new` says that the open write certainly failed, and another is needed. `failures` and
-        `refunded` are what the company shows by now. Raises LeaseLost when another request has
-        the lease: then nothing may be sent.
+        An open write keeps its reference, so that our repeat is a repeat at the company too; but
+        `is_new` says that it certainly failed. The company shows `failures` and `refunded` by now.
+        Raises LeaseLost when another request has the lease: then nothing may be sent.
         """
         write = self.open_write(action)
-        self.is_new_write = write is None or is_new
         if write and is_new:
             self.move(write, WriteState.FAILED)
-        if write is None or is_new:
+            write = None
+        self.is_new_write = write is None
+        if write is None:
             write = self._add(action, next(self.references(action)), failures, amount, refunded)
-        self._record(write)
-        return write.reference
+        return self._record(write)
 
     def record_shown_write(
         self, action: str, reference: str, amount: Decimal, refunded: Decimal
@@ -197,13 +196,14 @@ class Attempt:
         self.writes.append(write)
         return write
 
-    def _record(self, write: Write, message: str | None = None) -> None:
+    def _record(self, write: Write, message: str | None = None) -> str:
         step = Step(Kind.SENT, action=write.action, reference=write.reference, amount=write.amount)
         self.note(replace(step, message=message))
         self._store.start_write(self.lease, write, self.payment, self.write_states, self.steps)
         self._recorded = {other.key: other.state for other in self.writes}
         self.steps, self.has_sent = [], True
         self._write = write
+        return write.reference
 
 
 def last_step(
