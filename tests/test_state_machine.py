@@ -40,6 +40,18 @@ CARDS = {PaymentStatus.APPROVED: "4444333322221111", PaymentStatus.DENIED: "4444
 
 # The table.
 
+# What may become of a payment: VTEX asks for its approval, its end, its money, its money back.
+MOVES = {
+    ("PENDING", "APPROVED"),
+    ("PENDING", "DENIED"),
+    ("PENDING", "CANCELLED"),
+    ("APPROVED", "SETTLED"),
+    ("APPROVED", "CANCELLED"),
+    ("SETTLED", "REFUNDED"),
+    ("SETTLED", "CANCELLED"),
+    ("DENIED", "CANCELLED"),
+}
+
 
 def test_the_documentation_draws_the_table() -> None:
     expected = diagram(TRANSITIONS, PaymentStatus.PENDING)
@@ -73,11 +85,11 @@ def test_no_status_is_come_back_to() -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), list(product(PaymentStatus, PaymentStatus)))
-def test_a_payment_moves_as_the_table_says_and_in_no_other_way(
+def test_a_payment_moves_in_these_ways_and_in_no_other(
     before: PaymentStatus, after: PaymentStatus
 ) -> None:
     payment = Payment(PaymentKey("P1"), before, sandbox=True, message="any")
-    if after is before or after in TRANSITIONS[before]:
+    if after is before or (before.name, after.name) in MOVES:
         assert replace(payment, status=after) == payment.moved(after)
         return
     with pytest.raises(IllegalTransition, match=f"{before} does not become {after}"):

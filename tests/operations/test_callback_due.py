@@ -20,7 +20,6 @@ from connector.domain.operation import (
 )
 from connector.domain.payment import PaymentKey, PaymentStatus
 from connector.idempotency import IdempotentRunner
-from connector.outcomes import SCHEDULE
 from tests.storage.store import Store
 
 DONE = Outcome(State.DONE, None, "Done", is_final=True)
@@ -189,10 +188,14 @@ def test_only_what_may_have_happened_is_looked_at_but_for_what_is_wanted_anyway(
     assert expected == {State(payment_id) for (payment_id,) in looked_at}
 
 
+# After 1, 5 and 15 minutes, 1 and 4 hours, then daily for a week.
+LOOKS = 12
+
+
 def given_up(store: Store, operation: Operation, outcome: Outcome) -> State:
     """Let reconcile look in vain as often as it does; return the state that is left."""
     answered(store, asked(operation), lambda _: WAITING)
-    store.run("UPDATE requests SET looks = :looks", looks=len(SCHEDULE) - 1)
+    store.run("UPDATE requests SET looks = :looks", looks=LOOKS - 1)
     reconciled(store, lambda _: outcome)
     assert [(None,)] == store.all("SELECT next_look_at FROM requests")
     (row,) = store.requests.rows()

@@ -207,9 +207,9 @@ def test_a_payment_is_told_as_it_stands(status: PaymentStatus, word: str) -> Non
         "acquirer": "Tranzzo",
         "code": "ok",
         "message": "Fine",
-        "delayToAutoSettle": ENABLED["tranzzo"].delays.auto_settle,
-        "delayToAutoSettleAfterAntifraud": ENABLED["tranzzo"].delays.auto_settle_after_antifraud,
-        "delayToCancel": ENABLED["tranzzo"].delays.cancel,
+        "delayToAutoSettle": 21600,
+        "delayToAutoSettleAfterAntifraud": 21600,
+        "delayToCancel": 3600,
         **pages,
     }
 
