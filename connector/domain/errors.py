@@ -148,7 +148,7 @@ class NotInPart(IllegalTransition):
     code = "not-in-part"
 
 
-# Another request has the turn.
+# Another request has the lease.
 
 
 class RequestInProgress(ConnectorError):

@@ -181,9 +181,9 @@ class Lease:
     """The right to act on one payment for one request, until the lease ends.
 
     It lasts `seconds`. `token` fences it: after the lease passed to another request, nothing can
-    be sent or recorded with this one. `attempt` counts the turns of this request, this one too.
-    `before` is how the turn before ended: code, message and reason. `is_listed` says that the
-    request is on the operator's list. `payment` and `writes` are as they are recorded now.
+    be sent or recorded with this one. `attempt` counts the attempts of this request, this one
+    too. `before` is how the attempt before ended: code, message and reason. `is_listed` says that
+    the request is on the operator's list. `payment` and `writes` are as they are recorded now.
     """
 
     claim_id: str
