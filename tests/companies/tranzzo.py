@@ -126,6 +126,11 @@ class TranzzoCompany(Company):
                 self.orders[order_id][0]["method"] = "purchase"
         return order_id
 
+    def return_by_hand(self, order_id: str, amount: int) -> None:
+        """A person refunds a part in the console."""
+        with self.lock:
+            self._add(without_dashes(order_id), "refund", "success", "1000", Decimal(amount))
+
     def put(self, payment_id: str, state: str) -> dict[str, str]:
         self.create(payment_id, state=state)
         return {}

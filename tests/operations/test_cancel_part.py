@@ -1,11 +1,9 @@
 """Cancellations of a part, and what of a payment they leave."""
 
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.companies.tranzzo import TranzzoCompany
 from tests.operations.lifetime import ALL, IN_PART, Lifetime, P, of
 
 HELD_IN_PART = [entry for entry in IN_PART if entry.is_held]
@@ -23,16 +21,6 @@ def told(answer: Any) -> tuple[int, Any]:
 def rows(scene: Lifetime, operation: str = "cancel") -> list[str]:
     found = scene.rig.connector.requests.rows()
     return [row.state.value for row in found if row.operation == operation]
-
-
-def return_by_hand(scene: Lifetime) -> None:
-    """A person returns 30 of 100 in the company's console."""
-    company = scene.company
-    if isinstance(company, TranzzoCompany):
-        company._add(P, "refund", "success", "1000", Decimal(30))
-        return
-    made = company._add(P, "REFUND", "SUCCESS", "a person's", "30.00")
-    company._effect(made)
 
 
 @of(*HELD_IN_PART)
@@ -106,7 +94,7 @@ class TestARestThatASettlementReleased:
     def test_closes_the_row_when_a_person_returned_the_part(self, scene: Lifetime) -> None:
         scene.settled()
         before = cancel(scene, 30)
-        return_by_hand(scene)
+        scene.company.return_by_hand(P, 30)
         scene.rig.reconcile()
 
         assert (501, "cancel-manually") == told(before)
