@@ -17,6 +17,8 @@ IS_NEW_ENOUGH = -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/nul
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	if $$python $(IS_NEW_ENOUGH); then echo $$python; break; fi; done)
 
+# The rewritten tests are kept, not made again by each process of each run.
+unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 export PIP_ROOT_USER_ACTION = ignore
@@ -37,14 +39,23 @@ run: $(VENV)/.installed ## Serve on 127.0.0.1:8080 with a demo merchant (BIND=ad
 # Every provider there is: the sandbox, which the demo merchant needs, is off unless it is named.
 ALL = from connector.providers import discover; print(*discover(), sep=",")
 
-.PHONY: test
-test: $(VENV)/.installed-dev ## Check everything that CI checks
+define LINT
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
-	$(VENV)/bin/pytest -n 4 -m 'not alone' --cov --cov-report= --cov-fail-under=0
+endef
+
+.PHONY: test
+test: $(VENV)/.installed-dev ## Check everything that CI checks
+	$(LINT)
+	$(VENV)/bin/pytest -n 4 --dist worksteal -m 'not alone' --cov --cov-report= --cov-fail-under=0
 	$(VENV)/bin/pytest -m alone --cov --cov-append
+
+.PHONY: quick
+quick: $(VENV)/.installed-dev ## Check in a minute: lint, types, and the tests that start no process
+	$(LINT)
+	$(VENV)/bin/pytest -n 2 --dist worksteal -m quick
 
 .PHONY: homologation
 homologation: $(VENV)/.installed ## Play VTEX's test suite against a server made for it

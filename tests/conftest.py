@@ -6,6 +6,7 @@ from pathlib import Path
 from shutil import copy
 from typing import Any
 
+import coverage
 import pytest
 
 from connector import logs, peers
@@ -13,15 +14,33 @@ from connector.storage.database import Database
 from connector.storage.migrate import migrate
 from tests import in_memory, postgres
 from tests.clock import jumping_clock
+from tests.quick import Guard, is_quick
 from tests.rig import Rig
 from tests.sink import Sink
 
 __all__ = ["jumping_clock"]
 
+guard = Guard()
+
 
 def pytest_configure() -> None:
     if folder := in_memory.folder():
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_quick(item):
+            item.add_marker("quick")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    guard.is_up = item.get_closest_marker("quick") is not None
+    try:
+        return (yield)
+    finally:
+        guard.is_up = False
 
 
 @pytest.fixture(scope="session")
@@ -141,6 +160,20 @@ def log_lines(caplog: pytest.LogCaptureFixture) -> Iterator[list[dict[str, Any]]
     logging.getLogger("connector").addHandler(handler)
     yield lines
     logging.getLogger("connector").removeHandler(handler)
+
+
+@pytest.fixture(scope="module")
+def unmeasured() -> Iterator[None]:
+    """Leave a module's tests out of the coverage, which costs a third of their time.
+
+    For those that run what others run, too, many times more.
+    """
+    measured = coverage.Coverage.current()
+    if measured:
+        measured.stop()
+    yield
+    if measured:
+        measured.start()
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 CLEAN = {"name": "flask", "version": "3.1.3", "vulns": []}
 SKIPPED = {"name": "flask", "skip_reason": "Dependency not found and could not be audited"}

@@ -29,6 +29,8 @@ from tests.companies.registry import (
 )
 from tests.rig import SECRET_KEY, Rig, Served, headers
 
+pytestmark = pytest.mark.slow
+
 CARD, CVV = "4111111111111111", "cvv-737-cvv"
 TABLES = ("merchants", "merchant_tokens", "payments", "requests", "sends", "events")
 FAULTS = (

@@ -14,6 +14,8 @@ from tests.companies.tranzzo import TranzzoCompany
 from tests.rig import Rig, Served, headers
 from tests.sink import Sink
 
+pytestmark = pytest.mark.slow
+
 Line = dict[str, Any]
 
 

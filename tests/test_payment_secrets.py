@@ -21,6 +21,8 @@ from tests.test_cancel_secrets import (
     shown,
 )
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["log", "shown"]  # fixtures
 
 OUR_KEY, OUR_TOKEN = "our-own-app-key", "our-own-app-token"

@@ -11,6 +11,8 @@ from connector.domain.errors import ConfigurationError
 from connector.rehearsal import serving
 from connector.rehearsal.serving import served
 
+pytestmark = pytest.mark.slow
+
 # A server that is ready at once, and shows what it was started with.
 STAND_IN = """
 import json, os, sys

@@ -340,6 +340,7 @@ def names_of_tests(path: Path) -> set[str]:
     return {node.name for node in tree if isinstance(node, ast.FunctionDef)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page", [ROOT / "docs" / "security.md", ROOT / "SECURITY.md"], ids=relative
 )
@@ -612,6 +613,7 @@ MACHINES: list[tuple[str, Callable[[str], bool]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("what", "has"), MACHINES)
 def test_nothing_tracked_names_a_place_of_one_machine(
     what: str, has: Callable[[str], bool]
@@ -626,6 +628,7 @@ def test_nothing_tracked_names_a_place_of_one_machine(
     assert [] == [relative(path) for path, text in texts.items() if has(text)], what
 
 
+@pytest.mark.slow
 def test_no_secret_is_tracked() -> None:
     names = [relative(path) for path in tracked()]
     assert [] == [

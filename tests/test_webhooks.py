@@ -17,6 +17,8 @@ from tests.operations.lifetime import HELD, Lifetime, P, lifetime, of
 from tests.rig import Rig, Served
 from tests.sink import Sink
 
+pytestmark = pytest.mark.slow
+
 WITH_PAGE = [entry for entry in VARIANTS if entry.has_page]
 
 

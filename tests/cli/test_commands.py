@@ -154,6 +154,7 @@ def demo_line(operator: Operator, bind: str = "127.0.0.1:8080") -> list[str]:
     return shlex.split(line)
 
 
+@pytest.mark.slow
 def test_the_demo_line_really_cancels(operator_on_both: Operator) -> None:
     port = free_port()
     line = demo_line(operator_on_both, f"127.0.0.1:{port}")

@@ -18,6 +18,8 @@ from tests.cli.shell import CREDENTIALS, SETTINGS, Operator, command
 from tests.companies.tranzzo import TranzzoCompany
 from tests.rig import SECRET_KEY, Rig, Served, free_port
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_settings_are_never_arguments(operator: Operator) -> None:
     """Whoever lists the processes of the machine must not see a secret."""

@@ -10,6 +10,8 @@ import pytest
 from tests.companies.registry import BY_NAME
 from tests.rig import FIELDS, Rig
 
+pytestmark = pytest.mark.slow
+
 # What VTEX knows of a payment that another connector made.
 KNOWN = {"authorizationId": "auth-1", "tid": "tid-1"}
 

@@ -16,6 +16,8 @@ from tests.companies.tranzzo import TranzzoCompany
 from tests.companies.yandex_pay import YandexPayCompany
 from tests.rig import Rig, headers
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def tranzzo() -> Iterator[TranzzoCompany]:

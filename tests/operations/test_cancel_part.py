@@ -6,6 +6,8 @@ import pytest
 
 from tests.operations.lifetime import ALL, IN_PART, Lifetime, P, of
 
+pytestmark = pytest.mark.slow
+
 HELD_IN_PART = [entry for entry in IN_PART if entry.is_held]
 
 

@@ -5,6 +5,8 @@ import pytest
 from connector.domain.deadline import Deadline
 from tests.operations.lifetime import ALL, HELD, IN_PART, Lifetime, P, of
 
+pytestmark = pytest.mark.slow
+
 
 @of(*HELD)
 class TestCreateAfterACancellation:

@@ -19,6 +19,8 @@ from tests.companies.yandex_pay import YandexPayCompany
 from tests.operations.lifetime import Lifetime, P, of
 from tests.rig import Rig
 
+pytestmark = pytest.mark.slow
+
 LATER = [(entry, verb) for entry in COMPANIES for verb in entry.later]
 REFUNDED_LATER = [entry for entry in IN_PART if "refund" in entry.later]
 AT_ONCE = [(entry, "cancel") for entry in HOLDING if "cancel" not in entry.later]

@@ -14,6 +14,8 @@ from tests.companies.yandex_pay import YandexPayCompany
 from tests.operations.lifetime import P
 from tests.rig import Rig
 
+pytestmark = pytest.mark.slow
+
 ORDERS = list(permutations(["A", "B"]))
 
 

@@ -12,6 +12,8 @@ from tests.operations.lifetime import P
 from tests.rig import Rig
 from tests.sink import Sink
 
+pytestmark = pytest.mark.slow
+
 OTHER = "B" * 32
 PRICE = 1234.5
 SHAPES = ["current", "older"]

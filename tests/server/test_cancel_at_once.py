@@ -28,7 +28,7 @@ from tests.server.cancellations import (
     Payment,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmeasured")]
 
 MANY = 50
 CHOSEN = [HELD, CAPTURED, OTHER_UNPAID, OTHER_HELD, BLIND, SANDBOX]

@@ -33,6 +33,8 @@ from tests.server.cancellations import (
     Payment,
 )
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 FIRST, SECOND = "request-1", "request-2"
 WRITTEN = [*SEEN, BLIND]
 LOOKED_AT = [*SEEN, ENDED]

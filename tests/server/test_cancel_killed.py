@@ -34,7 +34,7 @@ from tests.server.cancellations import (
     Payment,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmeasured")]
 
 CRASHING = str(Path(__file__).with_name("crashing.py"))
 FIRST, SECOND = "request-1", "request-2"

@@ -25,7 +25,7 @@ from tests.server.payments import (
     told,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmeasured")]
 
 MANY, SOME = 50, 20
 PART = 40

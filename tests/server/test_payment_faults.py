@@ -34,6 +34,8 @@ from tests.server.test_cancel_faults import (
     down,
 )
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 # A part is the harder case, where there are parts.
 LOOKED_AT = [act for act in [*SETTLES, *REFUNDS] if act.value != 100 or not act.entry.in_part]
 # Writes whose repeat could come twice, and those whose repeat is a repeat there.

@@ -25,7 +25,7 @@ from tests.server.killing import (
 )
 from tests.server.payments import Act, told
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmeasured")]
 
 # By these steps VTEX has a callback, and that it has is not recorded yet.
 MAYBE_TOLD = {"calling", "called", "telling"}

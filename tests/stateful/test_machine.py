@@ -43,6 +43,8 @@ from tests.stateful.surroundings import Surroundings
 from tests.stateful.told import AMOUNT, Asked
 from tests.stateful.world import World
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 # Of one company 50 examples of 25 steps take 3 to 12 s, so the six stay below 50 s.
 EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "50"))
 STEPS = int(os.environ.get("STATEFUL_STEPS", "25"))

@@ -123,6 +123,7 @@ def test_threads_that_migrate_at_once_do_it_once(database: Database) -> None:
     assert database.is_ready()
 
 
+@pytest.mark.slow
 def test_processes_that_migrate_at_once_do_it_once(database_url: str) -> None:
     url = as_configured(database_url)
     command = [sys.executable, "-W", "error", "-c", MIGRATE, url]

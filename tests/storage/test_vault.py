@@ -124,6 +124,7 @@ def test_no_key_is_made_where_keys_are_given(tmp_path: Path) -> None:
     assert [] == names_in(tmp_path)
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_get_one_key(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-c", READ_THE_KEY, str(tmp_path)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

@@ -25,6 +25,8 @@ from connector.vtex.failures import MOST_ECHOED
 from tests import postgres
 from tests.rig import FIELDS, Rig, Served, headers
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmeasured")]
+
 PAYMENT = "F5C1A4E20D3B4E07B7E871F5B5BC9F91"
 PATH = f"/payments/{PAYMENT}/cancellations"
 # What no answer may hold: a page, a trace, or the name of a file of ours.

@@ -15,6 +15,8 @@ from connector.app import create_app
 from tests.rig import Rig, headers
 from tests.vtex.openapi import OURS, answer_of, faults
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmeasured")]
+
 FUZZ = settings(
     max_examples=150,
     deadline=None,
