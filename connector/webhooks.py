@@ -51,18 +51,16 @@ class Webhooks:
     acting: Shares
 
     def receive(self, provider_name: str, merchant_name: str) -> Response:
-        """POST /webhooks/<provider>/<merchant>: nothing is believed before it is proven.
+        """POST /webhooks/<provider>/<merchant>: record what is proven, answer, then act on it.
 
-        The company is answered when the notification is recorded: some wait for seconds only
-        (RuStore 3, its page "enable-notifications"). The connector acts on it after the answer.
+        Some companies wait for seconds only (RuStore 3, its page "enable-notifications").
         """
         started = time.monotonic()
         g.provider, recorded = "", None
         context.add(operation=Operation.NOTIFICATION)
         try:
             merchant = self._merchant(provider_name, merchant_name)
-            recorded = self._record(merchant)
-            reply = _TAKEN
+            recorded, reply = self._record(merchant), _TAKEN
         except ConnectorError as error:
             http_server.note_failure(error)
             reply = _failure(error)

@@ -113,17 +113,11 @@ def render_inbound(asked: InboundRequest, payment: Payment | None) -> Reply:
 
 def dump_payment(payment: Payment, provider: Provider, method: str = "") -> bytes:
     """Write a payment (VTEX's OpenAPI file, Success-Approved), in an answer or a callback."""
-    key, status = payment.key, WORDS[payment.status]
-    its_id = key.provider_payment_id or key.payment_id
-    # No other id of the company stands in for it: VTEX sends it back as the authorizationId.
-    authorization_id = key.authorization_id or key.payment_id
-    delays = provider.delays
+    status, delays = WORDS[payment.status], provider.delays
     body: Fields = {
-        "paymentId": key.payment_id,
+        "paymentId": payment.key.payment_id,
         "status": status,
-        "authorizationId": authorization_id if status == APPROVED else None,
-        "tid": its_id,
-        "nsu": its_id,
+        **_ids(payment, is_approved=status == APPROVED),
         "acquirer": provider.title,
         "code": payment.code,
         "message": payment.message,
@@ -132,6 +126,21 @@ def dump_payment(payment: Payment, provider: Provider, method: str = "") -> byte
         "delayToCancel": delays.cancel,
     }
     return _bytes(body | _pages(payment.payment_url if status == PENDING else None, method))
+
+
+def _ids(payment: Payment, *, is_approved: bool) -> Fields:
+    """Write the company's ids, or our own where the company has none.
+
+    No other id of the company stands in for the authorizationId: VTEX sends it back as that id.
+    """
+    key = payment.key
+    its_id = key.provider_payment_id or key.payment_id
+    authorization_id = key.authorization_id or key.payment_id
+    return {
+        "authorizationId": authorization_id if is_approved else None,
+        "tid": its_id,
+        "nsu": its_id,
+    }
 
 
 def _pages(url: str | None, method: str) -> Fields:
@@ -188,17 +197,14 @@ def inbound_body(
     message: str,
     content: Fields,
 ) -> bytes:
+    response = {"statusCode": status, "contentType": JSON, "content": exact.dumps(content)}
     return _bytes(
         {
             "requestId": request_id,
             "paymentId": payment_id,
             "code": code,
             "message": message,
-            "responseData": {
-                "statusCode": status,
-                "contentType": JSON,
-                "content": exact.dumps(content),
-            },
+            "responseData": response,
         }
     )
 
