@@ -1,3 +1,4 @@
+import io
 import json
 import logging
 import os
@@ -10,6 +11,7 @@ import coverage
 import pytest
 
 from connector import logs, peers
+from connector.http_client import HttpClient
 from connector.storage.database import Database
 from connector.storage.migrate import migrate
 from tests import in_memory, postgres
@@ -174,6 +176,29 @@ def unmeasured() -> Iterator[None]:
     yield
     if measured:
         measured.start()
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """All that is logged, by every library too, in the form in which it is written."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logs.JsonFormatter())
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield stream
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+@pytest.fixture
+def http_client() -> Iterator[HttpClient]:
+    """The client of a company that is not there."""
+    client = HttpClient("acme", seconds=8.0, slots=64)
+    yield client
+    client.close()
 
 
 @pytest.fixture(autouse=True)

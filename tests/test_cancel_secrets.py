@@ -14,7 +14,6 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from connector import logs
 from connector.app import create_app
 from connector.cli import main
 from connector.storage.stored_merchant import Credentials
@@ -104,21 +103,6 @@ def forms(secret: str) -> list[str]:
     assert len(secret) >= 8
     encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
     return [secret, json.dumps(secret)[1:-1], quote(secret, safe=""), encoded]
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """All that is logged, by every library too, in the form in which it is written."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(logs.JsonFormatter())
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield stream
-    root.removeHandler(handler)
-    root.setLevel(level)
 
 
 @pytest.fixture

@@ -99,20 +99,13 @@ def read_request(connection: socket.socket) -> bytes:
 
 
 @pytest.fixture
-def client() -> Iterator[HttpClient]:
-    client = HttpClient("acme", seconds=8.0, slots=64)
-    yield client
-    client.close()
-
-
-@pytest.fixture
 def echo() -> Iterator[Echo]:
     with Echo() as echo:
         yield echo
 
 
 def send(
-    client: HttpClient,
+    http_client: HttpClient,
     url: str,
     method: str = "GET",
     *,
@@ -120,7 +113,7 @@ def send(
     body: bytes | None = None,
     headers: dict[str, str] | None = None,
 ) -> Answer:
-    return client.send(
+    return http_client.send(
         method,
         url,
         operation="look",
@@ -130,11 +123,11 @@ def send(
     )
 
 
-def fails(expected: type[ConnectorError], client: HttpClient, url: str, **asked: Any) -> float:
+def fails(expected: type[ConnectorError], http_client: HttpClient, url: str, **asked: Any) -> float:
     """Write, expect exactly this error, and return the seconds it took."""
     started = time.monotonic()
     with pytest.raises(ConnectorError) as caught:
-        send(client, url, **asked)
+        send(http_client, url, **asked)
     assert expected is type(caught.value)
     return time.monotonic() - started
 
@@ -143,23 +136,23 @@ def fails(expected: type[ConnectorError], client: HttpClient, url: str, **asked:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
-def test_what_is_given_is_sent(client: HttpClient, echo: Echo, method: str) -> None:
+def test_what_is_given_is_sent(http_client: HttpClient, echo: Echo, method: str) -> None:
     body = None if method == "GET" else b'{"a": 1}'
-    answer = send(client, f"{echo.origin}/a/b", method, body=body, headers={"X-Key": "value"})
+    answer = send(http_client, f"{echo.origin}/a/b", method, body=body, headers={"X-Key": "value"})
     told = {"method": method, "path": "/a/b", "body": (body or b"").decode()}
     assert (200, told) == (answer.status, answer.json())
     (call,) = echo.calls
     assert "value" == call.headers["X-Key"]
 
 
-def test_nothing_is_sent_that_was_not_given(client: HttpClient, echo: Echo) -> None:
-    send(client, f"{echo.origin}/a", headers={"X-Key": "value"})
+def test_nothing_is_sent_that_was_not_given(http_client: HttpClient, echo: Echo) -> None:
+    send(http_client, f"{echo.origin}/a", headers={"X-Key": "value"})
     names = {name.lower() for name in echo.calls[0].headers}
     assert {"host", "user-agent", "accept-encoding", "x-key"} == names
 
 
 def test_no_proxy_and_no_netrc_of_the_machine_is_used(
-    client: HttpClient, echo: Echo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    http_client: HttpClient, echo: Echo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password secret")
@@ -167,11 +160,11 @@ def test_no_proxy_and_no_netrc_of_the_machine_is_used(
     monkeypatch.setenv("NETRC", str(netrc))
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    assert 200 == send(client, f"{echo.origin}/a").status
+    assert 200 == send(http_client, f"{echo.origin}/a").status
     assert "Authorization" not in echo.calls[0].headers
 
 
-def test_a_cookie_of_one_answer_is_not_sent_with_the_next_call(client: HttpClient) -> None:
+def test_a_cookie_of_one_answer_is_not_sent_with_the_next_call(http_client: HttpClient) -> None:
     """One client serves all merchants: a cookie would carry one's session to another."""
     heads: list[bytes] = []
 
@@ -184,7 +177,7 @@ def test_a_cookie_of_one_answer_is_not_sent_with_the_next_call(client: HttpClien
 
     with Peer(serve) as peer:
         for _ in range(2):
-            send(client, f"{peer.url}/a")
+            send(http_client, f"{peer.url}/a")
     assert 2 == len(heads)
     assert not [head for head in heads if b"cookie" in head.lower()]
 
@@ -194,23 +187,23 @@ def test_a_cookie_of_one_answer_is_not_sent_with_the_next_call(client: HttpClien
 
 @pytest.mark.parametrize("kind", ["slow_before", "slow_after", "drip", "drip_headers"])
 def test_a_call_ends_at_the_deadline_however_the_company_dawdles(
-    client: HttpClient, echo: Echo, kind: str
+    http_client: HttpClient, echo: Echo, kind: str
 ) -> None:
     echo.inject(kind, seconds=3.0)
-    took = fails(OutcomeUnknown, client, f"{echo.origin}/a", seconds=SHORT)
+    took = fails(OutcomeUnknown, http_client, f"{echo.origin}/a", seconds=SHORT)
     assert SHORT <= took < SOON
 
 
 @pytest.mark.parametrize("kind", ["slow_before", "drip", "drip_headers"])
 def test_one_call_takes_no_longer_than_the_clients_seconds(echo: Echo, kind: str) -> None:
-    client = HttpClient("acme", seconds=SHORT)
+    http_client = HttpClient("acme", seconds=SHORT)
     echo.inject(kind, seconds=3.0)
-    took = fails(OutcomeUnknown, client, f"{echo.origin}/a", seconds=30)
+    took = fails(OutcomeUnknown, http_client, f"{echo.origin}/a", seconds=30)
     assert SHORT <= took < SOON
-    client.close()
+    http_client.close()
 
 
-def test_a_chunked_answer_that_drips_ends_at_the_deadline(client: HttpClient) -> None:
+def test_a_chunked_answer_that_drips_ends_at_the_deadline(http_client: HttpClient) -> None:
     def serve(connection: socket.socket, _: int) -> None:
         read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -219,11 +212,11 @@ def test_a_chunked_answer_that_drips_ends_at_the_deadline(client: HttpClient) ->
             time.sleep(0.1)
 
     with Peer(serve) as peer:
-        took = fails(OutcomeUnknown, client, f"{peer.url}/a", seconds=SHORT)
+        took = fails(OutcomeUnknown, http_client, f"{peer.url}/a", seconds=SHORT)
     assert SHORT <= took < SOON
 
 
-def test_a_byte_does_not_begin_the_time_anew(client: HttpClient) -> None:
+def test_a_byte_does_not_begin_the_time_anew(http_client: HttpClient) -> None:
     def serve(connection: socket.socket, _: int) -> None:
         read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
@@ -232,10 +225,10 @@ def test_a_byte_does_not_begin_the_time_anew(client: HttpClient) -> None:
         time.sleep(3)
 
     with Peer(serve) as peer:
-        assert 1.0 <= fails(OutcomeUnknown, client, f"{peer.url}/a", seconds=1.0) < 1.6
+        assert 1.0 <= fails(OutcomeUnknown, http_client, f"{peer.url}/a", seconds=1.0) < 1.6
 
 
-def test_endless_headers_end_at_the_deadline(client: HttpClient) -> None:
+def test_endless_headers_end_at_the_deadline(http_client: HttpClient) -> None:
     def serve(connection: socket.socket, _: int) -> None:
         read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\n")
@@ -244,29 +237,29 @@ def test_endless_headers_end_at_the_deadline(client: HttpClient) -> None:
             time.sleep(0.05)
 
     with Peer(serve) as peer:
-        assert fails(OutcomeUnknown, client, f"{peer.url}/a", seconds=SHORT) < SOON
+        assert fails(OutcomeUnknown, http_client, f"{peer.url}/a", seconds=SHORT) < SOON
 
 
-def test_a_company_that_reads_nothing_ends_at_the_deadline(client: HttpClient) -> None:
+def test_a_company_that_reads_nothing_ends_at_the_deadline(http_client: HttpClient) -> None:
     def serve(_: socket.socket, __: int) -> None:
         time.sleep(3)
 
     with Peer(serve) as peer:
         body = b"x" * 20_000_000
         took = fails(
-            OutcomeUnknown, client, f"{peer.url}/a", method="POST", body=body, seconds=SHORT
+            OutcomeUnknown, http_client, f"{peer.url}/a", method="POST", body=body, seconds=SHORT
         )
     assert took < SOON
 
 
-def test_without_time_left_nothing_is_sent(client: HttpClient, echo: Echo) -> None:
-    fails(OutOfTime, client, f"{echo.origin}/a", seconds=0.0)
-    fails(OutOfTime, client, f"{echo.origin}/a", seconds=-1.0)
+def test_without_time_left_nothing_is_sent(http_client: HttpClient, echo: Echo) -> None:
+    fails(OutOfTime, http_client, f"{echo.origin}/a", seconds=0.0)
+    fails(OutOfTime, http_client, f"{echo.origin}/a", seconds=-1.0)
     assert [] == echo.calls
 
 
 def test_a_host_that_does_not_answer_is_given_up_before_anything_was_sent(
-    client: HttpClient,
+    http_client: HttpClient,
 ) -> None:
     """A full backlog: the company's kernel drops the handshake."""
     with ExitStack() as open_sockets:
@@ -280,7 +273,7 @@ def test_a_host_that_does_not_answer_is_given_up_before_anything_was_sent(
             waiting.connect_ex(address)
         time.sleep(0.05)
         url = f"http://127.0.0.1:{address[1]}/a"
-        took = fails(ProviderUnavailable, client, url, method="PUT", seconds=SHORT)
+        took = fails(ProviderUnavailable, http_client, url, method="PUT", seconds=SHORT)
         assert SHORT - 0.1 <= took < SOON
 
 
@@ -301,17 +294,17 @@ def test_a_name_that_takes_too_long_to_resolve_sends_nothing(
 
     # The certificate is of an address.
     company, host = (echo, "localhost") if scheme == "http" else (secure_echo, "127.0.0.1")
-    client = trusting(certificate)
+    http_client = trusting(certificate)
     monkeypatch.setattr(socket, "getaddrinfo", slowly)
     with pytest.raises(ConnectorError) as caught:
-        send(client, f"{scheme}://{host}:{company.port}/a", "PUT", seconds=SHORT)
+        send(http_client, f"{scheme}://{host}:{company.port}/a", "PUT", seconds=SHORT)
     time.sleep(0.4)
     assert [] == company.calls
     assert isinstance(caught.value, NotDone)
-    client.close()
+    http_client.close()
 
 
-def test_a_call_after_a_slow_one_has_its_whole_time(client: HttpClient) -> None:
+def test_a_call_after_a_slow_one_has_its_whole_time(http_client: HttpClient) -> None:
     """The socket of a kept connection does not keep the time left of the call before."""
 
     def serve(connection: socket.socket, _: int) -> None:
@@ -323,38 +316,38 @@ def test_a_call_after_a_slow_one_has_its_whole_time(client: HttpClient) -> None:
         connection.sendall(OK)
 
     with Peer(serve) as peer:
-        send(client, f"{peer.url}/a", seconds=0.6)
-        assert 200 == send(client, f"{peer.url}/a", seconds=3).status
+        send(http_client, f"{peer.url}/a", seconds=0.6)
+        assert 200 == send(http_client, f"{peer.url}/a", seconds=3).status
         assert 1 == peer.connections
 
 
 # What a failure means.
 
 
-def test_a_refused_connection_certainly_did_nothing(client: HttpClient) -> None:
+def test_a_refused_connection_certainly_did_nothing(http_client: HttpClient) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        fails(ProviderUnavailable, client, f"http://127.0.0.1:{bound.getsockname()[1]}/a")
+        fails(ProviderUnavailable, http_client, f"http://127.0.0.1:{bound.getsockname()[1]}/a")
 
 
-def test_a_name_that_does_not_resolve_certainly_did_nothing(client: HttpClient) -> None:
-    fails(ProviderUnavailable, client, "http://nowhere.invalid/a")
+def test_a_name_that_does_not_resolve_certainly_did_nothing(http_client: HttpClient) -> None:
+    fails(ProviderUnavailable, http_client, "http://nowhere.invalid/a")
 
 
 @pytest.mark.parametrize("kind", ["reset_before", "reset_after", "truncated"])
 def test_a_call_that_was_cut_off_may_have_done_anything(
-    client: HttpClient, echo: Echo, kind: str
+    http_client: HttpClient, echo: Echo, kind: str
 ) -> None:
     echo.inject(kind)
-    fails(OutcomeUnknown, client, f"{echo.origin}/a")
+    fails(OutcomeUnknown, http_client, f"{echo.origin}/a")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("kind", ["reset_before", "reset_after", "truncated"])
-def test_nothing_is_sent_twice(client: HttpClient, echo: Echo, method: str, kind: str) -> None:
-    send(client, f"{echo.origin}/warm")
+def test_nothing_is_sent_twice(http_client: HttpClient, echo: Echo, method: str, kind: str) -> None:
+    send(http_client, f"{echo.origin}/warm")
     echo.inject(kind)
-    fails(OutcomeUnknown, client, f"{echo.origin}/a", method=method)
+    fails(OutcomeUnknown, http_client, f"{echo.origin}/a", method=method)
     assert 1 == len(echo.calls_of("a"))
 
 
@@ -378,13 +371,13 @@ def test_nothing_is_sent_twice(client: HttpClient, echo: Echo, method: str, kind
     ],
     ids=lambda value: ascii(value[:50]),
 )
-def test_what_is_no_http_may_have_done_anything(client: HttpClient, garbage: bytes) -> None:
+def test_what_is_no_http_may_have_done_anything(http_client: HttpClient, garbage: bytes) -> None:
     def serve(connection: socket.socket, _: int) -> None:
         read_request(connection)
         connection.sendall(garbage)
 
     with Peer(serve) as peer, pytest.raises(OutcomeUnknown):
-        send(client, f"{peer.url}/a", "PUT")
+        send(http_client, f"{peer.url}/a", "PUT")
     assert 1 == peer.connections
 
 
@@ -408,32 +401,34 @@ def test_what_is_no_http_may_have_done_anything(client: HttpClient, garbage: byt
     ],
 )
 def test_a_status_that_is_no_answer_is_an_error(
-    client: HttpClient, echo: Echo, status: int, expected: type[ConnectorError]
+    http_client: HttpClient, echo: Echo, status: int, expected: type[ConnectorError]
 ) -> None:
     echo.inject("status_before", status=status, body=b'{"a": 1}')
     with pytest.raises(expected) as caught:
-        send(client, f"{echo.origin}/a")
+        send(http_client, f"{echo.origin}/a")
     assert expected is type(caught.value)
     assert f"HTTP {status}" == caught.value.evidence
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 400, 402, 404, 405, 409, 410, 422, 451])
 def test_any_other_status_is_the_providers_to_read(
-    client: HttpClient, echo: Echo, status: int
+    http_client: HttpClient, echo: Echo, status: int
 ) -> None:
     echo.inject("status_before", status=status, body=b'{"a": 1}')
-    assert Answer(status, b'{"a": 1}') == send(client, f"{echo.origin}/a")
+    assert Answer(status, b'{"a": 1}') == send(http_client, f"{echo.origin}/a")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_no_redirect_is_followed(client: HttpClient, echo: Echo, status: int) -> None:
+def test_no_redirect_is_followed(http_client: HttpClient, echo: Echo, status: int) -> None:
     def serve(connection: socket.socket, _: int) -> None:
         read_request(connection)
         head = f"HTTP/1.1 {status} Moved\r\nLocation: {echo.origin}/stolen\r\nContent-Length: 0"
         connection.sendall(head.encode() + b"\r\n\r\n")
 
     with Peer(serve) as peer:
-        fails(AnswerNotUnderstood, client, f"{peer.url}/a", headers={"Authorization": "secret"})
+        fails(
+            AnswerNotUnderstood, http_client, f"{peer.url}/a", headers={"Authorization": "secret"}
+        )
     assert [] == echo.calls
 
 
@@ -446,16 +441,22 @@ def test_every_error_is_logged_and_measured_and_tells_no_address(
         assert 0 <= seconds < 5
         measured.append((provider, operation, outcome))
 
-    client = HttpClient("acme", measure=measure)
+    http_client = HttpClient("acme", measure=measure)
     caplog.set_level(logging.INFO, "connector")
-    send(client, f"{echo.origin}/secret-path?secret-query", headers={"X-Key": "secret-header"})
+    send(http_client, f"{echo.origin}/secret-path?secret-query", headers={"X-Key": "secret-header"})
     echo.inject("reset_before")
-    fails(OutcomeUnknown, client, f"{echo.origin}/secret-path", body=b"secret-body", method="POST")
+    fails(
+        OutcomeUnknown,
+        http_client,
+        f"{echo.origin}/secret-path",
+        body=b"secret-body",
+        method="POST",
+    )
     assert [("acme", "look", "ok"), ("acme", "look", "OutcomeUnknown")] == measured
     lines = [record for record in caplog.records if record.name == "connector.http_client"]
     assert ["ok", "OutcomeUnknown"] == [getattr(line, "outcome", None) for line in lines]
     assert "secret" not in "".join(repr(vars(line)) for line in lines)
-    client.close()
+    http_client.close()
 
 
 # Size and content.
@@ -464,7 +465,9 @@ def test_every_error_is_logged_and_measured_and_tells_no_address(
 @pytest.mark.parametrize(
     "head", [b"Content-Length: 1048577", b"Transfer-Encoding: chunked", b"X: x"]
 )
-def test_an_answer_that_is_too_large_is_not_understood(client: HttpClient, head: bytes) -> None:
+def test_an_answer_that_is_too_large_is_not_understood(
+    http_client: HttpClient, head: bytes
+) -> None:
     sent = threading.Event()
 
     def serve(connection: socket.socket, _: int) -> None:
@@ -479,15 +482,15 @@ def test_an_answer_that_is_too_large_is_not_understood(client: HttpClient, head:
         sent.set()
 
     with Peer(serve) as peer:
-        fails(AnswerNotUnderstood, client, f"{peer.url}/a")
+        fails(AnswerNotUnderstood, http_client, f"{peer.url}/a")
         # The rest, 50 megabytes, is not read.
         if head != b"Content-Length: 1048577":
             assert sent.wait(5)
 
 
-def test_the_largest_answer_is_read(client: HttpClient, echo: Echo) -> None:
+def test_the_largest_answer_is_read(http_client: HttpClient, echo: Echo) -> None:
     echo.answer = (200, b"x" * MAX_ANSWER_BYTES)
-    assert MAX_ANSWER_BYTES == len(send(client, f"{echo.origin}/a").body)
+    assert MAX_ANSWER_BYTES == len(send(http_client, f"{echo.origin}/a").body)
 
 
 def test_numbers_are_exact() -> None:
@@ -529,21 +532,21 @@ def test_what_is_no_json_is_not_understood(body: bytes) -> None:
 # StoredReply connections.
 
 
-def test_a_connection_is_used_again(client: HttpClient) -> None:
+def test_a_connection_is_used_again(http_client: HttpClient) -> None:
     def serve(connection: socket.socket, _: int) -> None:
         while read_request(connection):
             connection.sendall(OK)
 
     with Peer(serve) as peer:
         for _ in range(5):
-            assert b"ok" == send(client, f"{peer.url}/a").body
+            assert b"ok" == send(http_client, f"{peer.url}/a").body
         assert 1 == peer.connections
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 @pytest.mark.parametrize("option", [None, RESET])
 def test_a_connection_that_the_company_closed_while_idle_is_replaced(
-    client: HttpClient, method: str, option: bytes | None
+    http_client: HttpClient, method: str, option: bytes | None
 ) -> None:
     closed = threading.Event()
 
@@ -558,23 +561,25 @@ def test_a_connection_that_the_company_closed_while_idle_is_replaced(
     with Peer(serve) as peer:
         for number in (1, 2, 3):
             closed.clear()
-            assert b"ok" == send(client, f"{peer.url}/a", method).body
+            assert b"ok" == send(http_client, f"{peer.url}/a", method).body
             assert number == peer.connections
             closed.wait(5)
             time.sleep(0.02)
 
 
-def test_a_company_that_ends_with_the_connection_is_read_to_its_end(client: HttpClient) -> None:
+def test_a_company_that_ends_with_the_connection_is_read_to_its_end(
+    http_client: HttpClient,
+) -> None:
     def serve(connection: socket.socket, _: int) -> None:
         read_request(connection)
         connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nall of it")
 
     with Peer(serve) as peer:
-        assert b"all of it" == send(client, f"{peer.url}/a").body
+        assert b"all of it" == send(http_client, f"{peer.url}/a").body
 
 
 def test_an_answer_that_was_not_read_to_its_end_is_never_taken_for_the_next(
-    client: HttpClient,
+    http_client: HttpClient,
 ) -> None:
     def serve(connection: socket.socket, _: int) -> None:
         number = 0
@@ -585,13 +590,13 @@ def test_an_answer_that_was_not_read_to_its_end_is_never_taken_for_the_next(
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % number)
 
     with Peer(serve) as peer:
-        fails(OutcomeUnknown, client, f"{peer.url}/a", seconds=0.3)
+        fails(OutcomeUnknown, http_client, f"{peer.url}/a", seconds=0.3)
         time.sleep(0.5)
-        assert b"1" == send(client, f"{peer.url}/a", seconds=5).body
+        assert b"1" == send(http_client, f"{peer.url}/a", seconds=5).body
         assert 2 == peer.connections
 
 
-def test_64_threads_call_at_once_on_64_connections_and_keep_them(client: HttpClient) -> None:
+def test_64_threads_call_at_once_on_64_connections_and_keep_them(http_client: HttpClient) -> None:
     arrived = threading.Barrier(64)
 
     def serve(connection: socket.socket, _: int) -> None:
@@ -606,7 +611,7 @@ def test_64_threads_call_at_once_on_64_connections_and_keep_them(client: HttpCli
     found: list[tuple[str, bytes]] = []
 
     def ask(peer: Peer, number: int) -> None:
-        found.append((f"/{number}", send(client, f"{peer.url}/{number}", seconds=20).body))
+        found.append((f"/{number}", send(http_client, f"{peer.url}/{number}", seconds=20).body))
 
     with Peer(serve) as peer:
         for _ in range(2):
@@ -700,27 +705,27 @@ def trusting(certificate: Path) -> HttpClient:
 
 
 def test_a_certificate_nobody_vouches_for_sends_nothing(
-    client: HttpClient, secure_echo: Echo
+    http_client: HttpClient, secure_echo: Echo
 ) -> None:
     url = f"https://127.0.0.1:{secure_echo.port}/a"
-    fails(ProviderCertificate, client, url, method="PUT", headers={"X-Key": "secret"})
+    fails(ProviderCertificate, http_client, url, method="PUT", headers={"X-Key": "secret"})
     assert [] == secure_echo.calls
 
 
 def test_a_certificate_of_another_host_sends_nothing(secure_echo: Echo, certificate: Path) -> None:
-    client = trusting(certificate)
+    http_client = trusting(certificate)
     url = f"https://localhost:{secure_echo.port}/a"
-    fails(ProviderCertificate, client, url, method="PUT")
+    fails(ProviderCertificate, http_client, url, method="PUT")
     assert [] == secure_echo.calls
-    client.close()
+    http_client.close()
 
 
 def test_why_a_certificate_is_not_trusted_is_logged(
-    client: HttpClient, secure_echo: Echo, caplog: pytest.LogCaptureFixture
+    http_client: HttpClient, secure_echo: Echo, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     with pytest.raises(ProviderCertificate):
-        send(client, f"https://127.0.0.1:{secure_echo.port}/a")
+        send(http_client, f"https://127.0.0.1:{secure_echo.port}/a")
     (line,) = [one.__dict__ for one in caplog.records if one.msg == "provider call"]
     assert "ProviderCertificate" == line["outcome"]
     assert "SSLCertVerificationError: self-signed certificate" in line["reason"]
@@ -729,13 +734,13 @@ def test_why_a_certificate_is_not_trusted_is_logged(
 def test_beside_the_given_authorities_no_others_are_trusted(
     secure_echo: Echo, certificate: Path
 ) -> None:
-    client = trusting(certificate)
-    send(client, f"https://127.0.0.1:{secure_echo.port}/a")
-    adapter: Any = client._adapter
+    http_client = trusting(certificate)
+    send(http_client, f"https://127.0.0.1:{secure_echo.port}/a")
+    adapter: Any = http_client._adapter
     context = adapter.poolmanager.connection_pool_kw["ssl_context"]
     # The HTTP library brings a list of its own, which it loads with the first call.
     assert 1 == len(context.get_ca_certs())
-    client.close()
+    http_client.close()
 
 
 def test_without_a_file_the_systems_authorities_are_trusted(
@@ -744,22 +749,24 @@ def test_without_a_file_the_systems_authorities_are_trusted(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
     tls.context.cache_clear()
-    client = HttpClient("acme")
-    assert send(client, f"https://127.0.0.1:{secure_echo.port}/a").status == 200
-    adapter: Any = client._adapter
+    http_client = HttpClient("acme")
+    assert send(http_client, f"https://127.0.0.1:{secure_echo.port}/a").status == 200
+    adapter: Any = http_client._adapter
     context = adapter.poolmanager.connection_pool_kw["ssl_context"]
     assert 1 == len(context.get_ca_certs())
-    client.close()
+    http_client.close()
     tls.context.cache_clear()
 
 
-def test_a_server_that_speaks_no_tls_is_sent_nothing(client: HttpClient, echo: Echo) -> None:
-    fails(ProviderUnavailable, client, f"https://127.0.0.1:{echo.port}/a", method="PUT")
+def test_a_server_that_speaks_no_tls_is_sent_nothing(http_client: HttpClient, echo: Echo) -> None:
+    fails(ProviderUnavailable, http_client, f"https://127.0.0.1:{echo.port}/a", method="PUT")
     assert [] == echo.calls_of("a")
 
 
 @pytest.mark.parametrize("option", [None, RESET])
-def test_a_handshake_that_is_cut_off_sent_nothing(client: HttpClient, option: bytes | None) -> None:
+def test_a_handshake_that_is_cut_off_sent_nothing(
+    http_client: HttpClient, option: bytes | None
+) -> None:
     def serve(connection: socket.socket, _: int) -> None:
         connection.recv(65536)
         if option:
@@ -767,19 +774,19 @@ def test_a_handshake_that_is_cut_off_sent_nothing(client: HttpClient, option: by
 
     with Peer(serve) as peer:
         url = f"https://127.0.0.1:{peer.port}/a"
-        fails(ProviderUnavailable, client, url, method="PUT")
+        fails(ProviderUnavailable, http_client, url, method="PUT")
 
 
-def test_a_handshake_that_hangs_sent_nothing_and_ends_in_time(client: HttpClient) -> None:
+def test_a_handshake_that_hangs_sent_nothing_and_ends_in_time(http_client: HttpClient) -> None:
     def serve(_: socket.socket, __: int) -> None:
         time.sleep(3)
 
     with Peer(serve) as peer:
         url = f"https://127.0.0.1:{peer.port}/a"
-        assert fails(ProviderUnavailable, client, url, method="PUT", seconds=SHORT) < SOON
+        assert fails(ProviderUnavailable, http_client, url, method="PUT", seconds=SHORT) < SOON
 
 
-def test_a_handshake_that_drips_sent_nothing_and_ends_in_time(client: HttpClient) -> None:
+def test_a_handshake_that_drips_sent_nothing_and_ends_in_time(http_client: HttpClient) -> None:
     def serve(connection: socket.socket, _: int) -> None:
         connection.recv(65536)
         # The head of a handshake message of 16 KiB, and then a byte now and then.
@@ -790,33 +797,33 @@ def test_a_handshake_that_drips_sent_nothing_and_ends_in_time(client: HttpClient
 
     with Peer(serve) as peer:
         url = f"https://127.0.0.1:{peer.port}/a"
-        assert fails(ProviderUnavailable, client, url, method="PUT", seconds=SHORT) < SOON
+        assert fails(ProviderUnavailable, http_client, url, method="PUT", seconds=SHORT) < SOON
 
 
 def test_a_trusted_company_is_called_by_tls(secure_echo: Echo, certificate: Path) -> None:
-    client = trusting(certificate)
+    http_client = trusting(certificate)
     url = f"https://127.0.0.1:{secure_echo.port}"
-    answer = send(client, f"{url}/a", "POST", body=b"x")
+    answer = send(http_client, f"{url}/a", "POST", body=b"x")
     assert {"method": "POST", "path": "/a", "body": "x"} == answer.json()
     secure_echo.inject("reset_before")
-    fails(OutcomeUnknown, client, f"{url}/b", method="PUT")
+    fails(OutcomeUnknown, http_client, f"{url}/b", method="PUT")
     assert ["a", "b"] == [call.operation for call in secure_echo.calls]
-    client.close()
+    http_client.close()
 
 
 @pytest.mark.parametrize("kind", ["slow_before", "drip", "drip_headers"])
 def test_by_tls_too_a_call_ends_at_the_deadline(
     secure_echo: Echo, certificate: Path, kind: str
 ) -> None:
-    client = trusting(certificate)
+    http_client = trusting(certificate)
     secure_echo.inject(kind, seconds=3.0)
     url = f"https://127.0.0.1:{secure_echo.port}/a"
-    assert fails(OutcomeUnknown, client, url, seconds=SHORT) < SOON
-    client.close()
+    assert fails(OutcomeUnknown, http_client, url, seconds=SHORT) < SOON
+    http_client.close()
 
 
-def test_json_that_was_sent_comes_back_as_it_was(client: HttpClient, echo: Echo) -> None:
+def test_json_that_was_sent_comes_back_as_it_was(http_client: HttpClient, echo: Echo) -> None:
     body = json.dumps({"text": "é\u202e\0", "number": 1.10}).encode()
-    told = send(client, f"{echo.origin}/a", "POST", body=body).json()
+    told = send(http_client, f"{echo.origin}/a", "POST", body=body).json()
     assert isinstance(told, dict)
     assert body.decode() == told["body"]

@@ -16,14 +16,13 @@ from tests.test_cancel_secrets import (
     STATUSES,
     Shown,
     dump,
-    log,
     secrets_of,
     shown,
 )
 
 pytestmark = pytest.mark.slow
 
-__all__ = ["log", "shown"]  # fixtures
+__all__ = ["shown"]  # a fixture
 
 OUR_KEY, OUR_TOKEN = "our-own-app-key", "our-own-app-token"
 SIGNATURE = "callback-signature-8d1f"

@@ -59,13 +59,6 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
 
 
 @pytest.fixture
-def client() -> Iterator[HttpClient]:
-    client = HttpClient("acme", seconds=8.0, slots=64)
-    yield client
-    client.close()
-
-
-@pytest.fixture
 def acme() -> Iterator[Acme]:
     with Acme() as acme:
         yield acme
@@ -75,33 +68,37 @@ def threads() -> int:
     return sum(thread.name == "resolver" for thread in threading.enumerate())
 
 
-def put(client: HttpClient, host: str, port: int, seconds: float = SHORT) -> Answer:
+def put(http_client: HttpClient, host: str, port: int, seconds: float = SHORT) -> Answer:
     url, deadline = f"http://{host}:{port}/a", Deadline.after(seconds)
-    return client.send("PUT", url, operation="cancel", deadline=deadline, headers={}, body=b"{}")
+    return http_client.send(
+        "PUT", url, operation="cancel", deadline=deadline, headers={}, body=b"{}"
+    )
 
 
-def failure(client: HttpClient, host: str, port: int = 9, seconds: float = SHORT) -> ConnectorError:
+def failure(
+    http_client: HttpClient, host: str, port: int = 9, seconds: float = SHORT
+) -> ConnectorError:
     with pytest.raises(ConnectorError) as caught:
-        put(client, host, port, seconds)
+        put(http_client, host, port, seconds)
     return caught.value
 
 
 @pytest.mark.alone
 def test_a_name_that_does_not_resolve_ends_at_the_deadline_and_nothing_was_done(
-    client: HttpClient, names: Names
+    http_client: HttpClient, names: Names
 ) -> None:
     names.hanging.add("company.test")
     began = time.monotonic()
-    assert isinstance(failure(client, "company.test"), ProviderUnavailable)
+    assert isinstance(failure(http_client, "company.test"), ProviderUnavailable)
     assert SHORT <= time.monotonic() - began < SOON
 
 
 def test_a_name_that_resolves_after_the_deadline_sends_nothing(
-    client: HttpClient, names: Names, acme: Acme
+    http_client: HttpClient, names: Names, acme: Acme
 ) -> None:
     names.hanging.add("company.test")
     names.addresses["company.test"] = ["127.0.0.1"]
-    assert isinstance(failure(client, "company.test", acme.port), NotDone)
+    assert isinstance(failure(http_client, "company.test", acme.port), NotDone)
     names.hanging.clear()
     names.end.set()
     time.sleep(0.2)
@@ -109,78 +106,78 @@ def test_a_name_that_resolves_after_the_deadline_sends_nothing(
 
 
 def test_many_calls_to_a_name_that_hangs_share_its_look_up(
-    client: HttpClient, names: Names
+    http_client: HttpClient, names: Names
 ) -> None:
     names.hanging.add("company.test")
     with ThreadPoolExecutor(20) as pool:
-        failures = list(pool.map(lambda _: failure(client, "company.test"), range(40)))
+        failures = list(pool.map(lambda _: failure(http_client, "company.test"), range(40)))
     assert {ProviderUnavailable} == {type(one) for one in failures}
     assert 1 == threads()
     assert ["company.test"] == names.asked
 
 
 def test_a_look_up_that_hangs_is_asked_a_second_time_and_no_more(
-    client: HttpClient, names: Names, acme: Acme, monkeypatch: pytest.MonkeyPatch
+    http_client: HttpClient, names: Names, acme: Acme, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The resolver recovers before the look-ups that began without it end."""
     monkeypatch.setattr(resolver, "JOINED_SECONDS", 0.0)
     names.hanging.add("company.test")
-    failure(client, "company.test", seconds=0.1)
+    failure(http_client, "company.test", seconds=0.1)
     names.hanging.clear()
     names.addresses["company.test"] = ["127.0.0.1"]
-    assert 200 == put(client, "company.test", acme.port).status
+    assert 200 == put(http_client, "company.test", acme.port).status
     names.hanging.add("company.test")
     for _ in range(5):
-        failure(client, "company.test", port=8, seconds=0.05)
+        failure(http_client, "company.test", port=8, seconds=0.05)
     assert resolver.MOST_OF_A_NAME == names.asked.count("company.test") - 2
     assert resolver.MOST_OF_A_NAME + 1 == threads()
 
 
 def test_look_ups_that_hang_hold_few_threads_whatever_the_names(
-    client: HttpClient, names: Names
+    http_client: HttpClient, names: Names
 ) -> None:
     hosts = [f"host-{number}.test" for number in range(30)]
     names.hanging.update(hosts)
     with ThreadPoolExecutor(30) as pool:
-        failures = list(pool.map(lambda host: failure(client, host), hosts))
+        failures = list(pool.map(lambda host: failure(http_client, host), hosts))
     assert {ProviderUnavailable} == {type(one) for one in failures}
     assert resolver.MOST == threads()
-    assert isinstance(failure(client, "another.test"), ProviderUnavailable)
+    assert isinstance(failure(http_client, "another.test"), ProviderUnavailable)
 
 
 def test_names_that_hang_for_one_company_do_not_hinder_another(
-    client: HttpClient, names: Names, acme: Acme
+    http_client: HttpClient, names: Names, acme: Acme
 ) -> None:
     hosts = [f"host-{number}.test" for number in range(resolver.MOST)]
     names.hanging.update(hosts)
     names.addresses["other.test"] = ["127.0.0.1"]
     for host in hosts:
-        failure(client, host, seconds=0.05)
+        failure(http_client, host, seconds=0.05)
     other = HttpClient("other")
     assert 200 == put(other, "other.test", acme.port).status
     other.close()
 
 
 def test_a_company_that_moves_is_found_at_its_new_address(
-    client: HttpClient, names: Names, acme: Acme
+    http_client: HttpClient, names: Names, acme: Acme
 ) -> None:
     names.addresses["company.test"] = ["127.0.0.2"]
-    failure(client, "company.test", acme.port)
+    failure(http_client, "company.test", acme.port)
     names.addresses["company.test"] = ["127.0.0.1"]
-    assert 200 == put(client, "company.test", acme.port).status
+    assert 200 == put(http_client, "company.test", acme.port).status
 
 
 def test_the_next_address_of_a_host_is_tried_when_one_refuses(
-    client: HttpClient, names: Names, acme: Acme
+    http_client: HttpClient, names: Names, acme: Acme
 ) -> None:
     names.addresses["company.test"] = ["127.0.0.2", "127.0.0.1"]
-    assert 200 == put(client, "company.test", acme.port, seconds=5).status
+    assert 200 == put(http_client, "company.test", acme.port, seconds=5).status
     assert 1 == len(acme.calls)
 
 
 @pytest.mark.alone
 def test_many_addresses_that_do_not_answer_draw_on_one_deadline(
-    client: HttpClient, names: Names
+    http_client: HttpClient, names: Names
 ) -> None:
     """A full backlog: the kernel drops the handshake, at any address of the loopback."""
     names.addresses["company.test"] = [f"127.0.0.{number}" for number in range(1, 9)]
@@ -194,20 +191,20 @@ def test_many_addresses_that_do_not_answer_draw_on_one_deadline(
             one.connect_ex(("127.0.0.1", port))
         time.sleep(0.05)
         began = time.monotonic()
-        assert isinstance(failure(client, "company.test", port), ProviderUnavailable)
+        assert isinstance(failure(http_client, "company.test", port), ProviderUnavailable)
         assert SHORT - 0.1 <= time.monotonic() - began < SOON
         for one in waiting:
             one.close()
 
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".test", "a..test"])
-def test_what_cannot_be_a_name_certainly_did_nothing(client: HttpClient, host: str) -> None:
-    assert isinstance(failure(client, host), NotDone)
+def test_what_cannot_be_a_name_certainly_did_nothing(http_client: HttpClient, host: str) -> None:
+    assert isinstance(failure(http_client, host), NotDone)
 
 
 def test_an_address_needs_no_look_up_in_a_thread(
-    client: HttpClient, names: Names, acme: Acme
+    http_client: HttpClient, names: Names, acme: Acme
 ) -> None:
     names.addresses["127.0.0.1"] = ["127.0.0.1"]
-    assert 200 == put(client, "127.0.0.1", acme.port).status
+    assert 200 == put(http_client, "127.0.0.1", acme.port).status
     assert 0 == threads()

@@ -2,7 +2,6 @@
 
 import io
 import json
-import logging
 import socket
 import threading
 import time
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from connector import logs
 from connector.bulkhead import CALLBACKS
 from connector.storage.vault import open_vault
 from connector.vtex import callbacks
@@ -347,21 +345,6 @@ def test_everything_due_is_sent_a_bounded_number_each_round(
 
 
 # Where it is not sent.
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """All that is logged, by every library too."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(logs.JsonFormatter())
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield stream
-    root.removeHandler(handler)
-    root.setLevel(level)
 
 
 @pytest.mark.parametrize("path", ["/x?X-VTEX-signature=Rj6tk", "@evil.example/Rj6tk"])

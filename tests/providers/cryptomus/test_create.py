@@ -1,7 +1,6 @@
 """What is sent to create an invoice, and what is made of the answer."""
 
 import json
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from decimal import Decimal
@@ -21,35 +20,16 @@ from connector.domain.errors import (
 from connector.domain.merchant import Account
 from connector.domain.order import Order
 from connector.domain.payment import CreateResult, Look, PaymentKey
-from connector.http_client import HttpClient
-from connector.provider import Call, Hosts
+from connector.provider import Call
 from connector.providers.cryptomus import Cryptomus
-from tests.companies.cryptomus import ADDRESS, invoice_uuid
 from tests.companies.cryptomus import Cryptomus as Company
+from tests.companies.cryptomus import invoice_uuid
 
 PAYMENT = "F5C1A4E20D3B4E07B7E871F5B5BC9F91"
 KEY = PaymentKey(PAYMENT)
 RETURN = "https://shop.example/checkout/back?an=1"
 CALLBACK = "https://connector.example/webhooks/cryptomus/shop"
 ORDER = Order(PAYMENT, Decimal("15.50"), "USDT", return_url=RETURN, notification_url=CALLBACK)
-
-
-@pytest.fixture
-def company() -> Iterator[Company]:
-    with Company() as company:
-        yield company
-
-
-@pytest.fixture
-def provider(company: Company) -> Iterator[Cryptomus]:
-    http = HttpClient("cryptomus")
-    yield Cryptomus(http, Hosts(company.url, company.url))
-    http.close()
-
-
-@pytest.fixture
-def account(company: Company) -> Account:
-    return Account({**company.settings, "refund_address": ADDRESS})
 
 
 def create(provider: Cryptomus, account: Account, order: Order = ORDER) -> CreateResult:

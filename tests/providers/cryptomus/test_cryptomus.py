@@ -1,7 +1,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,7 @@ from connector.domain.errors import (
 )
 from connector.domain.merchant import Account
 from connector.domain.payment import Look, PaymentKey, Standing
-from connector.http_client import HttpClient
-from connector.provider import Call, Hosts
+from connector.provider import Call
 from connector.providers.cryptomus import Cryptomus
 from tests.companies.cryptomus import Cryptomus as Company
 from tests.providers.contract import ProviderContract
@@ -66,19 +65,6 @@ class TestCryptomusKeepsTheContract(ProviderContract):
     def wrong_settings(self, company: Any) -> list[Mapping[str, str]]:
         another = {**company.settings, "merchant_uuid": "11111111-385b-4670-8d06-064591096795"}
         return [*super().wrong_settings(company), another]
-
-
-@pytest.fixture
-def company() -> Iterator[Company]:
-    with Company() as company:
-        yield company
-
-
-@pytest.fixture
-def provider(company: Company) -> Iterator[Cryptomus]:
-    http = HttpClient("cryptomus")
-    yield Cryptomus(http, Hosts(company.url, company.url))
-    http.close()
 
 
 def look(provider: Cryptomus, company: Company, key: PaymentKey = KEY) -> Look:

@@ -1,7 +1,6 @@
 """An invoice from its creation to its refund."""
 
 from collections import Counter
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -26,8 +25,7 @@ from connector.domain.payment import (
     Standing,
     WriteResult,
 )
-from connector.http_client import HttpClient
-from connector.provider import Call, Hosts
+from connector.provider import Call
 from connector.providers.cryptomus import Cryptomus
 from tests.companies.cryptomus import ADDRESS
 from tests.companies.cryptomus import Cryptomus as Company
@@ -39,24 +37,6 @@ CALLBACK = "https://connector.example/webhooks/cryptomus/shop"
 ORDER = Order(PAYMENT, Decimal("15.50"), "USDT", return_url=RETURN, notification_url=CALLBACK)
 CAPTURED = Look(Standing.CAPTURED, provider_status="paid")
 NOTHING = Decimal(0)
-
-
-@pytest.fixture
-def company() -> Iterator[Company]:
-    with Company() as company:
-        yield company
-
-
-@pytest.fixture
-def provider(company: Company) -> Iterator[Cryptomus]:
-    http = HttpClient("cryptomus")
-    yield Cryptomus(http, Hosts(company.url, company.url))
-    http.close()
-
-
-@pytest.fixture
-def account(company: Company) -> Account:
-    return Account({**company.settings, "refund_address": ADDRESS})
 
 
 def create(provider: Cryptomus, account: Account, order: Order = ORDER) -> CreateResult:

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-from collections.abc import Iterator
 
 import pytest
 
@@ -10,8 +9,6 @@ from connector.domain.deadline import Deadline
 from connector.domain.errors import InvalidRequest, NotAuthenticated
 from connector.domain.merchant import Account
 from connector.domain.payment import Notification
-from connector.http_client import HttpClient
-from connector.provider import Hosts
 from connector.providers.cryptomus import Cryptomus
 from tests.companies.cryptomus import Cryptomus as Company
 
@@ -35,24 +32,6 @@ def sign(text: str, company: Company) -> str:
 
 def with_sign(text: str, proof: str) -> bytes:
     return f'{text[:-1]},"sign":"{proof}"}}'.encode()
-
-
-@pytest.fixture
-def company() -> Iterator[Company]:
-    with Company() as company:
-        yield company
-
-
-@pytest.fixture
-def provider(company: Company) -> Iterator[Cryptomus]:
-    http = HttpClient("cryptomus")
-    yield Cryptomus(http, Hosts(company.url, company.url))
-    http.close()
-
-
-@pytest.fixture
-def account(company: Company) -> Account:
-    return Account(company.settings)
 
 
 def read(provider: Cryptomus, body: bytes, account: Account) -> Notification | None:

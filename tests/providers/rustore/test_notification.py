@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -10,31 +9,11 @@ from connector.domain.deadline import Deadline
 from connector.domain.errors import InvalidRequest, NotAuthenticated
 from connector.domain.merchant import Account
 from connector.domain.payment import Notification
-from connector.http_client import HttpClient
-from connector.provider import Hosts
 from connector.providers.rustore import RuStore
 from tests.companies.rustore import APP_ID
 from tests.companies.rustore import RuStore as Company
 
 PAYMENT = "F5C1A4E20D3B4E07B7E871F5B5BC9F91"
-
-
-@pytest.fixture
-def company() -> Iterator[Company]:
-    with Company() as company:
-        yield company
-
-
-@pytest.fixture
-def provider(company: Company) -> Iterator[RuStore]:
-    http = HttpClient("rustore")
-    yield RuStore(http, Hosts(company.url, company.sandbox_url))
-    http.close()
-
-
-@pytest.fixture
-def account(company: Company) -> Account:
-    return Account(company.settings)
 
 
 def read(provider: RuStore, body: bytes, account: Account) -> Notification | None:

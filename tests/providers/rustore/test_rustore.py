@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -29,8 +29,7 @@ from connector.domain.errors import (
 )
 from connector.domain.merchant import Account
 from connector.domain.payment import Effect, Look, PaymentKey, Standing, WriteResult
-from connector.http_client import HttpClient
-from connector.provider import Call, Hosts
+from connector.provider import Call
 from connector.providers.rustore import RuStore
 from tests.companies.rustore import Purchase, new_key
 from tests.companies.rustore import RuStore as Company
@@ -94,24 +93,6 @@ class TestRuStoreKeepsTheContract(CancelContract):
         """Fetch the token before the cases that count the time of one call."""
         if "slow" in request.node.name:
             request.getfixturevalue("scene").probe()
-
-
-@pytest.fixture
-def company() -> Iterator[Company]:
-    with Company() as company:
-        yield company
-
-
-@pytest.fixture
-def provider(company: Company) -> Iterator[RuStore]:
-    http = HttpClient("rustore")
-    yield RuStore(http, Hosts(company.url, company.sandbox_url))
-    http.close()
-
-
-@pytest.fixture
-def account(company: Company) -> Account:
-    return Account(company.settings)
 
 
 def look(provider: RuStore, key: PaymentKey, account: Account, seconds: float = 5) -> Look:

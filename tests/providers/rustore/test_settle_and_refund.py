@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -17,8 +16,7 @@ from connector.domain.errors import (
 )
 from connector.domain.merchant import Account
 from connector.domain.payment import Effect, Look, Notification, PaymentKey, Standing, WriteResult
-from connector.http_client import HttpClient
-from connector.provider import Call, Hosts
+from connector.provider import Call
 from connector.providers.rustore import RuStore
 from tests.companies.rustore import APP_ID, Purchase
 from tests.companies.rustore import RuStore as Company
@@ -27,24 +25,6 @@ PAYMENT = "F5C1A4E20D3B4E07B7E871F5B5BC9F91"
 HELD = Look(Standing.HELD, provider_status="PAID")
 CAPTURED = Look(Standing.CAPTURED, provider_status="CONFIRMED")
 NOTHING = Decimal(0)
-
-
-@pytest.fixture
-def company() -> Iterator[Company]:
-    with Company() as company:
-        yield company
-
-
-@pytest.fixture
-def provider(company: Company) -> Iterator[RuStore]:
-    http = HttpClient("rustore")
-    yield RuStore(http, Hosts(company.url, company.sandbox_url))
-    http.close()
-
-
-@pytest.fixture
-def account(company: Company) -> Account:
-    return Account(company.settings)
 
 
 def key_of(purchase: Purchase) -> PaymentKey:
