@@ -155,7 +155,8 @@ def test_a_body_in_very_many_chunks_or_with_a_long_trailer_is_refused_unread(
     line = b"X-Trailer: 1\r\n"
     start = f"POST {path} HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked\r\n\r\n".encode()
     connection.sendall(start + b"1\r\n \r\n" * MOST_CHUNKS + b"0\r\n" + line * 10 + b"\r\n")
-    assert 401 == answer_of(connection)[0]
+    # Read, and then refused: nobody is proven, or the company's message has another form.
+    assert answer_of(connection)[0] in {400, 401}
     much = {
         "chunks": b"1\r\n \r\n" * (MOST_CHUNKS + 1),
         "trailer": b"0\r\n" + line * (MOST_TRAILER // len(line) + 1) + b"\r\n",
