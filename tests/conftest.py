@@ -23,6 +23,7 @@ from tests.sink import Sink
 __all__ = ["jumping_clock"]
 
 guard = Guard()
+ALONE = "mark.alone"
 
 
 def pytest_configure() -> None:
@@ -30,8 +31,17 @@ def pytest_configure() -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Read only the files that say `mark.alone` when only such tests are asked for."""
+    if config.option.markexpr != "alone" or collection_path.suffix != ".py":
+        return None
+    return True if ALONE not in collection_path.read_text() else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        # Else nobody would run it.
+        assert not item.get_closest_marker("alone") or ALONE in item.path.read_text()
         if is_quick(item):
             item.add_marker("quick")
 
