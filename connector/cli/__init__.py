@@ -30,7 +30,7 @@ class Command(click.Group):
 
 @click.group(cls=Command)
 def main() -> None:
-    """VTEX connector for Tranzzo, Yandex Pay, RuStore and Cryptomus.
+    """VTEX's Payment Provider Protocol, for the companies in CONNECTOR_PROVIDERS.
 
     It is configured by the environment; `docs/reference.md` has the table.
     """

@@ -154,10 +154,7 @@ class YandexPay(Provider):
     def create(self, order: Order, call: Call) -> CreateResult:
         """Make an order that the buyer pays at `paymentUrl`."""
         content = self._call("create", call, _create_body(order))
-        payment_url = content.page_url("paymentUrl")
-        if not payment_url:
-            raise errors.AnswerNotUnderstood(evidence="no paymentUrl")
-        return CreateResult(payment_url=payment_url, memo=self.memo(order))
+        return replace(_create_result_from(content), memo=self.memo(order))
 
     def cancel(self, call: Call) -> WriteResult:
         """Release a hold, or stop a payment that is not made yet."""
@@ -443,6 +440,13 @@ def _content_from(answer: Answer) -> Fields:
     if status != "success" or answer.status >= HTTPStatus.BAD_REQUEST:
         raise errors.AnswerNotUnderstood(evidence=f"HTTP {answer.status}, neither success nor fail")
     return envelope.object("data")
+
+
+def _create_result_from(content: Fields) -> CreateResult:
+    payment_url = content.page_url("paymentUrl")
+    if not payment_url:
+        raise errors.AnswerNotUnderstood(evidence="no paymentUrl")
+    return CreateResult(payment_url=payment_url)
 
 
 def _order_fields(content: Fields, call: Call) -> Fields:
