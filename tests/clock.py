@@ -13,6 +13,7 @@ class JumpingClock:
     def __init__(self) -> None:
         self._real = deadline.now
         self._thread = threading.local()
+        self._passed = 0.0
 
     @property
     def skipped(self) -> float:
@@ -20,7 +21,11 @@ class JumpingClock:
         return getattr(self._thread, "skipped", 0.0)
 
     def now(self) -> float:
-        return self._real() + self.skipped
+        return self._real() + self.skipped + self._passed
+
+    def let_pass(self, seconds: float) -> None:
+        """Let time pass for all threads."""
+        self._passed += seconds
 
     def sleep(self, seconds: float) -> None:
         self._thread.skipped = self.skipped + seconds

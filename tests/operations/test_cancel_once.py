@@ -12,6 +12,7 @@ from connector.domain.operation import CancelRequest, Lease
 from connector.http_server import ARRIVED
 from connector.outcomes import SCHEDULE
 from connector.vtex.schemas import load_cancellation
+from tests.clock import JumpingClock
 from tests.companies.tranzzo import TranzzoCompany
 from tests.companies.yandex_pay import YandexPayCompany
 from tests.rig import Rig, headers
@@ -241,11 +242,11 @@ def test_a_turn_whose_lease_ended_is_taken_over(rig_on_both: Rig, tranzzo: Tranz
 
 
 def test_no_write_is_started_in_the_last_quarter_of_the_answer_time(
-    rig: Rig, tranzzo: TranzzoCompany
+    rig: Rig, tranzzo: TranzzoCompany, jumping_clock: JumpingClock
 ) -> None:
     rig.add(tranzzo)
-    rig.configure(CONNECTOR_ANSWER_SECONDS="1")
-    tranzzo.inject("slow_before", "look", seconds=0.85)
+    rig.configure(CONNECTOR_ANSWER_SECONDS="20", CONNECTOR_PROVIDER_SECONDS="20")
+    tranzzo.at_look(1, lambda: jumping_clock.let_pass(15))
 
     late, in_time = rig.cancel("P1"), rig.cancel("P1")
 
