@@ -99,7 +99,7 @@ def test_a_payment_moves_in_these_ways_and_in_no_other(
 # The operations.
 
 
-class Shop:
+class SandboxMerchant:
     """A merchant of the sandbox, whose memo shows every write it took."""
 
     def __init__(self, url: str) -> None:
@@ -132,35 +132,35 @@ class Shop:
 
 
 @pytest.fixture
-def shop(sqlite_url: str) -> Iterator[Shop]:
-    shop = Shop(sqlite_url)
+def shop(sqlite_url: str) -> Iterator[SandboxMerchant]:
+    shop = SandboxMerchant(sqlite_url)
     yield shop
     shop.store.database.close()
 
 
-def as_denied(shop: Shop) -> None:
+def as_denied(shop: SandboxMerchant) -> None:
     shop.create(card=CARDS[PaymentStatus.DENIED])
 
 
-def as_approved(shop: Shop) -> None:
+def as_approved(shop: SandboxMerchant) -> None:
     shop.create()
 
 
-def as_cancelled(shop: Shop) -> None:
+def as_cancelled(shop: SandboxMerchant) -> None:
     shop.create()
     assert 200 == shop.cancel().status
 
 
-def as_settled(shop: Shop) -> None:
+def as_settled(shop: SandboxMerchant) -> None:
     shop.create()
     assert 200 == shop.settle().status
 
 
-def as_tombstone(shop: Shop) -> None:
+def as_tombstone(shop: SandboxMerchant) -> None:
     shop.store.record(status=PaymentStatus.CANCELLED)
 
 
-ILLEGAL: list[tuple[Callable[[Shop], None], str, str, str]] = [
+ILLEGAL: list[tuple[Callable[[SandboxMerchant], None], str, str, str]] = [
     (as_cancelled, "settle", "10.00", "illegal-transition"),
     (as_cancelled, "refund", "10.00", "illegal-transition"),
     (as_tombstone, "settle", "10.00", "illegal-transition"),
@@ -174,9 +174,9 @@ ILLEGAL: list[tuple[Callable[[Shop], None], str, str, str]] = [
 
 @pytest.mark.parametrize(("stands", "verb", "value", "code"), ILLEGAL)
 def test_what_the_status_does_not_allow_is_logged_answered_500_and_not_sent(
-    shop: Shop,
+    shop: SandboxMerchant,
     caplog: pytest.LogCaptureFixture,
-    stands: Callable[[Shop], None],
+    stands: Callable[[SandboxMerchant], None],
     verb: str,
     value: str,
     code: str,
@@ -193,7 +193,7 @@ def test_what_the_status_does_not_allow_is_logged_answered_500_and_not_sent(
     assert ["illegal transition"] == [record.msg for record in caplog.records]
 
 
-def test_what_was_not_allowed_is_not_kept_and_not_looked_at_again(shop: Shop) -> None:
+def test_what_was_not_allowed_is_not_kept_and_not_looked_at_again(shop: SandboxMerchant) -> None:
     shop.create()
     asked = RefundRequest(1, PaymentKey("P1"), "request", Decimal("10.00"))
     answer = shop.operations.answer
@@ -228,7 +228,7 @@ payment_numbers = count()
 )
 @given(steps=steps)
 def test_whatever_vtex_asks_in_whatever_order_a_status_moves_only_as_the_table_says(
-    shop: Shop, steps: list[tuple[Any, ...]]
+    shop: SandboxMerchant, steps: list[tuple[Any, ...]]
 ) -> None:
     payment_id = f"P{next(payment_numbers)}"
     before = PaymentStatus.PENDING
@@ -260,8 +260,8 @@ def _all_after(status: PaymentStatus) -> set[PaymentStatus]:
     ],
 )
 def test_reconcile_does_not_send_what_certainly_did_not_happen(
-    shop: Shop,
-    stands: Callable[[Shop], None],
+    shop: SandboxMerchant,
+    stands: Callable[[SandboxMerchant], None],
     action: str,
     request_kind: type[SettleRequest | RefundRequest],
     state: State,

@@ -122,7 +122,7 @@ PAYMENT_ID = "0b9f8a9c-6f0d-4c7e-8f5a-2f6f1f0c9d11"
 
 
 @dataclass
-class Scene:
+class PaymentToCancel:
     """One payment at one company."""
 
     rig: Rig
@@ -136,11 +136,11 @@ class Scene:
         return [name.split(":")[0] for name in self.company.effects.elements()]
 
 
-def arrange(stack: ExitStack, rig: Rig, case: Case) -> Scene:
+def arrange(stack: ExitStack, rig: Rig, case: Case) -> PaymentToCancel:
     company = stack.enter_context(BY_NAME[case.company].open())
     rig.add(company, captured=case.captured)
     known = company.put(PAYMENT_ID, case.state) if case.state else {}
-    return Scene(rig, company, {**case.fields, **known})
+    return PaymentToCancel(rig, company, {**case.fields, **known})
 
 
 def test_every_company_has_its_cases() -> None:

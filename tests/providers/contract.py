@@ -65,7 +65,7 @@ A_PROXYS_NOT_FOUND = [
 
 
 @dataclass
-class Scene:
+class ProviderPayment:
     """A payment at a company, and the provider that looks after it."""
 
     company: Any
@@ -145,19 +145,21 @@ class ProviderContract:
             yield company
 
     @pytest.fixture
-    def scene(self, company: Any) -> Iterator[Scene]:
+    def scene(self, company: Any) -> Iterator[ProviderPayment]:
         provider = self.build(company.url, getattr(company, "sandbox_url", None))
-        yield Scene(company, provider, Account(company.settings), self.payment(company))
+        yield ProviderPayment(company, provider, Account(company.settings), self.payment(company))
         provider._http.close()
 
     @pytest.fixture
-    def nobody(self, scene: Scene) -> Scene:
+    def nobody(self, scene: ProviderPayment) -> ProviderPayment:
         """The same scene with a company that cannot be reached."""
-        return Scene(scene.company, self.build(refused_url()), scene.account, scene.key)
+        return ProviderPayment(scene.company, self.build(refused_url()), scene.account, scene.key)
 
     # The cases: when the company cannot be asked.
 
-    def test_a_company_that_cannot_be_reached_was_certainly_not_asked(self, nobody: Scene) -> None:
+    def test_a_company_that_cannot_be_reached_was_certainly_not_asked(
+        self, nobody: ProviderPayment
+    ) -> None:
         with pytest.raises(ProviderUnavailable):
             nobody.look()
 
@@ -171,20 +173,20 @@ class ProviderContract:
         ],
     )
     def test_a_look_fails_by_the_http_status(
-        self, scene: Scene, status: int, expected: type[ConnectorError]
+        self, scene: ProviderPayment, status: int, expected: type[ConnectorError]
     ) -> None:
         scene.company.inject("status_before", self.looks, status=status, body=HTML, times=ALWAYS)
         with pytest.raises(expected):
             scene.look()
 
     @pytest.mark.parametrize("kind", ["reset_before", "reset_after", "truncated"])
-    def test_a_look_that_is_cut_off_tells_nothing(self, scene: Scene, kind: str) -> None:
+    def test_a_look_that_is_cut_off_tells_nothing(self, scene: ProviderPayment, kind: str) -> None:
         scene.company.inject(kind, self.looks, times=ALWAYS)
         with pytest.raises(OutcomeUnknown):
             scene.look()
 
     @pytest.mark.parametrize("kind", ["slow_before", "slow_after", "drip", "drip_headers"])
-    def test_a_slow_look_ends_at_the_deadline(self, scene: Scene, kind: str) -> None:
+    def test_a_slow_look_ends_at_the_deadline(self, scene: ProviderPayment, kind: str) -> None:
         scene.company.inject(kind, self.looks, seconds=SLOW, times=ALWAYS)
         started = time.monotonic()
         with pytest.raises(OutcomeUnknown):
@@ -194,47 +196,49 @@ class ProviderContract:
     # The cases: what counts as an answer.
 
     @pytest.mark.parametrize("body", NOT_AN_ANSWER)
-    def test_what_is_no_answer_tells_nothing(self, scene: Scene, body: bytes) -> None:
+    def test_what_is_no_answer_tells_nothing(self, scene: ProviderPayment, body: bytes) -> None:
         scene.company.inject("answer", self.looks, body=body, times=ALWAYS)
         with pytest.raises(OutcomeUnknown):
             scene.look()
 
     @pytest.mark.parametrize("body", A_PROXYS_NOT_FOUND)
-    def test_the_404_of_another_is_no_absence(self, scene: Scene, body: bytes) -> None:
+    def test_the_404_of_another_is_no_absence(self, scene: ProviderPayment, body: bytes) -> None:
         scene.company.inject("status_before", self.looks, status=404, body=body, times=ALWAYS)
         with pytest.raises((OutcomeUnknown, ProviderRefused)):
             scene.look()
 
-    def test_the_companys_own_not_found_is_an_absence(self, scene: Scene) -> None:
+    def test_the_companys_own_not_found_is_an_absence(self, scene: ProviderPayment) -> None:
         assert scene.look(self.absent(scene.company)).standing is Standing.ABSENT
         assert len(scene.company.calls_of(self.looks)) == 1
 
-    def test_a_status_word_nobody_knows_is_no_decision(self, scene: Scene) -> None:
+    def test_a_status_word_nobody_knows_is_no_decision(self, scene: ProviderPayment) -> None:
         body = self.answer_with_word(scene.key, "tomorrows_word")
         scene.company.inject("answer", self.looks, body=body, times=ALWAYS)
         assert scene.look().standing is Standing.WORKING
 
     # The cases: credentials.
 
-    def test_the_probe_accepts_good_credentials_and_changes_nothing(self, scene: Scene) -> None:
+    def test_the_probe_accepts_good_credentials_and_changes_nothing(
+        self, scene: ProviderPayment
+    ) -> None:
         scene.probe()
         assert scene.company.calls
         assert scene.effects == 0
 
-    def test_the_probe_refuses_bad_credentials(self, scene: Scene) -> None:
+    def test_the_probe_refuses_bad_credentials(self, scene: ProviderPayment) -> None:
         for settings in self.wrong_settings(scene.company):
             with pytest.raises(ProviderCredentials):
                 scene.probe(Account(settings))
 
     @pytest.mark.parametrize("body", [HTML, b'{"message":"no Route matched"}'])
     def test_the_probe_does_not_take_a_proxys_404_for_a_yes(
-        self, scene: Scene, body: bytes
+        self, scene: ProviderPayment, body: bytes
     ) -> None:
         scene.company.inject("status_before", "*", status=404, body=body, times=ALWAYS)
         with pytest.raises(ConnectorError):
             scene.probe()
 
-    def test_merchants_do_not_share_credentials(self, scene: Scene) -> None:
+    def test_merchants_do_not_share_credentials(self, scene: ProviderPayment) -> None:
         expected = scene.look()
         for settings in self.wrong_settings(scene.company):
             with pytest.raises(ProviderCredentials):
@@ -242,7 +246,7 @@ class ProviderContract:
         assert scene.look() == expected
 
     def test_secrets_are_in_no_log_error_or_url(
-        self, scene: Scene, nobody: Scene, caplog: pytest.LogCaptureFixture
+        self, scene: ProviderPayment, nobody: ProviderPayment, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
         shown = [*self.everything_shown(scene), *shown_by(nobody.look)]
@@ -252,7 +256,7 @@ class ProviderContract:
         for secret in self.secrets(scene.company):
             assert not [text for text in shown if secret in text]
 
-    def everything_shown(self, scene: Scene) -> list[str]:
+    def everything_shown(self, scene: ProviderPayment) -> list[str]:
         """Look and probe, well and badly; return the texts of the answers and errors."""
         shown = [repr(scene.look()), repr(scene.account)]
         for status in (200, 400, 401, 404, 429, 500):
@@ -263,7 +267,7 @@ class ProviderContract:
             shown += shown_by(scene.probe, Account(settings))
         return shown
 
-    def echo(self, scene: Scene) -> bytes:
+    def echo(self, scene: ProviderPayment) -> bytes:
         """Return an error body that repeats the secrets, in every field a provider may read."""
         told = " ".join(self.secrets(scene.company))
         names = ("code", "message", "reason", "reasonCode", "status", "error")
@@ -309,7 +313,9 @@ class CancelContract(ProviderContract):
     # The stand-in's word for the call that releases a hold.
     cancels: ClassVar[str]
 
-    def test_a_held_payment_is_released_once_and_a_look_proves_it(self, scene: Scene) -> None:
+    def test_a_held_payment_is_released_once_and_a_look_proves_it(
+        self, scene: ProviderPayment
+    ) -> None:
         held = scene.look()
         assert held.standing is Standing.HELD
         sent = scene.cancel(held)
@@ -319,7 +325,7 @@ class CancelContract(ProviderContract):
         assert scene.effects == 1
 
     def test_a_write_that_was_never_sent_is_certainly_not_done(
-        self, scene: Scene, nobody: Scene
+        self, scene: ProviderPayment, nobody: ProviderPayment
     ) -> None:
         held = scene.look()
         with pytest.raises(ProviderUnavailable):
@@ -338,7 +344,7 @@ class CancelContract(ProviderContract):
         ],
     )
     def test_a_write_fails_by_the_http_status(
-        self, scene: Scene, status: int, expected: type[ConnectorError]
+        self, scene: ProviderPayment, status: int, expected: type[ConnectorError]
     ) -> None:
         held = scene.look()
         scene.company.inject("status_before", self.cancels, status=status, body=HTML, times=ALWAYS)
@@ -348,7 +354,7 @@ class CancelContract(ProviderContract):
 
     @pytest.mark.parametrize("kind", ["reset_after", "truncated", "status_after"])
     def test_a_write_whose_answer_was_lost_is_found_by_a_look(
-        self, scene: Scene, kind: str
+        self, scene: ProviderPayment, kind: str
     ) -> None:
         held = scene.look()
         scene.company.inject(kind, self.cancels)
@@ -357,7 +363,9 @@ class CancelContract(ProviderContract):
         assert scene.effects == 1
         assert scene.look(reference=REFERENCE).standing is Standing.UNDONE
 
-    def test_a_write_that_never_arrived_leaves_the_payment_held(self, scene: Scene) -> None:
+    def test_a_write_that_never_arrived_leaves_the_payment_held(
+        self, scene: ProviderPayment
+    ) -> None:
         held = scene.look()
         scene.company.inject("reset_before", self.cancels)
         with pytest.raises(OutcomeUnknown):
@@ -366,7 +374,7 @@ class CancelContract(ProviderContract):
         assert scene.look(reference=REFERENCE).standing is Standing.HELD
 
     @pytest.mark.parametrize("kind", ["slow_before", "slow_after", "drip", "drip_headers"])
-    def test_a_slow_write_ends_at_the_deadline(self, scene: Scene, kind: str) -> None:
+    def test_a_slow_write_ends_at_the_deadline(self, scene: ProviderPayment, kind: str) -> None:
         held = scene.look()
         scene.company.inject(kind, self.cancels, seconds=SLOW)
         started = time.monotonic()
@@ -374,13 +382,13 @@ class CancelContract(ProviderContract):
             scene.cancel(held, seconds=SHORT)
         assert time.monotonic() - started < SOON
 
-    def test_html_in_answer_to_a_write_tells_nothing(self, scene: Scene) -> None:
+    def test_html_in_answer_to_a_write_tells_nothing(self, scene: ProviderPayment) -> None:
         held = scene.look()
         scene.company.inject("answer", self.cancels, body=HTML)
         with pytest.raises(OutcomeUnknown):
             scene.cancel(held)
 
-    def everything_shown(self, scene: Scene) -> list[str]:
+    def everything_shown(self, scene: ProviderPayment) -> list[str]:
         held = scene.look()
         shown = super().everything_shown(scene)
         for status in (200, 400, 401, 404, 429, 500):

@@ -1,13 +1,13 @@
 """The end of a payment's story: nothing goes wrong any more, and everything comes to its end."""
 
 from connector.domain.operation import State
-from tests.stateful.world import ZERO, World
+from tests.stateful.world import ZERO, PaymentHistory
 
 ENDED = {State.DONE.value, State.MANUAL.value, State.FAILED.value}
 STILL_UNPAID = ("create", State.WAITING.value)
 
 
-def settle_down(world: World) -> None:
+def settle_down(world: PaymentHistory) -> None:
     """Let nothing go wrong any more, and see that everything comes to its end."""
     world.company.faults.clear()
     world.sink.faults.clear()
@@ -29,7 +29,7 @@ def settle_down(world: World) -> None:
     _check_the_end(world)
 
 
-def _let_all_end(world: World) -> None:
+def _let_all_end(world: PaymentHistory) -> None:
     for _ in range(4):
         world.pass_time()
         if world.side.exists:
@@ -39,14 +39,14 @@ def _let_all_end(world: World) -> None:
     world.rig.connector.callbacks.deliver_due()
 
 
-def _check_rows(world: World) -> None:
+def _check_rows(world: PaymentHistory) -> None:
     left = [one for one in world.states() if one[1] not in ENDED]
     if _may_stay_unpaid(world):
         left = [one for one in left if one != STILL_UNPAID]
     assert not left, left
 
 
-def _may_stay_unpaid(world: World) -> bool:
+def _may_stay_unpaid(world: PaymentHistory) -> bool:
     """Whether VTEX may hear "undefined" still: it knows of no end, and there is none it may know.
 
     Nobody paid, or not what was asked for; or VTEX wants gone what only a person can end.
@@ -57,7 +57,7 @@ def _may_stay_unpaid(world: World) -> bool:
     return world.told.status != "approved" and (is_unpaid or is_a_persons)
 
 
-def _check_the_end(world: World) -> None:
+def _check_the_end(world: PaymentHistory) -> None:
     told = world.told
     held, taken, returned = world.side.money
     is_over = told.is_cancelled or told.status == "denied"

@@ -7,13 +7,13 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from tests.stateful.asks import ASKS, BUYER, FAULTS
 from tests.stateful.told import AMOUNT, Asked
-from tests.stateful.world import World
+from tests.stateful.world import PaymentHistory
 
 
 class Surroundings(RuleBasedStateMachine):
     """Everything that happens but what VTEX asks. `world` is what it happens in."""
 
-    world: World
+    world: PaymentHistory
 
     @property
     def side(self) -> Any:

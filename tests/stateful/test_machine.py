@@ -41,7 +41,7 @@ from tests.stateful.end import settle_down
 from tests.stateful.quick_rig import quick_rig
 from tests.stateful.surroundings import Surroundings
 from tests.stateful.told import AMOUNT, Asked
-from tests.stateful.world import World
+from tests.stateful.world import PaymentHistory
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
@@ -61,7 +61,7 @@ SETTINGS = settings(
 class Machine(Surroundings):
     """One payment, from VTEX's side."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: PaymentHistory) -> None:
         super().__init__()
         self.world = world
         self.is_begun = False
@@ -218,6 +218,6 @@ def test_vtex_is_told_the_truth_about_the_money(
             copy(pristine, path)
             fresh = quick_rig(path, company, its_sink)
             fresh.merchants = rig.merchants
-            return Machine(World(entry, fresh, company, its_sink, f"{next(numbers):032X}"))
+            return Machine(PaymentHistory(entry, fresh, company, its_sink, f"{next(numbers):032X}"))
 
         run_state_machine_as_test(machine, settings=SETTINGS)

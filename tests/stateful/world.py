@@ -30,7 +30,7 @@ class Lost(Exception):
     """A call that does not arrive: the company's thread closes the connection."""
 
 
-class World:
+class PaymentHistory:
     """What VTEX, the buyer, the company and the network do, and what must then be true."""
 
     def __init__(

@@ -74,7 +74,7 @@ def sink() -> Iterator[Sink]:
     sink.close()
 
 
-class Shop:
+class PaymentWithCallback:
     """A connector with one payment of its own, and a sink for what it tells of it."""
 
     def __init__(self, rig: Rig, sink: Sink) -> None:
@@ -126,14 +126,16 @@ class Shop:
 
 
 @pytest.fixture
-def shop(rig_on_both: Rig, sink: Sink) -> Shop:
-    return Shop(rig_on_both, sink)
+def shop(rig_on_both: Rig, sink: Sink) -> PaymentWithCallback:
+    return PaymentWithCallback(rig_on_both, sink)
 
 
 # What is sent.
 
 
-def test_the_whole_answer_is_sent_to_the_very_bytes_of_the_address(shop: Shop) -> None:
+def test_the_whole_answer_is_sent_to_the_very_bytes_of_the_address(
+    shop: PaymentWithCallback,
+) -> None:
     assert shop.deliver()
     (sent,) = shop.sink.requests
     head, _, body = sent.partition(b"\r\n\r\n")
@@ -148,7 +150,9 @@ def test_the_whole_answer_is_sent_to_the_very_bytes_of_the_address(shop: Shop) -
     assert shop.due_in() is None
 
 
-def test_an_odd_address_is_kept_to_the_byte_and_gets_no_keys(shop: Shop, log: io.StringIO) -> None:
+def test_an_odd_address_is_kept_to_the_byte_and_gets_no_keys(
+    shop: PaymentWithCallback, log: io.StringIO
+) -> None:
     shop.due(f"http://{shop.sink.host}{ODD_TARGET}")
     assert shop.deliver()
     head = shop.sink.requests[-1].partition(b"\r\n\r\n")[0].decode()
@@ -161,27 +165,29 @@ def test_an_odd_address_is_kept_to_the_byte_and_gets_no_keys(shop: Shop, log: io
 @pytest.mark.parametrize(
     ("path", "has_keys"), [("/notify/P1?x=/payment-provider/y", False), ("/hook/P1", True)]
 )
-def test_our_keys_go_to_the_paths_that_are_named(shop: Shop, path: str, has_keys: bool) -> None:
+def test_our_keys_go_to_the_paths_that_are_named(
+    shop: PaymentWithCallback, path: str, has_keys: bool
+) -> None:
     shop.rig.configure(CONNECTOR_CALLBACK_PATHS="/hook/*, */payment-provider/*")
     shop.due(f"http://{shop.sink.host}{path}")
     assert shop.deliver()
     assert has_keys is (APP_TOKEN.encode() in shop.sink.requests[-1])
 
 
-def test_an_address_without_a_path_is_sent_to_the_root(shop: Shop) -> None:
+def test_an_address_without_a_path_is_sent_to_the_root(shop: PaymentWithCallback) -> None:
     for suffix, target in (("", "/"), ("?a=%2f", "/?a=%2f"), ("//x", "//x")):
         shop.due(f"http://{shop.sink.host}{suffix}")
         assert shop.deliver()
         assert shop.sink.requests[-1].startswith(f"POST {target} HTTP/1.1\r\n".encode())
 
 
-def test_without_keys_of_ours_none_are_sent(shop: Shop) -> None:
+def test_without_keys_of_ours_none_are_sent(shop: PaymentWithCallback) -> None:
     shop.rig.configure(CONNECTOR_VTEX_APP_KEY="", CONNECTOR_VTEX_APP_TOKEN="")
     assert shop.deliver()
     assert b"x-vtex-api" not in shop.sink.requests[0].partition(b"\r\n\r\n")[0].lower()
 
 
-def test_the_merchants_keys_are_never_sent(shop: Shop) -> None:
+def test_the_merchants_keys_are_never_sent(shop: PaymentWithCallback) -> None:
     assert shop.deliver()
     assert shop.credentials.app_token.encode() not in shop.sink.requests[0]
     assert shop.credentials.app_key.encode() not in shop.sink.requests[0]
@@ -192,14 +198,14 @@ def test_the_merchants_keys_are_never_sent(shop: Shop) -> None:
     [("DENIED", "denied"), ("CANCELLED", "denied"), ("SETTLED", "approved")],
 )
 def test_the_payment_is_told_as_it_stands_when_it_is_sent(
-    shop: Shop, status: str, word: str
+    shop: PaymentWithCallback, status: str, word: str
 ) -> None:
     shop.due(status=status)
     assert shop.deliver()
     assert json.loads(shop.sink.requests[0].partition(b"\r\n\r\n")[2])["status"] == word
 
 
-def test_what_is_not_decided_is_not_told(shop: Shop) -> None:
+def test_what_is_not_decided_is_not_told(shop: PaymentWithCallback) -> None:
     shop.due(status="PENDING")
     assert not shop.deliver()
     assert ([], None) == (shop.sink.requests, shop.due_in())
@@ -208,7 +214,7 @@ def test_what_is_not_decided_is_not_told(shop: Shop) -> None:
 # When it is sent.
 
 
-def test_what_was_taken_is_not_sent_again(shop: Shop) -> None:
+def test_what_was_taken_is_not_sent_again(shop: PaymentWithCallback) -> None:
     assert [True, False, False] == [shop.deliver() for _ in range(3)]
     assert shop.callbacks.deliver_due() == 0
     assert 1 == len(shop.sink.requests)
@@ -218,7 +224,7 @@ def test_what_was_taken_is_not_sent_again(shop: Shop) -> None:
     "answer",
     [b"500 No", b"404 No", b"403 No", b"429 No", b"302 Found\r\nLocation: /x", b"199 No", b""],
 )
-def test_what_was_not_taken_is_due_again(shop: Shop, answer: bytes) -> None:
+def test_what_was_not_taken_is_due_again(shop: PaymentWithCallback, answer: bytes) -> None:
     shop.sink.answers = [answer]
     assert not shop.deliver()
     due_in = shop.due_in()
@@ -232,20 +238,20 @@ def test_what_was_not_taken_is_due_again(shop: Shop, answer: bytes) -> None:
 
 
 @pytest.mark.parametrize("answer", [b"200 OK", b"201 Created", b"204 No Content"])
-def test_any_success_is_taken(shop: Shop, answer: bytes) -> None:
+def test_any_success_is_taken(shop: PaymentWithCallback, answer: bytes) -> None:
     shop.sink.answers = [answer]
     assert shop.deliver()
     assert shop.due_in() is None
 
 
-def test_a_callback_that_cannot_be_sent_is_due_again(shop: Shop) -> None:
+def test_a_callback_that_cannot_be_sent_is_due_again(shop: PaymentWithCallback) -> None:
     shop.rig.configure(CONNECTOR_CALLBACK_HOSTS=(host := f"127.0.0.1:{free_port()}"))
     shop.due(f"http://{host}/x")
     assert not shop.deliver()
     assert shop.due_in()
 
 
-def test_the_pauses_grow_to_an_hour_and_end_after_a_day(shop: Shop) -> None:
+def test_the_pauses_grow_to_an_hour_and_end_after_a_day(shop: PaymentWithCallback) -> None:
     pauses = [10, 30, 60, 300, 900, *[3600] * 24]
     assert pauses == list(PAUSES)
     for tries, pause in enumerate(pauses[:7]):
@@ -261,14 +267,14 @@ def test_the_pauses_grow_to_an_hour_and_end_after_a_day(shop: Shop) -> None:
     assert shop.due_in() is None
 
 
-def test_what_was_dropped_while_it_was_sent_stays_dropped(shop: Shop) -> None:
+def test_what_was_dropped_while_it_was_sent_stays_dropped(shop: PaymentWithCallback) -> None:
     shop.sink.answers = [b"500 No"]
     shop.sink.before = lambda: shop.due(callback_at=None)
     assert not shop.deliver()
     assert shop.due_in() is None
 
 
-def test_two_senders_at_once_send_one(shop: Shop) -> None:
+def test_two_senders_at_once_send_one(shop: PaymentWithCallback) -> None:
     shop.sink.before = lambda: time.sleep(0.3)
     others = [Rig(shop.rig.environment["CONNECTOR_DATABASE_URL"], _folder(shop)) for _ in range(7)]
     for other in others:
@@ -290,11 +296,11 @@ def test_two_senders_at_once_send_one(shop: Shop) -> None:
     assert (1, 1) == (sum(taken), len(shop.sink.requests))
 
 
-def _folder(shop: Shop) -> Any:
+def _folder(shop: PaymentWithCallback) -> Any:
     return shop.rig.connector.settings.data_dir
 
 
-def test_what_a_killed_sender_left_is_taken_up_after_its_lease(shop: Shop) -> None:
+def test_what_a_killed_sender_left_is_taken_up_after_its_lease(shop: PaymentWithCallback) -> None:
     assert shop.rig.connector.payments.take_callback(1, "P1", LEASE_SECONDS)
     due_in = shop.due_in()
     assert due_in is not None
@@ -305,7 +311,9 @@ def test_what_a_killed_sender_left_is_taken_up_after_its_lease(shop: Shop) -> No
     assert 1 == len(shop.sink.requests)
 
 
-def test_few_threads_wait_for_a_vtex_that_hangs_and_the_rest_is_due_again(shop: Shop) -> None:
+def test_few_threads_wait_for_a_vtex_that_hangs_and_the_rest_is_due_again(
+    shop: PaymentWithCallback,
+) -> None:
     """Whoever tells VTEX of a payment holds a thread of its company's."""
     with ExitStack() as hanging:
         for _ in range(CALLBACKS):
@@ -316,7 +324,9 @@ def test_few_threads_wait_for_a_vtex_that_hangs_and_the_rest_is_due_again(shop: 
     assert shop.deliver()
 
 
-def test_an_address_that_was_moved_from_another_payment_is_not_called(shop: Shop) -> None:
+def test_an_address_that_was_moved_from_another_payment_is_not_called(
+    shop: PaymentWithCallback,
+) -> None:
     shop.due()
     shop.rig.execute(
         "UPDATE payments SET callback = :callback",
@@ -327,7 +337,7 @@ def test_an_address_that_was_moved_from_another_payment_is_not_called(shop: Shop
 
 
 def test_everything_due_is_sent_a_bounded_number_each_round(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    shop: PaymentWithCallback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(callbacks, "MOST", 2)
     for number in range(2, 6):
@@ -349,7 +359,7 @@ def test_everything_due_is_sent_a_bounded_number_each_round(
 
 @pytest.mark.parametrize("path", ["/x?X-VTEX-signature=Rj6tk", "@evil.example/Rj6tk"])
 def test_another_host_gets_nothing_and_is_not_logged(
-    shop: Shop, log: io.StringIO, path: str
+    shop: PaymentWithCallback, log: io.StringIO, path: str
 ) -> None:
     other = Sink()
     shop.due(f"http://{other.host}{path}")
@@ -362,7 +372,7 @@ def test_another_host_gets_nothing_and_is_not_logged(
 
 @pytest.mark.parametrize("answer", [b"200 OK", b"500 No", b""])
 def test_neither_the_address_nor_our_keys_are_logged(
-    shop: Shop, log: io.StringIO, answer: bytes
+    shop: PaymentWithCallback, log: io.StringIO, answer: bytes
 ) -> None:
     shop.sink.answers = [answer]
     shop.deliver()
@@ -372,13 +382,13 @@ def test_neither_the_address_nor_our_keys_are_logged(
     assert [] == [word for word in words if word in shown]
 
 
-def test_the_address_is_stored_sealed(shop: Shop) -> None:
+def test_the_address_is_stored_sealed(shop: PaymentWithCallback) -> None:
     ((callback,),) = shop.rig.execute("SELECT callback FROM payments")
     assert "vtex" not in callback.lower()
     assert shop.sink.host not in callback
 
 
-def test_it_never_raises(shop: Shop) -> None:
+def test_it_never_raises(shop: PaymentWithCallback) -> None:
     shop.due(callback="no seal of ours")
     assert not shop.deliver()
     assert shop.due_in()

@@ -32,80 +32,80 @@ def answer_schema(document: dict[str, Any], status: int) -> Any:
 
 
 @dataclass
-class Scene:
+class RigAndCompany:
     rig: Rig
     company: TranzzoCompany
 
 
-Way = Callable[[Scene], TestResponse]
+Way = Callable[[RigAndCompany], TestResponse]
 
 
-def cancelled(at: Scene) -> TestResponse:
+def cancelled(at: RigAndCompany) -> TestResponse:
     return at.rig.cancel(at.company.create(PAYMENT))
 
 
-def cancelled_before(at: Scene) -> TestResponse:
+def cancelled_before(at: RigAndCompany) -> TestResponse:
     cancelled(at)
     return at.rig.cancel(PAYMENT, "request-2")
 
 
-def repeated(at: Scene) -> TestResponse:
+def repeated(at: RigAndCompany) -> TestResponse:
     cancelled(at)
     return at.rig.cancel(PAYMENT)
 
 
-def unknown_there(at: Scene) -> TestResponse:
+def unknown_there(at: RigAndCompany) -> TestResponse:
     return at.rig.cancel(PAYMENT)
 
 
-def captured(at: Scene) -> TestResponse:
+def captured(at: RigAndCompany) -> TestResponse:
     return at.rig.cancel(at.company.create(PAYMENT, state="captured"))
 
 
-def partial(at: Scene) -> TestResponse:
+def partial(at: RigAndCompany) -> TestResponse:
     return at.rig.cancel(at.company.create(PAYMENT), value=1)
 
 
-def still_paying(at: Scene) -> TestResponse:
+def still_paying(at: RigAndCompany) -> TestResponse:
     return at.rig.cancel(at.company.create(PAYMENT, state="paying"))
 
 
-def cut_off(at: Scene) -> TestResponse:
+def cut_off(at: RigAndCompany) -> TestResponse:
     at.rig.configure(CONNECTOR_ANSWER_SECONDS="2")
     at.company.hide("void")
     at.company.inject("reset_after", "void")
     return cancelled(at)
 
 
-def unreadable(at: Scene) -> TestResponse:
+def unreadable(at: RigAndCompany) -> TestResponse:
     at.company.inject("answer", "look", body=b"<html>nginx</html>")
     return cancelled(at)
 
 
-def unreachable(at: Scene) -> TestResponse:
+def unreachable(at: RigAndCompany) -> TestResponse:
     at.rig.configure(CONNECTOR_TRANZZO_URL=f"http://127.0.0.1:{free_port()}/api/v1")
     return at.rig.cancel(PAYMENT)
 
 
-def distrusted(at: Scene) -> TestResponse:
+def distrusted(at: RigAndCompany) -> TestResponse:
     file = Path(at.rig.environment["CONNECTOR_DATA_DIR"]) / "company.pem"
     certificates.serve(at.company, certificates.make(file))
     at.rig.configure(CONNECTOR_TRANZZO_URL=at.company.url.replace("http:", "https:"))
     return at.rig.cancel(PAYMENT)
 
 
-def bad_keys(at: Scene) -> TestResponse:
+def bad_keys(at: RigAndCompany) -> TestResponse:
     at.company.settings["api_secret"] = "another"
     return at.rig.cancel(PAYMENT)
 
 
-def refused(at: Scene) -> TestResponse:
+def refused(at: RigAndCompany) -> TestResponse:
     body = json.dumps(refusal("P-400", "Not now")).encode()
     at.company.inject("status_before", "void", status=400, body=body)
     return cancelled(at)
 
 
-def full(at: Scene) -> TestResponse:
+def full(at: RigAndCompany) -> TestResponse:
     provider = at.rig.connector.providers["tranzzo"]
     with ExitStack() as taken:
         with suppress(ProviderBusy):
@@ -121,22 +121,22 @@ def hold(rig: Rig, request_id: str) -> None:
     rig.connector.requests.claim(request, lease_seconds=60, first_look=60)
 
 
-def same_running(at: Scene) -> TestResponse:
+def same_running(at: RigAndCompany) -> TestResponse:
     hold(at.rig, "request-1")
     return at.rig.cancel(PAYMENT)
 
 
-def another_running(at: Scene) -> TestResponse:
+def another_running(at: RigAndCompany) -> TestResponse:
     hold(at.rig, "request-2")
     return at.rig.cancel(PAYMENT)
 
 
-def other_value(at: Scene) -> TestResponse:
+def other_value(at: RigAndCompany) -> TestResponse:
     cancelled(at)
     return at.rig.cancel(PAYMENT, value=10)
 
 
-def wrong_field(at: Scene) -> TestResponse:
+def wrong_field(at: RigAndCompany) -> TestResponse:
     return at.rig.cancel(PAYMENT, value="twelve")
 
 
@@ -146,38 +146,38 @@ def post(rig: Rig, body: bytes, content_type: str = "application/json") -> TestR
     return rig.client.post(path, data=body, headers=own, content_type=content_type)
 
 
-def no_json(at: Scene) -> TestResponse:
+def no_json(at: RigAndCompany) -> TestResponse:
     return post(at.rig, b"[")
 
 
-def too_large(at: Scene) -> TestResponse:
+def too_large(at: RigAndCompany) -> TestResponse:
     return post(at.rig, b"x" * 300_000)
 
 
-def not_as_json(at: Scene) -> TestResponse:
+def not_as_json(at: RigAndCompany) -> TestResponse:
     return post(at.rig, b"{}", "text/plain")
 
 
-def stranger(at: Scene) -> TestResponse:
+def stranger(at: RigAndCompany) -> TestResponse:
     return at.rig.client.post(f"/payments/{PAYMENT}/cancellations", json={})
 
 
-def suite(at: Scene) -> TestResponse:
+def suite(at: RigAndCompany) -> TestResponse:
     asked = {"X-VTEX-API-Is-TestSuite": "true"}
     return at.rig.client.post(f"/payments/{PAYMENT}/cancellations", json={}, headers=asked)
 
 
-def no_database(at: Scene) -> TestResponse:
+def no_database(at: RigAndCompany) -> TestResponse:
     at.rig.execute("ALTER TABLE requests RENAME TO gone")
     return at.rig.cancel(PAYMENT)
 
 
-def another_secret_key(at: Scene) -> TestResponse:
+def another_secret_key(at: RigAndCompany) -> TestResponse:
     at.rig.configure(CONNECTOR_SECRET_KEYS=Fernet.generate_key().decode())
     return at.rig.cancel(PAYMENT)
 
 
-def fault_of_ours(at: Scene) -> TestResponse:
+def fault_of_ours(at: RigAndCompany) -> TestResponse:
     """No such row is ever written: whatever reads it fails in a way that nobody foresaw."""
     cancelled(at)
     at.rig.execute("UPDATE requests SET value = 'no number'")
@@ -233,9 +233,9 @@ def company() -> Iterator[TranzzoCompany]:
 
 
 @pytest.fixture
-def scene(rig: Rig, company: TranzzoCompany) -> Scene:
+def scene(rig: Rig, company: TranzzoCompany) -> RigAndCompany:
     rig.add(company)
-    return Scene(rig, company)
+    return RigAndCompany(rig, company)
 
 
 @pytest.fixture(scope="module")
@@ -252,7 +252,7 @@ def name_of(value: object) -> str:
 
 @pytest.mark.parametrize(("way", "status", "code"), ANSWERS, ids=name_of)
 def test_every_answer_is_one_of_openapi_yaml(
-    scene: Scene, way: Way, status: int, code: str | None
+    scene: RigAndCompany, way: Way, status: int, code: str | None
 ) -> None:
     answer = way(scene)
     assert (status, code) == (answer.status_code, answer.get_json()["code"])
@@ -262,7 +262,7 @@ def test_every_answer_is_one_of_openapi_yaml(
 
 @pytest.mark.parametrize(("way", "status"), TO_VTEX)
 def test_every_answer_fits_vtexs_own_contract(
-    scene: Scene, vtex_contract: Any, way: Way, status: int
+    scene: RigAndCompany, vtex_contract: Any, way: Way, status: int
 ) -> None:
     answer = way(scene)
     assert status == answer.status_code
@@ -283,7 +283,7 @@ def test_no_status_in_openapi_yaml_is_without_an_answer() -> None:
 
 
 def test_a_manual_answer_with_http_200_has_no_cancellation_id(
-    scene: Scene,
+    scene: RigAndCompany,
 ) -> None:
     scene.rig.configure(CONNECTOR_MANUAL_STATUS="200")
     answer = captured(scene)

@@ -41,7 +41,7 @@ FUZZ = settings(
 )
 
 
-class Shop:
+class FuzzedConnector:
     """A connector with one merchant, asked by a client that raises what the server raises."""
 
     def __init__(self, rig: Rig) -> None:
@@ -116,26 +116,28 @@ def with_member(member: str) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def shop(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FuzzedConnector]:
     folder = tmp_path_factory.mktemp("fuzz")
     copy(sqlite_template, folder / "connector.db")
     with Rig(f"sqlite:///{folder}/connector.db", folder) as rig:
-        yield Shop(rig)
+        yield FuzzedConnector(rig)
 
 
 @pytest.fixture(scope="module")
 def postgres_shop(
     postgres_url: str, postgres_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Shop]:
+) -> Iterator[FuzzedConnector]:
     url = postgres.new_database(postgres_url, postgres_template)
     with Rig(url, tmp_path_factory.mktemp("fuzz")) as rig:
-        yield Shop(rig)
+        yield FuzzedConnector(rig)
     postgres.drop_database(postgres_url, url)
 
 
 @pytest.fixture(params=["shop", "postgres_shop"])
-def each_shop(request: pytest.FixtureRequest) -> Shop:
-    shop: Shop = request.getfixturevalue(request.param)
+def each_shop(request: pytest.FixtureRequest) -> FuzzedConnector:
+    shop: FuzzedConnector = request.getfixturevalue(request.param)
     return shop
 
 
@@ -154,7 +156,7 @@ values = st.recursive(
 
 @FUZZ
 @given(body=st.binary(max_size=400))
-def test_bytes_at_random_are_refused(shop: Shop, body: bytes) -> None:
+def test_bytes_at_random_are_refused(shop: FuzzedConnector, body: bytes) -> None:
     answer = shop.refuses(body)
     assert answer.status_code == 400
     assert PAYMENT in answer.text
@@ -162,7 +164,7 @@ def test_bytes_at_random_are_refused(shop: Shop, body: bytes) -> None:
 
 @FUZZ
 @given(value=values.filter(lambda value: not isinstance(value, dict)))
-def test_json_that_is_no_object_is_refused(shop: Shop, value: Any) -> None:
+def test_json_that_is_no_object_is_refused(shop: FuzzedConnector, value: Any) -> None:
     answer = shop.refuses(json.dumps(value).encode())
     assert answer.status_code == 400
     assert message(answer) == "The body must be a JSON object"
@@ -170,7 +172,7 @@ def test_json_that_is_no_object_is_refused(shop: Shop, value: Any) -> None:
 
 @FUZZ
 @given(cut=st.integers(0, len(encoded(value="23.00", tid="1")) - 1))
-def test_a_body_that_was_cut_off_is_refused(shop: Shop, cut: int) -> None:
+def test_a_body_that_was_cut_off_is_refused(shop: FuzzedConnector, cut: int) -> None:
     assert shop.refuses(encoded(value="23.00", tid="1")[:cut]).status_code == 400
 
 
@@ -193,7 +195,7 @@ def test_a_body_that_was_cut_off_is_refused(shop: Shop, cut: int) -> None:
         "\ufeff".encode("utf-16"),
     ],
 )
-def test_a_body_nobody_can_read_is_refused(shop: Shop, body: bytes) -> None:
+def test_a_body_nobody_can_read_is_refused(shop: FuzzedConnector, body: bytes) -> None:
     assert shop.refuses(body).status_code == 400
 
 
@@ -226,7 +228,7 @@ def test_a_body_nobody_can_read_is_refused(shop: Shop, body: bytes) -> None:
     ],
     ids=lambda member: member[:40],
 )
-def test_a_number_or_text_that_is_none_is_refused(shop: Shop, member: str) -> None:
+def test_a_number_or_text_that_is_none_is_refused(shop: FuzzedConnector, member: str) -> None:
     assert shop.refuses(with_member(member)).status_code == 400
     stranger = shop.refuses(with_member(member), credentials={})
     assert stranger.status_code == 401
@@ -248,7 +250,7 @@ def test_a_number_or_text_that_is_none_is_refused(shop: Shop, member: str) -> No
     ],
     ids=lambda member: member[:40],
 )
-def test_a_number_of_any_size_is_read(each_shop: Shop, member: str) -> None:
+def test_a_number_of_any_size_is_read(each_shop: FuzzedConnector, member: str) -> None:
     request_id = json.dumps(f"number {member[:60]}")
     body = f'{{"paymentId":"{PAYMENT}","requestId":{request_id},{member}}}'.encode()
     first = each_shop.ask(body)
@@ -295,7 +297,7 @@ def wrong_fields(body: dict[str, Any]) -> set[str]:
 
 @FUZZ
 @given(body=one_field_each.filter(wrong_fields))
-def test_every_wrong_field_is_named_at_once(shop: Shop, body: dict[str, Any]) -> None:
+def test_every_wrong_field_is_named_at_once(shop: FuzzedConnector, body: dict[str, Any]) -> None:
     answer = shop.refuses(json.dumps(body).encode())
     assert answer.status_code == 400
     named = {part.split(":")[0] for part in message(answer).split("; ")}
@@ -308,7 +310,7 @@ def test_every_wrong_field_is_named_at_once(shop: Shop, body: dict[str, Any]) ->
 @pytest.mark.parametrize(
     ("field", "wrong"), [(field, wrong) for field, every in WRONG.items() for wrong in every]
 )
-def test_a_wrong_field_is_named(shop: Shop, field: str, wrong: Any) -> None:
+def test_a_wrong_field_is_named(shop: FuzzedConnector, field: str, wrong: Any) -> None:
     answer = shop.refuses(encoded(**{field: wrong}))
     assert answer.status_code == 400
     assert message(answer).startswith(f"{field}: ")
@@ -316,14 +318,16 @@ def test_a_wrong_field_is_named(shop: Shop, field: str, wrong: Any) -> None:
 
 @FUZZ
 @given(asked=absent_or_empty.filter(lambda asked: asked != {n: RIGHT[n][0] for n in REQUIRED}))
-def test_an_empty_text_and_null_count_as_absent(shop: Shop, asked: dict[str, Any]) -> None:
+def test_an_empty_text_and_null_count_as_absent(
+    shop: FuzzedConnector, asked: dict[str, Any]
+) -> None:
     body = {name: value for name, value in asked.items() if value is not MISSING}
     answer = shop.refuses(json.dumps(body).encode())
     missing = [name for name in REQUIRED if asked[name] in (MISSING, None, "")]
     assert message(answer) == "; ".join(f"{name}: required" for name in missing)
 
 
-def test_another_payment_in_the_body_than_in_the_path_is_refused(shop: Shop) -> None:
+def test_another_payment_in_the_body_than_in_the_path_is_refused(shop: FuzzedConnector) -> None:
     answer = shop.refuses(encoded(paymentId=PAYMENT.lower()))
     assert answer.status_code == 400
     assert "paymentId in the body differs" in message(answer)
@@ -333,13 +337,13 @@ def test_another_payment_in_the_body_than_in_the_path_is_refused(shop: Shop) -> 
 
 @FUZZ
 @given(extra=st.dictionaries(st.text(max_size=12).map(lambda name: f"x{name}"), values, max_size=6))
-def test_unknown_fields_are_ignored(shop: Shop, extra: dict[str, Any]) -> None:
+def test_unknown_fields_are_ignored(shop: FuzzedConnector, extra: dict[str, Any]) -> None:
     answer = shop.ask(encoded(requestId="unknown fields", **extra))
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("field", list(RIGHT))
-def test_every_right_kind_of_a_field_is_taken(shop: Shop, field: str) -> None:
+def test_every_right_kind_of_a_field_is_taken(shop: FuzzedConnector, field: str) -> None:
     for number, right in enumerate(RIGHT[field]):
         own = f"{field} {number}" if field != "requestId" else right
         answer = shop.ask(encoded(**{"requestId": own, field: right}))
@@ -347,12 +351,12 @@ def test_every_right_kind_of_a_field_is_taken(shop: Shop, field: str) -> None:
 
 
 @pytest.mark.parametrize("written", [True, False, "true", "false", "True", "FALSE", "1", "0"])
-def test_the_sandbox_mode_is_a_boolean_or_a_text(shop: Shop, written: Any) -> None:
+def test_the_sandbox_mode_is_a_boolean_or_a_text(shop: FuzzedConnector, written: Any) -> None:
     answer = shop.ask(encoded(requestId=f"sandbox {written!r}", sandboxMode=written))
     assert answer.status_code == 200
 
 
-def test_of_a_key_given_twice_the_last_counts_everywhere(shop: Shop) -> None:
+def test_of_a_key_given_twice_the_last_counts_everywhere(shop: FuzzedConnector) -> None:
     body = f'{{"paymentId":"{PAYMENT}","requestId":"first","requestId":"last"}}'.encode()
     answer = shop.ask(body)
     assert (200, "last") == (answer.status_code, (answer.json or {})["requestId"])
@@ -385,7 +389,7 @@ SPECIAL = [
 ]
 
 
-def assert_kept_exactly(shop: Shop, payment_id: str, request_id: str) -> None:
+def assert_kept_exactly(shop: FuzzedConnector, payment_id: str, request_id: str) -> None:
     body = json.dumps({"paymentId": payment_id, "requestId": request_id}).encode()
     path = f"/payments/{payment_id}/cancellations"
     first, again = shop.ask(body, path), shop.ask(body, path)
@@ -397,27 +401,31 @@ def assert_kept_exactly(shop: Shop, payment_id: str, request_id: str) -> None:
 
 
 @pytest.mark.parametrize("request_id", SPECIAL, ids=ascii)
-def test_a_strange_request_id_is_kept_and_echoed_exactly(each_shop: Shop, request_id: str) -> None:
+def test_a_strange_request_id_is_kept_and_echoed_exactly(
+    each_shop: FuzzedConnector, request_id: str
+) -> None:
     payment_id = f"special-{SPECIAL.index(request_id)}"
     assert_kept_exactly(each_shop, payment_id, request_id)
 
 
 @settings(FUZZ, max_examples=60)
 @given(request_id=any_text)
-def test_any_request_id_is_kept_and_echoed_exactly(each_shop: Shop, request_id: str) -> None:
+def test_any_request_id_is_kept_and_echoed_exactly(
+    each_shop: FuzzedConnector, request_id: str
+) -> None:
     payment_id = f"any-{len(each_shop.rig.connector.requests.rows())}"
     assert_kept_exactly(each_shop, payment_id, request_id)
 
 
 @pytest.mark.parametrize("length", [1, 255, 256])
-def test_a_request_id_may_have_256_characters(shop: Shop, length: int) -> None:
+def test_a_request_id_may_have_256_characters(shop: FuzzedConnector, length: int) -> None:
     for character in ("x", "💳"):
         answer = shop.ask(encoded(requestId=character * length))
         assert (200, character * length) == (answer.status_code, (answer.json or {})["requestId"])
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
-def test_another_encoding_is_read_or_refused(shop: Shop, encoding: str) -> None:
+def test_another_encoding_is_read_or_refused(shop: FuzzedConnector, encoding: str) -> None:
     text = json.dumps({"paymentId": PAYMENT, "requestId": f"in {encoding}"})
     answer = shop.ask(text.encode(encoding))
     if answer.status_code == 200:
@@ -427,7 +435,7 @@ def test_another_encoding_is_read_or_refused(shop: Shop, encoding: str) -> None:
 
 
 @pytest.mark.parametrize("surrogates", [b"\xed\xa0\x80", b"\xed\xa0\xbd\xed\xb8\x80"])
-def test_surrogates_as_bytes_are_no_utf_8(shop: Shop, surrogates: bytes) -> None:
+def test_surrogates_as_bytes_are_no_utf_8(shop: FuzzedConnector, surrogates: bytes) -> None:
     body = encoded().replace(b"request-1", surrogates)
     assert shop.refuses(body).status_code == 400
 
@@ -436,14 +444,16 @@ def test_surrogates_as_bytes_are_no_utf_8(shop: Shop, surrogates: bytes) -> None
 
 
 @pytest.mark.parametrize("same", [23, "23", "23.00", "23,00", 23.0, "2.3e1", "023"])
-def test_a_value_is_compared_as_a_number(each_shop: Shop, same: Any) -> None:
+def test_a_value_is_compared_as_a_number(each_shop: FuzzedConnector, same: Any) -> None:
     first = each_shop.ask(encoded(requestId="by value", value="23.00"))
     assert 200 == first.status_code
     assert first.data == each_shop.ask(encoded(requestId="by value", value=same)).data
 
 
 @pytest.mark.parametrize("other", [22, "23.01", 2300, 0, None, "", 23.000000000000004])
-def test_another_value_after_a_final_answer_is_a_mismatch(each_shop: Shop, other: Any) -> None:
+def test_another_value_after_a_final_answer_is_a_mismatch(
+    each_shop: FuzzedConnector, other: Any
+) -> None:
     each_shop.ask(encoded(requestId="by value", value="23.00"))
     answer = each_shop.refuses(encoded(requestId="by value", value=other))
     assert answer.status_code == 422
@@ -456,7 +466,7 @@ def test_another_value_after_a_final_answer_is_a_mismatch(each_shop: Shop, other
     }
 
 
-def test_a_value_that_was_absent_at_first_is_a_mismatch_too(shop: Shop) -> None:
+def test_a_value_that_was_absent_at_first_is_a_mismatch_too(shop: FuzzedConnector) -> None:
     shop.ask(encoded(requestId="without value"))
     assert shop.refuses(encoded(requestId="without value", value=0)).status_code == 422
 
@@ -465,13 +475,13 @@ def test_a_value_that_was_absent_at_first_is_a_mismatch_too(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("length", [256 * 1024 + 1, 1024 * 1024])
-def test_a_large_body_is_refused_unread(shop: Shop, length: int) -> None:
+def test_a_large_body_is_refused_unread(shop: FuzzedConnector, length: int) -> None:
     body = encoded(padding="x" * length)
     answer = shop.refuses(body)
     assert (413, "The body is too large.") == (answer.status_code, message(answer))
 
 
-def test_a_body_of_256_kib_is_read(shop: Shop) -> None:
+def test_a_body_of_256_kib_is_read(shop: FuzzedConnector) -> None:
     room = 256 * 1024 - len(encoded(requestId="large", padding=""))
     assert shop.ask(encoded(requestId="large", padding="x" * room)).status_code == 200
 
@@ -490,7 +500,7 @@ def test_a_body_of_256_kib_is_read(shop: Shop) -> None:
         "\xe9",
     ],
 )
-def test_another_content_type_is_refused(shop: Shop, content_type: str) -> None:
+def test_another_content_type_is_refused(shop: FuzzedConnector, content_type: str) -> None:
     answer = shop.refuses(encoded(), content_type=content_type)
     assert answer.status_code == 415
     assert "Content-Type: application/json" in message(answer)
@@ -501,7 +511,9 @@ def test_another_content_type_is_refused(shop: Shop, content_type: str) -> None:
     "content_type",
     ["application/json", "Application/JSON", "application/json; charset=utf-8", None],
 )
-def test_json_is_taken_however_its_type_is_written(shop: Shop, content_type: str | None) -> None:
+def test_json_is_taken_however_its_type_is_written(
+    shop: FuzzedConnector, content_type: str | None
+) -> None:
     body = encoded(requestId=f"as {content_type}")
     assert shop.ask(body, content_type=content_type).status_code == 200
 
@@ -510,19 +522,19 @@ def test_json_is_taken_however_its_type_is_written(shop: Shop, content_type: str
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW"])
-def test_another_method_is_refused_in_json(shop: Shop, method: str) -> None:
+def test_another_method_is_refused_in_json(shop: FuzzedConnector, method: str) -> None:
     answer = shop.refuses(encoded(), method=method)
     assert answer.status_code == 405
     assert (PAYMENT, "request-1") == ((answer.json or {})["paymentId"], answer.json["requestId"])
 
 
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
-def test_a_refused_method_names_those_that_are_allowed(shop: Shop, method: str) -> None:
+def test_a_refused_method_names_those_that_are_allowed(shop: FuzzedConnector, method: str) -> None:
     assert shop.refuses(b"", method=method).headers.get("Allow") == "POST"
 
 
 @pytest.mark.parametrize("path", [PATH, "/", "/nowhere"])
-def test_head_has_no_body(shop: Shop, path: str) -> None:
+def test_head_has_no_body(shop: FuzzedConnector, path: str) -> None:
     answer = shop.ask(b"", path, method="HEAD")
     assert answer.status_code == (405 if path == PATH else 404)
     assert (b"", "application/json") == (answer.data, answer.headers["Content-Type"])
@@ -550,7 +562,7 @@ def test_head_has_no_body(shop: Shop, path: str) -> None:
         "/favicon.ico",
     ],
 )
-def test_an_address_that_is_nearly_right_is_not_found(shop: Shop, path: str) -> None:
+def test_an_address_that_is_nearly_right_is_not_found(shop: FuzzedConnector, path: str) -> None:
     answer = shop.refuses(encoded(), path)
     assert (404, "not-found") == (answer.status_code, (answer.json or {})["code"])
 
@@ -576,7 +588,9 @@ def test_an_address_that_is_nearly_right_is_not_found(shop: Shop, path: str) -> 
         "~",
     ],
 )
-def test_a_payment_id_of_other_characters_is_refused(shop: Shop, payment_id: str) -> None:
+def test_a_payment_id_of_other_characters_is_refused(
+    shop: FuzzedConnector, payment_id: str
+) -> None:
     answer = shop.refuses(encoded(), f"/payments/{payment_id}/cancellations")
     assert answer.status_code == 400
     assert message(answer).startswith("paymentId in the path must be 1 to 128 characters")
@@ -585,7 +599,7 @@ def test_a_payment_id_of_other_characters_is_refused(shop: Shop, payment_id: str
 
 @FUZZ
 @given(segments=st.lists(st.text(max_size=12), min_size=1, max_size=4).filter(any))
-def test_any_other_address_is_refused(shop: Shop, segments: list[str]) -> None:
+def test_any_other_address_is_refused(shop: FuzzedConnector, segments: list[str]) -> None:
     escaped = "/".join(quote(part.encode("utf-8", "surrogatepass"), safe="") for part in segments)
     answer = shop.refuses(encoded(), f"/payments/{escaped}")
     assert answer.status_code == 404
@@ -596,7 +610,7 @@ def test_any_other_address_is_refused(shop: Shop, segments: list[str]) -> None:
 
 @FUZZ
 @given(body=st.binary(max_size=200))
-def test_a_stranger_learns_nothing_of_the_body(shop: Shop, body: bytes) -> None:
+def test_a_stranger_learns_nothing_of_the_body(shop: FuzzedConnector, body: bytes) -> None:
     answer = shop.refuses(body, credentials={})
     assert (401, "unauthorized") == (answer.status_code, (answer.json or {})["code"])
 
@@ -618,7 +632,7 @@ def test_a_stranger_learns_nothing_of_the_body(shop: Shop, body: bytes) -> None:
     ],
 )
 def test_credentials_are_judged_before_the_body(
-    shop: Shop, body: bytes, asked: dict[str, Any], echoed: str | None
+    shop: FuzzedConnector, body: bytes, asked: dict[str, Any], echoed: str | None
 ) -> None:
     """Of a stranger's body a small and plain one is looked into, to name the request."""
     answer = shop.refuses(body, credentials={}, **asked)
@@ -643,7 +657,7 @@ class Unread(io.RawIOBase):
 @pytest.mark.parametrize("path", [PATH, "/payments", "/payments/p/nothing", "/nothing"])
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_nothing_is_read_of_a_large_body_that_comes_without_keys(
-    shop: Shop, path: str, method: str
+    shop: FuzzedConnector, path: str, method: str
 ) -> None:
     body = Unread()
     server = {"wsgi.input": body, "CONTENT_LENGTH": str(MOST_ECHOED + 1)}
@@ -655,7 +669,7 @@ def test_nothing_is_read_of_a_large_body_that_comes_without_keys(
 
 
 @pytest.mark.parametrize("marked", ["true", "True", "1", "on"])
-def test_the_mark_of_a_test_suite_relaxes_nothing(shop: Shop, marked: str) -> None:
+def test_the_mark_of_a_test_suite_relaxes_nothing(shop: FuzzedConnector, marked: str) -> None:
     mark = {"X-VTEX-API-Is-TestSuite": marked}
     is_marked = marked.lower() == "true"
     right = headers(shop.credentials) | mark
@@ -671,7 +685,9 @@ latin = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), m
 
 @FUZZ
 @given(given_headers=st.dictionaries(names, latin, max_size=4))
-def test_headers_at_random_open_nothing(shop: Shop, given_headers: dict[str, str]) -> None:
+def test_headers_at_random_open_nothing(
+    shop: FuzzedConnector, given_headers: dict[str, str]
+) -> None:
     assert shop.refuses(encoded(), credentials=given_headers).status_code == 401
 
 
@@ -679,7 +695,7 @@ def test_headers_at_random_open_nothing(shop: Shop, given_headers: dict[str, str
 
 
 @pytest.fixture(scope="module")
-def described(shop: Shop) -> Any:
+def described(shop: FuzzedConnector) -> Any:
     document = schemathesis.openapi.from_wsgi("/openapi.yaml", shop.app)
     return document["/payments/{paymentId}/cancellations"]["POST"]
 
@@ -693,7 +709,9 @@ CHECKS = (
 
 @FUZZ
 @given(draw=st.data())
-def test_what_openapi_yaml_allows_is_accepted(shop: Shop, described: Any, draw: Any) -> None:
+def test_what_openapi_yaml_allows_is_accepted(
+    shop: FuzzedConnector, described: Any, draw: Any
+) -> None:
     case = draw.draw(described.as_strategy(generation_mode=GenerationMode.POSITIVE))
     case.body["paymentId"] = case.path_parameters["paymentId"]
     answer = case.call(headers=headers(shop.credentials))
@@ -708,7 +726,7 @@ def test_what_openapi_yaml_allows_is_accepted(shop: Shop, described: Any, draw: 
 @FUZZ
 @given(draw=st.data())
 def test_what_openapi_yaml_forbids_is_refused_as_it_says(
-    shop: Shop, described: Any, draw: Any
+    shop: FuzzedConnector, described: Any, draw: Any
 ) -> None:
     case = draw.draw(described.as_strategy(generation_mode=GenerationMode.NEGATIVE))
     answer = case.call(headers=headers(shop.credentials))
@@ -721,7 +739,7 @@ def test_what_openapi_yaml_forbids_is_refused_as_it_says(
 
 
 @pytest.fixture(scope="module")
-def served(shop: Shop) -> Iterator[Served]:
+def served(shop: FuzzedConnector) -> Iterator[Served]:
     shop.rig.merchants["shop"] = shop.credentials
     with Served(shop.rig, threads=4) as served:
         yield served
@@ -784,7 +802,7 @@ def test_what_is_hardly_http_gets_a_4xx_in_json(
     assert list(json.loads(body)) == (FIELDS if has_path else PLAIN)
 
 
-def test_a_large_body_is_answered_before_it_is_read(served: Served, shop: Shop) -> None:
+def test_a_large_body_is_answered_before_it_is_read(served: Served, shop: FuzzedConnector) -> None:
     credentials = [f"{name}: {value}" for name, value in headers(shop.credentials).items()]
     extra = [*credentials, "Content-Type: application/json"]
     body = encoded(padding="x" * 2_000_000)
@@ -795,7 +813,7 @@ def test_a_large_body_is_answered_before_it_is_read(served: Served, shop: Shop) 
 
 @pytest.mark.parametrize("end", [b" " * 300_000, b" " * 300_000 + b"x", b"x" * 300_000])
 def test_a_chunked_body_is_not_cut_to_the_largest_size(
-    served: Served, shop: Shop, end: bytes
+    served: Served, shop: FuzzedConnector, end: bytes
 ) -> None:
     credentials = [f"{name}: {value}" for name, value in headers(shop.credentials).items()]
     body = encoded(requestId="in chunks") + end
@@ -805,7 +823,7 @@ def test_a_chunked_body_is_not_cut_to_the_largest_size(
     assert (413, "application/json") == (found, content_type)
 
 
-def test_a_chunked_body_is_read(served: Served, shop: Shop) -> None:
+def test_a_chunked_body_is_read(served: Served, shop: FuzzedConnector) -> None:
     credentials = [f"{name}: {value}" for name, value in headers(shop.credentials).items()]
     body = encoded(requestId="in chunks")
     chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)

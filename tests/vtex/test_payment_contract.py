@@ -28,7 +28,7 @@ WHOLE = {"requestId": "request-1", "value": 29.9, "tid": "T1", "settleId": "S1"}
 
 
 @dataclass
-class Scene:
+class RigAndCompany:
     """A connector with a merchant of the sandbox, and one of a company's stand-in."""
 
     rig: Rig
@@ -59,7 +59,7 @@ class Scene:
         return self.post(REFUND, **{**WHOLE, **fields})
 
 
-Way = Callable[[Scene], TestResponse]
+Way = Callable[[RigAndCompany], TestResponse]
 
 
 def stranger(path: str) -> Way:
@@ -67,7 +67,7 @@ def stranger(path: str) -> Way:
 
 
 def suite(path: str) -> Way:
-    def ask(at: Scene) -> TestResponse:
+    def ask(at: RigAndCompany) -> TestResponse:
         where = path.format(paymentId=PAYMENT, action="status")
         return at.rig.client.post(where, json={}, headers={"X-VTEX-API-Is-TestSuite": "true"})
 
@@ -75,7 +75,7 @@ def suite(path: str) -> Way:
 
 
 def raw(path: str, body: bytes, content_type: str = "application/json") -> Way:
-    def ask(at: Scene) -> TestResponse:
+    def ask(at: RigAndCompany) -> TestResponse:
         where = path.format(paymentId=PAYMENT, action="status")
         own = headers(at.rig.merchants["shop"])
         return at.rig.client.post(where, data=body, headers=own, content_type=content_type)
@@ -84,7 +84,7 @@ def raw(path: str, body: bytes, content_type: str = "application/json") -> Way:
 
 
 def compressed(path: str) -> Way:
-    def ask(at: Scene) -> TestResponse:
+    def ask(at: RigAndCompany) -> TestResponse:
         where = path.format(paymentId=PAYMENT, action="status")
         own = headers(at.rig.merchants["shop"]) | {"Content-Encoding": "gzip"}
         body = gzip.compress(b'{"paymentId": "P1"}')
@@ -94,7 +94,7 @@ def compressed(path: str) -> Way:
 
 
 def no_database(path: str) -> Way:
-    def ask(at: Scene) -> TestResponse:
+    def ask(at: RigAndCompany) -> TestResponse:
         at.create()
         for table in ("requests", "payments"):
             at.rig.execute(f"ALTER TABLE {table} RENAME TO gone_{table}")
@@ -103,29 +103,29 @@ def no_database(path: str) -> Way:
     return ask
 
 
-def another_value(at: Scene) -> TestResponse:
+def another_value(at: RigAndCompany) -> TestResponse:
     at.create()
     return at.create(value=30)
 
 
-def another_settlement(at: Scene) -> TestResponse:
+def another_settlement(at: RigAndCompany) -> TestResponse:
     at.settled()
     return at.post(SETTLE, **{**WHOLE, "value": 1})
 
 
-def another_refund(at: Scene) -> TestResponse:
+def another_refund(at: RigAndCompany) -> TestResponse:
     at.refunded()
     return at.post(REFUND, **{**WHOLE, "value": 1})
 
 
-def cancelled(at: Scene) -> TestResponse:
+def cancelled(at: RigAndCompany) -> TestResponse:
     at.create()
     at.rig.cancel(PAYMENT)
     return at.create()
 
 
 def unreachable(path: str) -> Way:
-    def ask(at: Scene) -> TestResponse:
+    def ask(at: RigAndCompany) -> TestResponse:
         at.company.inject("reset_after", "*", times=99)
         whole = {**WHOLE, "currency": "UAH", "paymentMethod": "Visa"}
         return at.post(path, merchant="company", **whole)
@@ -133,24 +133,24 @@ def unreachable(path: str) -> Way:
     return ask
 
 
-def by_hand(at: Scene) -> TestResponse:
+def by_hand(at: RigAndCompany) -> TestResponse:
     """A payment that another connector made: nothing is known of what may be returned."""
     return at.post(REFUND, **WHOLE)
 
 
-def refund_too_much(at: Scene) -> TestResponse:
+def refund_too_much(at: RigAndCompany) -> TestResponse:
     return at.refunded(value=1000)
 
 
 def inbound(path: str = INBOUND) -> Way:
-    def ask(at: Scene) -> TestResponse:
+    def ask(at: RigAndCompany) -> TestResponse:
         at.create()
         return at.post(path, requestId="request-1")
 
     return ask
 
 
-def other_action(at: Scene) -> TestResponse:
+def other_action(at: RigAndCompany) -> TestResponse:
     at.create()
     return at.post(INBOUND.replace("{action}", "hook"), requestId="request-1")
 
@@ -209,10 +209,10 @@ def company() -> Iterator[TranzzoCompany]:
 
 
 @pytest.fixture
-def scene(rig: Rig, company: TranzzoCompany) -> Scene:
+def scene(rig: Rig, company: TranzzoCompany) -> RigAndCompany:
     rig.add(company, name="company")
     rig.add()
-    return Scene(rig, company)
+    return RigAndCompany(rig, company)
 
 
 def code_of(answer: TestResponse) -> Any:
@@ -222,7 +222,7 @@ def code_of(answer: TestResponse) -> Any:
 
 @pytest.mark.parametrize(("path", "way", "status", "code"), ANSWERS)
 def test_every_answer_is_one_of_openapi_yaml(
-    scene: Scene, path: str, way: Way, status: int, code: str | None
+    scene: RigAndCompany, path: str, way: Way, status: int, code: str | None
 ) -> None:
     answer = way(scene)
     assert status == answer.status_code, answer.text
@@ -244,7 +244,7 @@ NULL_IN_ITS_EXAMPLE = "authorizationId"
 
 @pytest.mark.parametrize(("path", "way", "status"), TO_VTEX)
 def test_every_answer_fits_vtexs_own_contract(
-    scene: Scene, path: str, way: Way, status: int
+    scene: RigAndCompany, path: str, way: Way, status: int
 ) -> None:
     answer = way(scene)
     told = answer.get_json()
@@ -281,7 +281,9 @@ def examples() -> list[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize(("path", "example"), examples())
-def test_the_requests_of_openapi_yaml_are_read(scene: Scene, path: str, example: Any) -> None:
+def test_the_requests_of_openapi_yaml_are_read(
+    scene: RigAndCompany, path: str, example: Any
+) -> None:
     content = OURS["paths"][path]["post"]["requestBody"]["content"]["application/json"]
     assert [] == faults(OURS, content["schema"], example)
     assert scene.post(path, **example).status_code in {200, 500}
@@ -312,7 +314,9 @@ def example_of(described: Any) -> Any:
 
 
 @pytest.mark.parametrize(("path", "example"), vtex_examples())
-def test_the_requests_of_vtexs_own_contract_are_read(scene: Scene, path: str, example: Any) -> None:
+def test_the_requests_of_vtexs_own_contract_are_read(
+    scene: RigAndCompany, path: str, example: Any
+) -> None:
     answer = scene.post(path, **example)
     assert answer.status_code in {200, 500}, answer.text
     assert json.loads(answer.data)["paymentId"] == PAYMENT

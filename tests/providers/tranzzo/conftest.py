@@ -7,13 +7,13 @@ from connector.http_client import HttpClient
 from connector.provider import Hosts
 from connector.providers.tranzzo import Tranzzo
 from tests.companies.tranzzo import TranzzoCompany
-from tests.providers.tranzzo.shop import Shop
+from tests.providers.tranzzo.shop import TranzzoAccount
 
 
 @pytest.fixture
-def shop() -> Iterator[Shop]:
+def shop() -> Iterator[TranzzoAccount]:
     with TranzzoCompany() as company:
         http = HttpClient("tranzzo")
         provider = Tranzzo(http, Hosts(company.url, company.url))
-        yield Shop(company, provider, Account(company.settings))
+        yield TranzzoAccount(company, provider, Account(company.settings))
         http.close()

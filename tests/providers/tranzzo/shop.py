@@ -20,7 +20,7 @@ ORDER = Order(ID, Decimal("29.90"), "UAH", return_url="https://shop.example/back
 
 
 @dataclass
-class Shop:
+class TranzzoAccount:
     """A merchant's account, and the stand-in it is at."""
 
     company: TranzzoCompany

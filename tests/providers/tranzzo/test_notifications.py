@@ -10,7 +10,7 @@ import pytest
 from connector.domain.errors import InvalidRequest, NotAuthenticated
 from connector.domain.merchant import Account
 from connector.domain.order import Order
-from tests.providers.tranzzo.shop import DASHED, ID, Shop
+from tests.providers.tranzzo.shop import DASHED, ID, TranzzoAccount
 
 # Notifications.
 
@@ -19,7 +19,7 @@ def form(**fields: str) -> bytes:
     return urlencode(fields).encode()
 
 
-def test_the_documented_signature_is_accepted(shop: Shop) -> None:
+def test_the_documented_signature_is_accepted(shop: TranzzoAccount) -> None:
     shop.account = Account({**shop.company.settings, "api_secret": "changeme"})
     content = "eyJuYW1lIjoiSm9lIiwiYWdlIjoyMH0="
     body = f"data={content}&signature=Bcj3hb-h00HrEMIoJ5nPW5ZHlVQ=".encode()
@@ -31,7 +31,7 @@ def test_the_documented_signature_is_accepted(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("payment_id", [ID, DASHED])
-def test_a_message_names_the_payment_as_vtex_may(shop: Shop, payment_id: str) -> None:
+def test_a_message_names_the_payment_as_vtex_may(shop: TranzzoAccount, payment_id: str) -> None:
     shop.create(Order(payment_id, Decimal(5), "UAH"))
     body, headers = shop.company.notification(payment_id)
     message = shop.read(body)
@@ -42,14 +42,14 @@ def test_a_message_names_the_payment_as_vtex_may(shop: Shop, payment_id: str) ->
     assert headers == {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-def test_an_order_id_that_is_no_uuid_is_the_payments_only(shop: Shop) -> None:
+def test_an_order_id_that_is_no_uuid_is_the_payments_only(shop: TranzzoAccount) -> None:
     shop.create(Order("order-" + "f" * 26, Decimal(5), "UAH"))
     message = shop.read(shop.company.notification("order-" + "f" * 26)[0])
     assert message
     assert message.payment_ids == ("order-" + "f" * 26,)
 
 
-def test_a_repeat_has_the_same_id_and_a_change_another(shop: Shop) -> None:
+def test_a_repeat_has_the_same_id_and_a_change_another(shop: TranzzoAccount) -> None:
     shop.create()
     ids = []
     for body in (shop.company.notification(ID)[0], shop.company.notification(ID)[0]):
@@ -62,7 +62,7 @@ def test_a_repeat_has_the_same_id_and_a_change_another(shop: Shop) -> None:
     assert ids[0] == ids[1] != changed.id
 
 
-def test_what_was_not_signed_so_is_not_believed(shop: Shop) -> None:
+def test_what_was_not_signed_so_is_not_believed(shop: TranzzoAccount) -> None:
     shop.paid()
     sent = parse_qs(shop.company.notification(ID)[0].decode())
     content, signature = sent["data"][0], sent["signature"][0]
@@ -79,7 +79,7 @@ def test_what_was_not_signed_so_is_not_believed(shop: Shop) -> None:
             shop.read(body)
 
 
-def test_a_message_to_another_merchant_is_not_believed(shop: Shop) -> None:
+def test_a_message_to_another_merchant_is_not_believed(shop: TranzzoAccount) -> None:
     shop.paid()
     body, _ = shop.company.notification(ID)
     for key in ("api_secret", "pos_id"):
@@ -102,17 +102,17 @@ def test_a_message_to_another_merchant_is_not_believed(shop: Shop) -> None:
         "data=x&signature=є".encode(),
     ],
 )
-def test_a_body_that_is_no_such_form_is_refused(shop: Shop, body: bytes) -> None:
+def test_a_body_that_is_no_such_form_is_refused(shop: TranzzoAccount, body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         shop.read(body)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"order_id":[]}', b"\xff", b"null"])
-def test_signed_nonsense_is_refused(shop: Shop, content: bytes) -> None:
+def test_signed_nonsense_is_refused(shop: TranzzoAccount, content: bytes) -> None:
     with pytest.raises(InvalidRequest):
         shop.read(shop.company.signed(content))
 
 
-def test_a_message_about_no_order_is_about_no_payment(shop: Shop) -> None:
+def test_a_message_about_no_order_is_about_no_payment(shop: TranzzoAccount) -> None:
     pos_id = shop.company.settings["pos_id"]
     assert shop.read(shop.company.signed(json.dumps({"pos_id": pos_id}).encode())) is None

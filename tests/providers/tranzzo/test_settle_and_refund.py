@@ -7,12 +7,12 @@ import pytest
 from connector.domain.errors import OutcomeUnknown, ProviderRefused
 from connector.domain.payment import Effect, Look, Standing
 from tests.providers.contract import REFERENCE
-from tests.providers.tranzzo.shop import ID, Shop
+from tests.providers.tranzzo.shop import ID, TranzzoAccount
 
 # Settle.
 
 
-def test_all_is_captured_without_an_amount(shop: Shop) -> None:
+def test_all_is_captured_without_an_amount(shop: TranzzoAccount) -> None:
     shop.paid()
     sent = shop.settle()
     assert shop.sent("capture") == {
@@ -27,7 +27,7 @@ def test_all_is_captured_without_an_amount(shop: Shop) -> None:
     assert shop.company.effects == {f"capture:{ID}": 1}
 
 
-def test_a_part_is_captured_and_the_rest_released(shop: Shop) -> None:
+def test_a_part_is_captured_and_the_rest_released(shop: TranzzoAccount) -> None:
     shop.paid()
     shop.settle("4")
     assert shop.sent("capture")["charge_amount"] == "4.00"
@@ -39,21 +39,21 @@ def test_a_part_is_captured_and_the_rest_released(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("amount", ["10.01", "0", "-1", "1.001"])
-def test_what_cannot_be_captured_is_not_sent(shop: Shop, amount: str) -> None:
+def test_what_cannot_be_captured_is_not_sent(shop: TranzzoAccount, amount: str) -> None:
     shop.paid()
     with pytest.raises(ProviderRefused):
         shop.settle(amount)
     assert not shop.company.calls_of("capture")
 
 
-def test_a_part_of_an_unknown_amount_is_not_captured(shop: Shop) -> None:
+def test_a_part_of_an_unknown_amount_is_not_captured(shop: TranzzoAccount) -> None:
     shop.paid()
     with pytest.raises(ProviderRefused):
         shop.settle("4", Look(Standing.HELD, currency="UAH"))
     assert not shop.company.calls_of("capture")
 
 
-def test_a_slow_capture_is_awaited(shop: Shop) -> None:
+def test_a_slow_capture_is_awaited(shop: TranzzoAccount) -> None:
     shop.paid()
     shop.company.is_slow = True
     assert shop.settle("4").effect is Effect.ACCEPTED
@@ -64,14 +64,14 @@ def test_a_slow_capture_is_awaited(shop: Shop) -> None:
     assert shop.company.effects == {f"capture:{ID}": 1}
 
 
-def test_a_failed_capture_leaves_the_hold(shop: Shop) -> None:
+def test_a_failed_capture_leaves_the_hold(shop: TranzzoAccount) -> None:
     shop.paid()
     shop.company.capture_ends_in = "failure"
     assert shop.settle().effect is Effect.FAILED
     assert shop.look().standing is Standing.HELD
 
 
-def test_a_lost_capture_is_found_by_a_look_and_is_not_repeated(shop: Shop) -> None:
+def test_a_lost_capture_is_found_by_a_look_and_is_not_repeated(shop: TranzzoAccount) -> None:
     shop.paid()
     held = shop.look()
     shop.company.inject("reset_after", "capture")
@@ -86,7 +86,7 @@ def test_a_lost_capture_is_found_by_a_look_and_is_not_repeated(shop: Shop) -> No
 # Refund.
 
 
-def test_parts_are_refunded_until_all_is_returned(shop: Shop) -> None:
+def test_parts_are_refunded_until_all_is_returned(shop: TranzzoAccount) -> None:
     shop.paid("purchase")
     for amount, returned in [("2.50", "2.50"), ("7", "9.50")]:
         sent = shop.refund(amount)
@@ -103,7 +103,7 @@ def test_parts_are_refunded_until_all_is_returned(shop: Shop) -> None:
     assert shop.company.effects == {f"refund:{ID}": 3}
 
 
-def test_a_slow_refund_is_awaited(shop: Shop) -> None:
+def test_a_slow_refund_is_awaited(shop: TranzzoAccount) -> None:
     shop.paid("purchase")
     shop.company.is_slow = True
     assert shop.refund("4").effect is Effect.ACCEPTED
@@ -114,7 +114,7 @@ def test_a_slow_refund_is_awaited(shop: Shop) -> None:
     assert shop.money() == ("0.00", "10.00", "4.00")
 
 
-def test_failed_refunds_are_counted_after_one_that_was_done(shop: Shop) -> None:
+def test_failed_refunds_are_counted_after_one_that_was_done(shop: TranzzoAccount) -> None:
     shop.paid("purchase")
     shop.refund("4")
     before = shop.look().failures
@@ -125,14 +125,14 @@ def test_failed_refunds_are_counted_after_one_that_was_done(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("amount", ["0", "1.001"])
-def test_what_cannot_be_refunded_is_not_sent(shop: Shop, amount: str) -> None:
+def test_what_cannot_be_refunded_is_not_sent(shop: TranzzoAccount, amount: str) -> None:
     shop.paid("purchase")
     with pytest.raises(ProviderRefused):
         shop.refund(amount)
     assert not shop.company.calls_of("refund")
 
 
-def test_a_sum_with_an_amount_missing_is_not_told(shop: Shop) -> None:
+def test_a_sum_with_an_amount_missing_is_not_told(shop: TranzzoAccount) -> None:
     shop.paid()
     shop.settle()
     shop.refund("4")
@@ -143,7 +143,7 @@ def test_a_sum_with_an_amount_missing_is_not_told(shop: Shop) -> None:
     assert look.refunded is None
 
 
-def test_a_capture_that_shows_no_amount_may_have_been_of_all(shop: Shop) -> None:
+def test_a_capture_that_shows_no_amount_may_have_been_of_all(shop: TranzzoAccount) -> None:
     shop.paid()
     shop.settle()
     del shop.company.orders[ID][1]["amount"]

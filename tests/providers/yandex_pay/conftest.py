@@ -28,7 +28,7 @@ WHOLE = Order(
 )
 
 
-class Shop:
+class YandexPayAccount:
     """A payment of WHOLE at the stand-in, step by step."""
 
     def __init__(self, company: YandexPayCompany) -> None:
@@ -81,8 +81,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop() -> Iterator[Shop]:
+def shop() -> Iterator[YandexPayAccount]:
     with YandexPayCompany() as company:
-        shop = Shop(company)
+        shop = YandexPayAccount(company)
         yield shop
         shop.http.close()

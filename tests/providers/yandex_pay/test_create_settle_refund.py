@@ -10,7 +10,7 @@ from connector.domain.errors import AnswerNotUnderstood, OutcomeUnknown, Provide
 from connector.domain.order import Line, Order
 from connector.domain.payment import Effect, Look, PaymentKey, PaymentStatus, Standing
 from tests.providers.contract import HTML, REFERENCE
-from tests.providers.yandex_pay.conftest import ORDER, WHOLE, Shop
+from tests.providers.yandex_pay.conftest import ORDER, WHOLE, YandexPayAccount
 
 ZERO = Decimal(0)
 
@@ -22,7 +22,9 @@ def totals(items: list[dict[str, Any]]) -> dict[str, str]:
 # Create.
 
 
-def test_an_order_is_made_as_documented_and_the_buyer_is_sent_to_its_page(shop: Shop) -> None:
+def test_an_order_is_made_as_documented_and_the_buyer_is_sent_to_its_page(
+    shop: YandexPayAccount,
+) -> None:
     created = shop.create()
     (call,) = shop.company.calls
     assert (call.method, call.path) == ("POST", "/api/merchant/v1/orders")
@@ -59,13 +61,13 @@ def test_an_order_is_made_as_documented_and_the_buyer_is_sent_to_its_page(shop: 
     assert ": " not in (created.memo or "")
 
 
-def test_a_repeated_create_is_one_order_with_one_page(shop: Shop) -> None:
+def test_a_repeated_create_is_one_order_with_one_page(shop: YandexPayAccount) -> None:
     assert shop.create() == shop.create()
     assert shop.company.effects == {f"create:{ORDER}": 1}
     assert shop.provider.create_is_idempotent
 
 
-def test_a_create_whose_answer_was_lost_is_the_same_order_again(shop: Shop) -> None:
+def test_a_create_whose_answer_was_lost_is_the_same_order_again(shop: YandexPayAccount) -> None:
     shop.company.inject("reset_after", "create")
     with pytest.raises(OutcomeUnknown):
         shop.create()
@@ -74,7 +76,7 @@ def test_a_create_whose_answer_was_lost_is_the_same_order_again(shop: Shop) -> N
     assert shop.company.effects == {f"create:{ORDER}": 1}
 
 
-def test_the_cart_is_known_before_the_order_is_sent(shop: Shop) -> None:
+def test_the_cart_is_known_before_the_order_is_sent(shop: YandexPayAccount) -> None:
     memo = shop.provider.memo(WHOLE)
     shop.company.inject("reset_after", "create")
     with pytest.raises(OutcomeUnknown):
@@ -98,13 +100,15 @@ def test_the_cart_is_known_before_the_order_is_sent(shop: Shop) -> None:
         (Line("a", "A", 1, Decimal("99.995")), Line("b", "B", 1, Decimal("0.005"))),
     ],
 )
-def test_an_order_without_usable_lines_is_one_line(shop: Shop, lines: tuple[Line, ...]) -> None:
+def test_an_order_without_usable_lines_is_one_line(
+    shop: YandexPayAccount, lines: tuple[Line, ...]
+) -> None:
     shop.create(Order(ORDER, Decimal(100), "RUB", "1309", lines=lines, return_url="https://s/"))
     (item,) = shop.company.calls[0].json()["cart"]["items"]
     assert (item["title"], item["total"]) == ("Order 1309", "100.00")
 
 
-def test_long_and_empty_names_are_made_to_fit(shop: Shop) -> None:
+def test_long_and_empty_names_are_made_to_fit(shop: YandexPayAccount) -> None:
     lines = [Line("x" * 3000, "Я" * 3000, 2, Decimal(1)) for _ in range(40)]
     lines += [Line("", "", 1, Decimal(1)) for _ in range(2)]
     lines += [Line("x-3", "A", 1, Decimal(1)), Line("x", "B", 1, Decimal(1))]
@@ -118,14 +122,16 @@ def test_long_and_empty_names_are_made_to_fit(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("amount", ["0.99", "0", "-5", "10.001", "1.999"])
-def test_what_yandex_never_takes_is_refused_before_the_call(shop: Shop, amount: str) -> None:
+def test_what_yandex_never_takes_is_refused_before_the_call(
+    shop: YandexPayAccount, amount: str
+) -> None:
     with pytest.raises(ProviderRefused):
         shop.create(Order(ORDER, Decimal(amount), "RUB"))
     assert not shop.company.calls
     assert shop.provider.memo(Order(ORDER, Decimal(amount), "RUB")) is None
 
 
-def test_a_refused_order_was_not_made(shop: Shop) -> None:
+def test_a_refused_order_was_not_made(shop: YandexPayAccount) -> None:
     with pytest.raises(ProviderRefused):
         shop.create(Order(ORDER, Decimal(10), "USD", return_url="https://s/"))
     assert shop.look().standing is Standing.ABSENT
@@ -144,7 +150,9 @@ def test_a_refused_order_was_not_made(shop: Shop) -> None:
         "http://[",
     ],
 )
-def test_a_page_the_buyer_cannot_be_sent_to_is_no_answer(shop: Shop, url: object) -> None:
+def test_a_page_the_buyer_cannot_be_sent_to_is_no_answer(
+    shop: YandexPayAccount, url: object
+) -> None:
     body = json.dumps({"status": "success", "data": {"paymentUrl": url}}).encode()
     shop.company.inject("answer", "create", body=body)
     with pytest.raises(AnswerNotUnderstood):
@@ -154,7 +162,7 @@ def test_a_page_the_buyer_cannot_be_sent_to_is_no_answer(shop: Shop, url: object
 # Look.
 
 
-def test_a_look_follows_the_payment(shop: Shop) -> None:
+def test_a_look_follows_the_payment(shop: YandexPayAccount) -> None:
     created = shop.create()
     look = shop.look()
     assert (look.standing, look.amount, look.currency) == (Standing.UNPAID, Decimal(100), "RUB")
@@ -168,7 +176,7 @@ def test_a_look_follows_the_payment(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("way", ["decline", "expire"])
-def test_what_is_declined_or_expires_is_denied(shop: Shop, way: str) -> None:
+def test_what_is_declined_or_expires_is_denied(shop: YandexPayAccount, way: str) -> None:
     shop.create()
     getattr(shop.company, way)(ORDER)
     assert shop.look().verdict is PaymentStatus.DENIED
@@ -176,7 +184,7 @@ def test_what_is_declined_or_expires_is_denied(shop: Shop, way: str) -> None:
     assert shop.money() == (ZERO, ZERO, ZERO)
 
 
-def test_a_payment_in_one_stage_is_taken_at_once(shop: Shop) -> None:
+def test_a_payment_in_one_stage_is_taken_at_once(shop: YandexPayAccount) -> None:
     shop.company.one_stage = True
     look = shop.paid()
     assert (look.standing, look.captured, look.refunded) == (Standing.CAPTURED, Decimal(100), ZERO)
@@ -188,7 +196,7 @@ def test_a_payment_in_one_stage_is_taken_at_once(shop: Shop) -> None:
 # Settle.
 
 
-def test_all_of_a_hold_is_taken_without_a_cart(shop: Shop) -> None:
+def test_all_of_a_hold_is_taken_without_a_cart(shop: YandexPayAccount) -> None:
     sent = shop.settle(None, shop.paid())
     (call,) = shop.company.calls_of("capture")
     assert call.path == f"/api/merchant/v1/orders/{ORDER}/capture"
@@ -213,7 +221,7 @@ def test_all_of_a_hold_is_taken_without_a_cart(shop: Shop) -> None:
 )
 @pytest.mark.parametrize("shrinks", [False, True])
 def test_a_part_is_taken_with_the_cart_cut_from_its_end(
-    shop: Shop, amount: str, left: dict[str, str], shrinks: bool
+    shop: YandexPayAccount, amount: str, left: dict[str, str], shrinks: bool
 ) -> None:
     shop.company.amount_shrinks = shrinks
     assert shop.settle(amount, shop.paid()).effect is Effect.DONE
@@ -233,7 +241,7 @@ def test_a_part_is_taken_with_the_cart_cut_from_its_end(
 @pytest.mark.parametrize("shrinks", [False, True])
 @pytest.mark.parametrize("status", ["CAPTURED", "PARTIALLY_REFUNDED"])
 def test_what_a_part_released_is_no_refund_though_it_is_shown_as_one(
-    shop: Shop, shows: str, shrinks: bool, status: str
+    shop: YandexPayAccount, shows: str, shrinks: bool, status: str
 ) -> None:
     shop.company.rest_shows, shop.company.amount_shrinks = shows, shrinks
     look = shop.taken("60")
@@ -252,14 +260,16 @@ def test_what_a_part_released_is_no_refund_though_it_is_shown_as_one(
 
 
 @pytest.mark.parametrize("amount", ["0.50", "0", "-1", "50.001", "100.01"])
-def test_what_cannot_be_settled_is_refused_before_the_call(shop: Shop, amount: str) -> None:
+def test_what_cannot_be_settled_is_refused_before_the_call(
+    shop: YandexPayAccount, amount: str
+) -> None:
     look = shop.paid()
     with pytest.raises(ProviderRefused):
         shop.settle(amount, look)
     assert not shop.company.calls_of("capture")
 
 
-def test_without_the_cart_only_all_can_be_settled(shop: Shop) -> None:
+def test_without_the_cart_only_all_can_be_settled(shop: YandexPayAccount) -> None:
     look = shop.paid()
     shop.key = PaymentKey(ORDER)
     with pytest.raises(ProviderRefused, match="no cart"):
@@ -268,7 +278,7 @@ def test_without_the_cart_only_all_can_be_settled(shop: Shop) -> None:
     assert shop.settle("100.0", look).effect is Effect.DONE
 
 
-def test_what_was_taken_is_not_known_where_a_part_looks_like_a_hold(shop: Shop) -> None:
+def test_what_was_taken_is_not_known_where_a_part_looks_like_a_hold(shop: YandexPayAccount) -> None:
     shop.company.prints_authorize = True
     look = shop.taken("60")
     assert (look.standing, look.amount) == (Standing.CAPTURED, Decimal(100))
@@ -279,13 +289,13 @@ def test_what_was_taken_is_not_known_where_a_part_looks_like_a_hold(shop: Shop) 
     assert not shop.company.calls_of("refund")
 
 
-def test_all_was_taken_where_all_that_looks_like_a_hold_agrees(shop: Shop) -> None:
+def test_all_was_taken_where_all_that_looks_like_a_hold_agrees(shop: YandexPayAccount) -> None:
     shop.company.prints_authorize = True
     look = shop.taken()
     assert (look.captured, look.refunded) == (Decimal(100), ZERO)
 
 
-def test_a_settlement_that_is_still_running_is_seen_by_a_repeat(shop: Shop) -> None:
+def test_a_settlement_that_is_still_running_is_seen_by_a_repeat(shop: YandexPayAccount) -> None:
     shop.company.is_slow = True
     held = shop.paid()
     assert shop.settle("40", held).effect is Effect.ACCEPTED
@@ -305,7 +315,9 @@ def test_a_settlement_that_is_still_running_is_seen_by_a_repeat(shop: Shop) -> N
 
 
 @pytest.mark.parametrize("kind", ["reset_after", "status_before", "truncated", "answer"])
-def test_an_operation_that_cannot_be_asked_after_leaves_it_open(shop: Shop, kind: str) -> None:
+def test_an_operation_that_cannot_be_asked_after_leaves_it_open(
+    shop: YandexPayAccount, kind: str
+) -> None:
     shop.company.is_slow = True
     look = shop.paid()
     shop.company.inject(kind, "operation", status=401, body=HTML)
@@ -316,7 +328,7 @@ def test_an_operation_that_cannot_be_asked_after_leaves_it_open(shop: Shop, kind
 
 
 @pytest.mark.parametrize("shrinks", [False, True])
-def test_a_payment_is_returned_in_parts(shop: Shop, shrinks: bool) -> None:
+def test_a_payment_is_returned_in_parts(shop: YandexPayAccount, shrinks: bool) -> None:
     shop.company.amount_shrinks = shrinks
     look = shop.taken()
     sent = shop.refund("30.01", look)
@@ -360,7 +372,7 @@ def test_a_payment_is_returned_in_parts(shop: Shop, shrinks: bool) -> None:
     assert shop.company.effects[f"refund:{ORDER}"] == 3
 
 
-def test_a_part_of_a_part_is_returned_with_the_cart_that_stays(shop: Shop) -> None:
+def test_a_part_of_a_part_is_returned_with_the_cart_that_stays(shop: YandexPayAccount) -> None:
     look = shop.taken("41.00")
     assert shop.refund("2.00", look).effect is Effect.DONE
     items = shop.company.calls_of("refund")[0].json()["targetCart"]["items"]
@@ -377,7 +389,7 @@ def test_a_part_of_a_part_is_returned_with_the_cart_that_stays(shop: Shop) -> No
      ("100.01", "amount"), ("200", "amount"), ("0", "amount"), ("-1", "amount")],
 )  # fmt: skip
 def test_what_cannot_be_refunded_is_refused_before_the_call(
-    shop: Shop, amount: str, evidence: str
+    shop: YandexPayAccount, amount: str, evidence: str
 ) -> None:
     look = shop.taken()
     with pytest.raises(ProviderRefused) as caught:
@@ -386,7 +398,7 @@ def test_what_cannot_be_refunded_is_refused_before_the_call(
     assert not shop.company.calls_of("refund")
 
 
-def test_without_the_cart_only_all_can_be_refunded(shop: Shop) -> None:
+def test_without_the_cart_only_all_can_be_refunded(shop: YandexPayAccount) -> None:
     look = shop.taken()
     shop.key = PaymentKey(ORDER)
     with pytest.raises(ProviderRefused) as caught:
@@ -396,14 +408,14 @@ def test_without_the_cart_only_all_can_be_refunded(shop: Shop) -> None:
     assert shop.refund("100", look).effect is Effect.DONE
 
 
-def test_a_refund_in_part_whose_sum_is_not_shown_is_not_added_to(shop: Shop) -> None:
+def test_a_refund_in_part_whose_sum_is_not_shown_is_not_added_to(shop: YandexPayAccount) -> None:
     shop.taken()
     with pytest.raises(ProviderRefused):
         shop.refund("10", Look(Standing.PARTLY_REFUNDED, amount=Decimal(100)))
     assert not shop.company.calls_of("refund")
 
 
-def test_a_refund_under_way_is_awaited_and_no_other_begins(shop: Shop) -> None:
+def test_a_refund_under_way_is_awaited_and_no_other_begins(shop: YandexPayAccount) -> None:
     look = shop.taken()
     shop.company.is_slow = True
     assert shop.refund("40", look).effect is Effect.ACCEPTED
@@ -436,7 +448,7 @@ def test_a_refund_under_way_is_awaited_and_no_other_begins(shop: Shop) -> None:
 )
 @pytest.mark.parametrize("is_misprinted", [False, True])
 def test_our_refund_is_ahead_of_the_status(
-    shop: Shop, expected: Standing, shows: str, amount: str, is_misprinted: bool
+    shop: YandexPayAccount, expected: Standing, shows: str, amount: str, is_misprinted: bool
 ) -> None:
     sent = shop.refund(amount, shop.taken())
     shop.company.still_shows = shows
@@ -446,7 +458,7 @@ def test_our_refund_is_ahead_of_the_status(
     assert look.refunded == Decimal(amount)
 
 
-def test_our_refund_of_an_unknown_sum_decides_nothing(shop: Shop) -> None:
+def test_our_refund_of_an_unknown_sum_decides_nothing(shop: YandexPayAccount) -> None:
     shop.refund("40", shop.taken())
     shop.company.operations[ORDER][-1]["amount"] = None
     shop.company.orders[ORDER]["paymentStatus"] = "CAPTURED"
@@ -458,7 +470,7 @@ def test_our_refund_of_an_unknown_sum_decides_nothing(shop: Shop) -> None:
     )
 
 
-def test_a_cancellation_of_a_hold_is_shown_as_ours(shop: Shop) -> None:
+def test_a_cancellation_of_a_hold_is_shown_as_ours(shop: YandexPayAccount) -> None:
     sent = shop.cancel(shop.paid())
     look = shop.look("cancel-1")
     assert (look.standing, look.write_effect, look.write_id) == (
@@ -469,7 +481,7 @@ def test_a_cancellation_of_a_hold_is_shown_as_ours(shop: Shop) -> None:
     assert shop.money() == (ZERO, ZERO, ZERO)
 
 
-def test_a_rollback_that_meets_a_payment_leaves_nothing_taken(shop: Shop) -> None:
+def test_a_rollback_that_meets_a_payment_leaves_nothing_taken(shop: YandexPayAccount) -> None:
     shop.company.one_stage = True
     shop.create()
     unpaid = shop.look()
@@ -479,7 +491,7 @@ def test_a_rollback_that_meets_a_payment_leaves_nothing_taken(shop: Shop) -> Non
     assert shop.money() == (ZERO, Decimal(100), Decimal(100))
 
 
-def test_refunds_that_are_not_shown_have_no_sum(shop: Shop) -> None:
+def test_refunds_that_are_not_shown_have_no_sum(shop: YandexPayAccount) -> None:
     shop.refund("40", shop.taken())
     shop.company.still_shows = "PARTIALLY_REFUNDED"
     look = shop.look()
@@ -489,7 +501,7 @@ def test_refunds_that_are_not_shown_have_no_sum(shop: Shop) -> None:
     assert len(shop.company.calls_of("refund")) == 1
 
 
-def test_only_a_finished_authorization_has_an_id_for_vtex(shop: Shop) -> None:
+def test_only_a_finished_authorization_has_an_id_for_vtex(shop: YandexPayAccount) -> None:
     shop.create()
     shop.company._add(ORDER, "AUTHORIZE", "PENDING", None)
     shop.company.orders[ORDER]["paymentStatus"] = "PENDING"

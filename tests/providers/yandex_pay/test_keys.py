@@ -18,29 +18,29 @@ from connector.domain.errors import (
     ProviderBusy,
     ProviderUnavailable,
 )
-from tests.providers.yandex_pay.conftest import ORDER, Shop
+from tests.providers.yandex_pay.conftest import ORDER, YandexPayAccount
 
 
 @pytest.fixture
-def body(shop: Shop) -> bytes:
+def body(shop: YandexPayAccount) -> bytes:
     """A good notification."""
     shop.create()
     return shop.company.notification(ORDER)[0]
 
 
 @pytest.fixture
-def bogus(shop: Shop) -> bytes:
+def bogus(shop: YandexPayAccount) -> bytes:
     """What anybody can send: signed with a key that no list has."""
     shop.create()
     return shop.company.signed(shop.company.event(ORDER), kid="bogus")
 
 
-def asked(shop: Shop) -> int:
+def asked(shop: YandexPayAccount) -> int:
     return len(shop.company.calls_of("keys"))
 
 
 @contextmanager
-def hung(shop: Shop, body: bytes, seconds: float = 3) -> Iterator[list[float]]:
+def hung(shop: YandexPayAccount, body: bytes, seconds: float = 3) -> Iterator[list[float]]:
     """The list hangs, and one message waits for it. Gives the seconds that this one waited."""
     before, waited = asked(shop), list[float]()
 
@@ -59,7 +59,9 @@ def hung(shop: Shop, body: bytes, seconds: float = 3) -> Iterator[list[float]]:
     first.join()
 
 
-def test_the_first_crowd_asks_for_the_keys_once_and_waits_for_them(shop: Shop, body: bytes) -> None:
+def test_the_first_crowd_asks_for_the_keys_once_and_waits_for_them(
+    shop: YandexPayAccount, body: bytes
+) -> None:
     shop.company.inject("slow_before", "keys", seconds=1)
     told: list[str] = []
 
@@ -82,7 +84,7 @@ def test_the_first_crowd_asks_for_the_keys_once_and_waits_for_them(shop: Shop, b
 
 
 def test_a_new_key_is_asked_for_at_most_once_a_minute(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    shop: YandexPayAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.create()
     shop.read(shop.company.notification(ORDER)[0])
@@ -97,7 +99,7 @@ def test_a_new_key_is_asked_for_at_most_once_a_minute(
 
 
 def test_a_key_that_is_withdrawn_is_forgotten(
-    shop: Shop, body: bytes, monkeypatch: pytest.MonkeyPatch
+    shop: YandexPayAccount, body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert shop.read(body)
     shop.company.rotate_key(keep=False)
@@ -115,7 +117,7 @@ def test_a_key_that_is_withdrawn_is_forgotten(
      ("reset_before", 0, OutcomeUnknown), ("truncated", 0, OutcomeUnknown)],
 )  # fmt: skip
 def test_keys_that_cannot_be_had_are_no_forgery_and_are_asked_for_again_but_not_at_once(
-    shop: Shop,
+    shop: YandexPayAccount,
     body: bytes,
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
@@ -134,7 +136,7 @@ def test_keys_that_cannot_be_had_are_no_forgery_and_are_asked_for_again_but_not_
     assert asked(shop) == 2
 
 
-def test_a_list_that_hangs_is_given_up_soon(shop: Shop, bogus: bytes) -> None:
+def test_a_list_that_hangs_is_given_up_soon(shop: YandexPayAccount, bogus: bytes) -> None:
     with hung(shop, bogus) as waited:
         pass
     assert 1.5 < waited[0] < 2.7
@@ -144,7 +146,7 @@ def test_a_list_that_hangs_is_given_up_soon(shop: Shop, bogus: bytes) -> None:
 
 
 def test_a_message_of_a_known_key_is_read_while_the_list_hangs_for_another(
-    shop: Shop, body: bytes, bogus: bytes, monkeypatch: pytest.MonkeyPatch
+    shop: YandexPayAccount, body: bytes, bogus: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert shop.read(body)
     monkeypatch.setattr(company_keys, "_REFETCH_SECONDS", 0.0)
@@ -158,7 +160,7 @@ def test_a_message_of_a_known_key_is_read_while_the_list_hangs_for_another(
 
 
 def test_a_key_that_should_be_renewed_counts_a_little_longer_while_that_fails(
-    shop: Shop, body: bytes, monkeypatch: pytest.MonkeyPatch
+    shop: YandexPayAccount, body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert shop.read(body)
     monkeypatch.setattr(company_keys, "_KEYS_SECONDS", 0.0)
@@ -172,7 +174,7 @@ def test_a_key_that_should_be_renewed_counts_a_little_longer_while_that_fails(
 
 
 def test_who_comes_too_late_to_wait_for_the_keys_does_not_make_them_fail(
-    shop: Shop, body: bytes
+    shop: YandexPayAccount, body: bytes
 ) -> None:
     late = Deadline(at=now() + 1, total=10)
     with pytest.raises(OutOfTime):

@@ -18,11 +18,11 @@ from connector.domain.merchant import Account
 from connector.provider import Hosts
 from connector.providers.yandex_pay import YandexPay
 from tests.companies.yandex_pay import YandexPayCompany, packed, public, signed
-from tests.providers.yandex_pay.conftest import ORDER, Shop
+from tests.providers.yandex_pay.conftest import ORDER, YandexPayAccount
 
 
 @pytest.mark.parametrize("event", ["ORDER_STATUS_UPDATED", "OPERATION_STATUS_UPDATED"])
-def test_a_notification_names_its_payment(shop: Shop, event: str) -> None:
+def test_a_notification_names_its_payment(shop: YandexPayAccount, event: str) -> None:
     shop.taken()
     body, headers = shop.company.notification(ORDER, event)
     read = shop.read(body)
@@ -33,7 +33,7 @@ def test_a_notification_names_its_payment(shop: Shop, event: str) -> None:
 
 
 def test_a_repeat_with_a_new_signature_has_the_same_id_and_another_event_has_not(
-    shop: Shop,
+    shop: YandexPayAccount,
 ) -> None:
     shop.paid()
     first, second = (shop.company.notification(ORDER)[0] for _ in range(2))
@@ -46,13 +46,13 @@ def test_a_repeat_with_a_new_signature_has_the_same_id_and_another_event_has_not
     assert len(ids) == 3
 
 
-def test_another_event_is_none_of_ours(shop: Shop) -> None:
+def test_another_event_is_none_of_ours(shop: YandexPayAccount) -> None:
     shop.create()
     body = shop.company.signed({**shop.company.event(ORDER), "event": "TOMORROWS_EVENT"})
     assert shop.read(body) is None
 
 
-def test_only_the_p_256_keys_of_the_list_count(shop: Shop) -> None:
+def test_only_the_p_256_keys_of_the_list_count(shop: YandexPayAccount) -> None:
     shop.create()
     good = shop.company.notification(ORDER)[0]
     body = shop.company.event(ORDER)
@@ -112,14 +112,16 @@ NOW = int(time.time())
         {"crit": [{}]},
     ],
 )
-def test_a_header_that_is_not_exactly_right_is_refused(shop: Shop, header: dict[str, Any]) -> None:
+def test_a_header_that_is_not_exactly_right_is_refused(
+    shop: YandexPayAccount, header: dict[str, Any]
+) -> None:
     shop.create()
     body = shop.company.signed(shop.company.event(ORDER), **header)
     with pytest.raises(NotAuthenticated):
         shop.read(body)
 
 
-def test_times_may_be_texts_and_clocks_may_differ_a_little(shop: Shop) -> None:
+def test_times_may_be_texts_and_clocks_may_differ_a_little(shop: YandexPayAccount) -> None:
     shop.create()
     now = int(time.time())
     body = shop.company.signed(shop.company.event(ORDER), iat=str(now + 50), exp=str(now - 50))
@@ -127,7 +129,7 @@ def test_times_may_be_texts_and_clocks_may_differ_a_little(shop: Shop) -> None:
     assert shop.read(b" " + body + b"\r\n")
 
 
-def tampered(shop: Shop) -> Iterator[bytes]:
+def tampered(shop: YandexPayAccount) -> Iterator[bytes]:
     """Whatever is nearly a token."""
     body = shop.company.notification(ORDER)[0]
     head, payload, signature = body.split(b".")
@@ -157,7 +159,7 @@ def tampered(shop: Shop) -> Iterator[bytes]:
     yield shop.company.signed({name: one for name, one in event.items() if name != "merchantId"})
 
 
-def test_whatever_is_nearly_a_notification_is_refused(shop: Shop) -> None:
+def test_whatever_is_nearly_a_notification_is_refused(shop: YandexPayAccount) -> None:
     shop.create()
     assert shop.read(shop.company.notification(ORDER)[0])
     for number, body in enumerate(tampered(shop)):
@@ -165,7 +167,7 @@ def test_whatever_is_nearly_a_notification_is_refused(shop: Shop) -> None:
             pytest.fail(f"{number}: {shop.read(body)}")
 
 
-def test_a_signed_notification_that_cannot_be_read_is_unreadable(shop: Shop) -> None:
+def test_a_signed_notification_that_cannot_be_read_is_unreadable(shop: YandexPayAccount) -> None:
     shop.create()
     event = shop.company.event(ORDER)
     plain = json.dumps(event).encode()
@@ -183,14 +185,14 @@ def test_a_signed_notification_that_cannot_be_read_is_unreadable(shop: Shop) -> 
             shop.read(shop.company.signed(payload))
 
 
-def test_a_notification_is_of_the_merchant_it_is_told_to(shop: Shop) -> None:
+def test_a_notification_is_of_the_merchant_it_is_told_to(shop: YandexPayAccount) -> None:
     shop.create()
     other = Account({**shop.account.settings, "merchant_id": "another"})
     with pytest.raises(NotAuthenticated):
         shop.read(shop.company.notification(ORDER)[0], account=other)
 
 
-def test_a_merchant_id_in_capitals_is_the_same_merchant(shop: Shop) -> None:
+def test_a_merchant_id_in_capitals_is_the_same_merchant(shop: YandexPayAccount) -> None:
     shop.create()
     event = shop.company.event(ORDER)
     for told, known in ((str.upper, str.lower), (str.lower, str.upper)):
@@ -200,7 +202,7 @@ def test_a_merchant_id_in_capitals_is_the_same_merchant(shop: Shop) -> None:
         assert shop.read(body, account=Account(settings))
 
 
-def test_the_sandbox_has_keys_of_its_own_host(shop: Shop) -> None:
+def test_the_sandbox_has_keys_of_its_own_host(shop: YandexPayAccount) -> None:
     with YandexPayCompany() as sandbox:
         hosts = Hosts(shop.company.url, sandbox.url)
         provider = YandexPay(shop.http, hosts)
@@ -214,7 +216,7 @@ def test_the_sandbox_has_keys_of_its_own_host(shop: Shop) -> None:
         assert len(sandbox.calls_of("keys")) == 1
 
 
-def test_events_of_one_moment_are_told_apart(shop: Shop) -> None:
+def test_events_of_one_moment_are_told_apart(shop: YandexPayAccount) -> None:
     shop.taken()
     order = shop.company.event(ORDER)
     operation = shop.company.event(ORDER, "OPERATION_STATUS_UPDATED")
@@ -232,7 +234,7 @@ def test_events_of_one_moment_are_told_apart(shop: Shop) -> None:
     assert len({one.id for one in read if one}) == len(changed)
 
 
-def test_a_list_of_keys_with_an_error_status_is_none(shop: Shop) -> None:
+def test_a_list_of_keys_with_an_error_status_is_none(shop: YandexPayAccount) -> None:
     shop.create()
     body = shop.company.notification(ORDER)[0]
     shown = [public(key, kid) for kid, key in shop.company.keys.items()]

@@ -14,7 +14,7 @@ from connector.domain.merchant import Account
 from connector.domain.payment import Effect, Look, PaymentKey, Standing
 from connector.providers.yandex_pay import YandexPay
 from tests.companies.yandex_pay import YandexPayCompany
-from tests.providers.contract import REFERENCE, CancelContract, Scene
+from tests.providers.contract import REFERENCE, CancelContract, ProviderPayment
 
 ORDER = "B2F246B3CE46469FBDD23039868E95D0"
 SAMPLE = PaymentKey("string")
@@ -55,13 +55,13 @@ class TestYandexPay(CancelContract):
     def answer_with_word(self, key: PaymentKey, status: str) -> bytes:
         return answer(status, orderId=key.payment_id)
 
-    def look_at(self, scene: Scene, body: bytes, reference: str = "") -> Look:
+    def look_at(self, scene: ProviderPayment, body: bytes, reference: str = "") -> Look:
         scene.company.inject("answer", "look", body=body)
         return scene.look(reference=reference)
 
     # What is sent.
 
-    def test_calls_are_as_documented(self, scene: Scene) -> None:
+    def test_calls_are_as_documented(self, scene: ProviderPayment) -> None:
         scene.cancel(scene.look())
         looked, cancelled = scene.company.calls
         path = f"/api/merchant/v1/orders/{ORDER}"
@@ -76,7 +76,7 @@ class TestYandexPay(CancelContract):
         assert cancelled.headers["X-Request-Attempt"] == "0"
         assert cancelled.headers["Content-Type"] == "application/json"
 
-    def test_every_look_has_its_own_request_id(self, scene: Scene) -> None:
+    def test_every_look_has_its_own_request_id(self, scene: ProviderPayment) -> None:
         scene.look()
         scene.look()
         ids = {call.headers["X-Request-Id"] for call in scene.company.calls}
@@ -86,17 +86,17 @@ class TestYandexPay(CancelContract):
         ("shortest", "longest", "seconds"), [(1000, 1000, 0.8), (3500, 4000, 4), (7900, 8000, 60)]
     )
     def test_the_company_is_told_how_long_it_has(
-        self, scene: Scene, shortest: int, longest: int, seconds: float
+        self, scene: ProviderPayment, shortest: int, longest: int, seconds: float
     ) -> None:
         scene.look(seconds=seconds)
         told = int(scene.company.calls[0].headers["X-Request-Timeout"])
         assert shortest <= told <= longest
 
-    def test_an_order_id_is_quoted(self, scene: Scene) -> None:
+    def test_an_order_id_is_quoted(self, scene: ProviderPayment) -> None:
         scene.look(PaymentKey("a/b c?d"))
         assert scene.company.calls[0].path == "/api/merchant/v1/orders/a%2Fb%20c%3Fd"
 
-    def test_in_the_sandbox_the_key_is_the_merchant_id(self, scene: Scene) -> None:
+    def test_in_the_sandbox_the_key_is_the_merchant_id(self, scene: ProviderPayment) -> None:
         sandbox = Account(scene.account.settings, sandbox=True)
         assert scene.look(account=sandbox).standing is Standing.HELD
         assert scene.company.calls[0].path.startswith("/sandbox/")
@@ -123,13 +123,13 @@ class TestYandexPay(CancelContract):
         ],
     )
     def test_every_state_has_its_standing(
-        self, scene: Scene, expected: Standing, state: str
+        self, scene: ProviderPayment, expected: Standing, state: str
     ) -> None:
         scene.company.create(ORDER, state=state)
         assert scene.look().standing is expected
 
     @pytest.mark.parametrize("status", [None, "null", ""])
-    def test_no_status_is_unpaid(self, scene: Scene, status: str | None) -> None:
+    def test_no_status_is_unpaid(self, scene: ProviderPayment, status: str | None) -> None:
         assert self.look_at(scene, answer(status)).standing is Standing.UNPAID
 
     @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ class TestYandexPay(CancelContract):
         ],
     )
     def test_an_operation_under_way_leaves_it_open(
-        self, scene: Scene, expected: Standing, status: str, kind: str, end: str | None
+        self, scene: ProviderPayment, expected: Standing, status: str, kind: str, end: str | None
     ) -> None:
         body = answer(status, operation("AUTHORIZE", "SUCCESS"), operation(kind, end))
         assert self.look_at(scene, body).standing is expected
@@ -163,13 +163,13 @@ class TestYandexPay(CancelContract):
         ("other", "expected"), [("PENDING", Standing.WORKING), ("FAIL", Standing.UNDONE)]
     )
     def test_a_rollback_is_over_when_all_that_it_returns_is(
-        self, scene: Scene, other: str, expected: Standing
+        self, scene: ProviderPayment, other: str, expected: Standing
     ) -> None:
         body = answer("FAILED", operation("VOID", "SUCCESS"), operation("REFUND", other))
         assert self.look_at(scene, body).standing is expected
 
     @pytest.mark.parametrize(("status", "kind"), [("AUTHORIZED", "VOID"), ("CAPTURED", "REFUND")])
-    def test_failed_ends_are_counted(self, scene: Scene, status: str, kind: str) -> None:
+    def test_failed_ends_are_counted(self, scene: ProviderPayment, status: str, kind: str) -> None:
         fails = [operation(kind, "FAIL"), operation(kind, "FAIL", externalOperationId=REFERENCE)]
         other = operation("CAPTURE", "FAIL")
         assert self.look_at(scene, answer(status, other, *fails), REFERENCE).failures == 2
@@ -190,14 +190,18 @@ class TestYandexPay(CancelContract):
         ],
     )  # fmt: skip
     def test_what_ended_a_payment_names_the_cancellation(
-        self, scene: Scene, expected: str | None, status: str, operations: list[dict[str, Any]]
+        self,
+        scene: ProviderPayment,
+        expected: str | None,
+        status: str,
+        operations: list[dict[str, Any]],
     ) -> None:
         assert (
             self.look_at(scene, answer(status, *operations), REFERENCE).cancellation_id == expected
         )
 
     def test_the_amount_is_the_orders_else_the_carts_else_what_was_authorized(
-        self, scene: Scene
+        self, scene: ProviderPayment
     ) -> None:
         authorized = operation("AUTHORIZE", "SUCCESS", amount="3.00")
         cart = {"total": {"amount": "2.00"}}
@@ -226,7 +230,9 @@ class TestYandexPay(CancelContract):
             b'{"data":{"order":{"paymentStatus":"VOIDED"}}}',
         ],
     )
-    def test_what_is_not_this_order_tells_nothing(self, scene: Scene, body: bytes) -> None:
+    def test_what_is_not_this_order_tells_nothing(
+        self, scene: ProviderPayment, body: bytes
+    ) -> None:
         with pytest.raises(AnswerNotUnderstood):
             self.look_at(scene, body)
 
@@ -236,7 +242,7 @@ class TestYandexPay(CancelContract):
     @pytest.mark.parametrize("state", ["held", "captured"])
     def test_our_operation_is_asked_after_where_the_order_does_not_show_it(
         self,
-        scene: Scene,
+        scene: ProviderPayment,
         state: str,
         is_misprinted: bool,
     ) -> None:
@@ -253,7 +259,7 @@ class TestYandexPay(CancelContract):
     @pytest.mark.parametrize("is_shown", [False, True])
     def test_our_pending_operation_is_awaited_and_its_failure_counted(
         self,
-        scene: Scene,
+        scene: ProviderPayment,
         is_shown: bool,
     ) -> None:
         company = scene.company
@@ -268,21 +274,23 @@ class TestYandexPay(CancelContract):
         assert scene.effects == 0
         assert len(company.calls_of("operation")) == (0 if is_shown else 2)
 
-    def test_an_operation_that_never_arrived_changes_nothing(self, scene: Scene) -> None:
+    def test_an_operation_that_never_arrived_changes_nothing(self, scene: ProviderPayment) -> None:
         look = scene.look(reference=REFERENCE)
         assert look == scene.look()
         assert len(scene.company.calls_of("operation")) == 1
 
     @pytest.mark.parametrize("state", ["unpaid", "paying", "cancelled", "declined", "confirmed"])
     def test_our_operation_is_not_asked_after_where_it_could_not_matter(
-        self, scene: Scene, state: str
+        self, scene: ProviderPayment, state: str
     ) -> None:
         scene.company.create(ORDER, state=state)
         scene.look(reference=REFERENCE)
         assert not scene.company.calls_of("operation")
 
     @pytest.mark.parametrize("kind", ["CAPTURE", "SUBMIT"])
-    def test_what_took_the_money_is_no_cancellation(self, scene: Scene, kind: str) -> None:
+    def test_what_took_the_money_is_no_cancellation(
+        self, scene: ProviderPayment, kind: str
+    ) -> None:
         own = operation(kind, "SUCCESS", externalOperationId=REFERENCE)
         look = self.look_at(scene, answer("AUTHORIZED", own), REFERENCE)
         assert (look.standing, look.cancellation_id) == (Standing.WORKING, None)
@@ -291,13 +299,13 @@ class TestYandexPay(CancelContract):
         "body", [b'{"message":"no Route matched"}', b"<html>", b'{"status":"fail"}']
     )
     def test_a_proxys_404_does_not_say_that_our_operation_never_arrived(
-        self, scene: Scene, body: bytes
+        self, scene: ProviderPayment, body: bytes
     ) -> None:
         scene.company.inject("status_before", "operation", status=404, body=body)
         with pytest.raises(AnswerNotUnderstood):
             scene.look(reference=REFERENCE)
 
-    def test_another_orders_operation_tells_nothing(self, scene: Scene) -> None:
+    def test_another_orders_operation_tells_nothing(self, scene: ProviderPayment) -> None:
         body = success(operation=operation("VOID", "SUCCESS", orderId="another"))
         scene.company.inject("answer", "operation", body=body)
         with pytest.raises(AnswerNotUnderstood):
@@ -307,19 +315,21 @@ class TestYandexPay(CancelContract):
 
     @pytest.mark.parametrize("status", [200, 400, 401, 404])
     def test_wrong_credentials_are_no_absence_at_any_http_status(
-        self, scene: Scene, status: int
+        self, scene: ProviderPayment, status: int
     ) -> None:
         body = recorded("error_authentication")
         scene.company.inject("status_before", "look", status=status, body=body)
         with pytest.raises(ProviderCredentials):
             scene.look()
 
-    def test_an_absence_shows_the_companys_code(self, scene: Scene) -> None:
+    def test_an_absence_shows_the_companys_code(self, scene: ProviderPayment) -> None:
         assert scene.look(PaymentKey("x")) == Look(
             Standing.ABSENT, provider_status="ORDER_NOT_FOUND"
         )
 
-    def test_another_readable_refusal_of_a_look_is_told_by_its_code(self, scene: Scene) -> None:
+    def test_another_readable_refusal_of_a_look_is_told_by_its_code(
+        self, scene: ProviderPayment
+    ) -> None:
         body = b'{"status":"fail","reasonCode":"OTHER","reason":"free text"}'
         scene.company.inject("status_before", "look", status=409, body=body)
         with pytest.raises(ProviderRefused) as caught:
@@ -337,7 +347,9 @@ class TestYandexPay(CancelContract):
             b'[{"status":"fail","reasonCode":"ORDER_NOT_FOUND"}]',
         ],
     )
-    def test_a_404_not_quite_yandexs_is_no_absence(self, scene: Scene, body: bytes) -> None:
+    def test_a_404_not_quite_yandexs_is_no_absence(
+        self, scene: ProviderPayment, body: bytes
+    ) -> None:
         scene.company.inject("status_before", "look", status=404, body=body)
         with pytest.raises(AnswerNotUnderstood):
             scene.look()
@@ -349,20 +361,22 @@ class TestYandexPay(CancelContract):
         [(Effect.DONE, "success"), (Effect.FAILED, "failure"), (Effect.ACCEPTED, "pending")],
     )
     def test_a_cancellation_ends_as_its_operation_says(
-        self, scene: Scene, expected: Effect, end: str
+        self, scene: ProviderPayment, expected: Effect, end: str
     ) -> None:
         scene.company.void_ends_in = end
         sent = scene.cancel(scene.look())
         assert sent.effect is expected
         assert (sent.id is not None) == (expected is Effect.DONE)
 
-    def test_a_repeat_is_one_cancellation(self, scene: Scene) -> None:
+    def test_a_repeat_is_one_cancellation(self, scene: ProviderPayment) -> None:
         held = scene.look()
         assert scene.cancel(held) == scene.cancel(held)
         assert scene.company.effects == {f"cancel:{ORDER}": 1}
 
     @pytest.mark.parametrize("status", [400, 409, 422])
-    def test_a_reference_that_was_used_is_looked_up(self, scene: Scene, status: int) -> None:
+    def test_a_reference_that_was_used_is_looked_up(
+        self, scene: ProviderPayment, status: int
+    ) -> None:
         company, held = scene.company, scene.look()
         sent = scene.cancel(held)
         company.replayed.clear()
@@ -371,7 +385,7 @@ class TestYandexPay(CancelContract):
         assert scene.look(reference=REFERENCE).cancellation_id == sent.id
         assert company.effects == {f"cancel:{ORDER}": 1}
 
-    def test_a_cancellation_in_the_wrong_state_is_refused(self, scene: Scene) -> None:
+    def test_a_cancellation_in_the_wrong_state_is_refused(self, scene: ProviderPayment) -> None:
         held = scene.look()
         scene.company.create(ORDER, state="captured")
         with pytest.raises(ProviderRefused) as caught:
@@ -381,13 +395,15 @@ class TestYandexPay(CancelContract):
     @pytest.mark.parametrize(
         "content", [{}, {"operation": {}}, {"operation": operation("VOID", "TOMORROW")}]
     )
-    def test_an_odd_success_is_looked_up(self, scene: Scene, content: dict[str, Any]) -> None:
+    def test_an_odd_success_is_looked_up(
+        self, scene: ProviderPayment, content: dict[str, Any]
+    ) -> None:
         scene.company.inject("answer", "cancel", body=success(**content))
         assert scene.cancel(scene.look()).effect is Effect.ACCEPTED
 
     @pytest.mark.parametrize("state", ["unpaid", "paying"])
     def test_what_is_not_paid_is_rolled_back_and_reads_failed(
-        self, scene: Scene, state: str
+        self, scene: ProviderPayment, state: str
     ) -> None:
         scene.company.create(ORDER, state=state)
         sent = scene.cancel(scene.look())
@@ -401,7 +417,7 @@ class TestYandexPay(CancelContract):
         )
         assert scene.company.effects == {f"rollback:{ORDER}": 1}
 
-    def test_a_rollback_that_meets_a_payment_returns_it(self, scene: Scene) -> None:
+    def test_a_rollback_that_meets_a_payment_returns_it(self, scene: ProviderPayment) -> None:
         scene.company.create(ORDER, state="paying")
         paying = scene.look()
         scene.company.pay(ORDER, "CAPTURED")
@@ -410,7 +426,7 @@ class TestYandexPay(CancelContract):
         assert scene.company.effects == {f"rollback:{ORDER}": 1}
 
     def test_a_rollback_and_a_cancellation_are_two_requests_by_their_references(
-        self, scene: Scene
+        self, scene: ProviderPayment
     ) -> None:
         scene.company.create(ORDER, state="paying")
         paying = scene.look()
@@ -428,7 +444,7 @@ class TestYandexPay(CancelContract):
         ],
     )
     def test_a_rollback_whose_hold_is_not_released_is_not_over(
-        self, scene: Scene, end: str, before: Standing, after: Standing
+        self, scene: ProviderPayment, end: str, before: Standing, after: Standing
     ) -> None:
         scene.company.rollback_ends_in = end
         scene.company.create(ORDER, state="paying")
@@ -440,7 +456,7 @@ class TestYandexPay(CancelContract):
         scene.company.finish(ORDER)
         assert scene.look().standing is after
 
-    def test_a_repeated_rollback_is_the_same_request(self, scene: Scene) -> None:
+    def test_a_repeated_rollback_is_the_same_request(self, scene: ProviderPayment) -> None:
         scene.company.create(ORDER, state="paying")
         paying = scene.look()
         scene.cancel(paying)
@@ -449,13 +465,15 @@ class TestYandexPay(CancelContract):
         assert len(ids) == 1
         assert scene.effects == 1
 
-    def test_a_rollback_that_says_no_success_tells_nothing(self, scene: Scene) -> None:
+    def test_a_rollback_that_says_no_success_tells_nothing(self, scene: ProviderPayment) -> None:
         scene.company.create(ORDER, state="paying")
         scene.company.inject("answer", "rollback", body=b'{"status":"pending"}')
         with pytest.raises(AnswerNotUnderstood):
             scene.cancel(scene.look())
 
-    def test_a_refund_is_of_the_orders_amount_and_of_that_once(self, scene: Scene) -> None:
+    def test_a_refund_is_of_the_orders_amount_and_of_that_once(
+        self, scene: ProviderPayment
+    ) -> None:
         scene.company.create(ORDER, amount="123.45", state="captured")
         look = scene.look()
         sent = scene.refund(look)
@@ -467,7 +485,7 @@ class TestYandexPay(CancelContract):
         assert (sent.effect, sent.id) == (Effect.DONE, scene.look().cancellation_id)
         assert scene.company.effects == {f"refund:{ORDER}": 1}
 
-    def test_a_second_refund_waits_for_the_first(self, scene: Scene) -> None:
+    def test_a_second_refund_waits_for_the_first(self, scene: ProviderPayment) -> None:
         scene.company.create(ORDER, state="captured")
         scene.company.refund_ends_in = "pending"
         look = scene.look()
@@ -477,7 +495,7 @@ class TestYandexPay(CancelContract):
         assert caught.value.evidence == "ANOTHER_OPERATION_IN_PROGRESS"
         assert scene.look(reference=REFERENCE).standing is Standing.WORKING
 
-    def test_without_an_amount_nothing_is_refunded(self, scene: Scene) -> None:
+    def test_without_an_amount_nothing_is_refunded(self, scene: ProviderPayment) -> None:
         with pytest.raises(ProviderRefused) as caught:
             scene.refund(Look(Standing.CAPTURED))
         assert caught.value.evidence == "no amount"
@@ -485,13 +503,13 @@ class TestYandexPay(CancelContract):
 
     # The documents' own samples.
 
-    def test_a_recorded_order_is_read(self, scene: Scene) -> None:
+    def test_a_recorded_order_is_read(self, scene: ProviderPayment) -> None:
         scene.company.inject("answer", "look", body=recorded("look_pending"))
         assert scene.look(SAMPLE) == Look(
             Standing.PAYING, amount=Decimal("123.45"), currency="RUB", provider_status="PENDING"
         )
 
-    def test_a_recorded_cancellation_is_still_to_be_seen(self, scene: Scene) -> None:
+    def test_a_recorded_cancellation_is_still_to_be_seen(self, scene: ProviderPayment) -> None:
         scene.key = SAMPLE
         scene.company.inject("answer", "cancel", body=recorded("cancel_pending"))
         sent = scene.cancel(Look(Standing.HELD))
@@ -506,7 +524,7 @@ class TestYandexPay(CancelContract):
         ],
     )
     def test_a_recorded_operation_is_ours_whatever_its_type(
-        self, scene: Scene, standing: Standing, operation_id: str | None, failures: int,
+        self, scene: ProviderPayment, standing: Standing, operation_id: str | None, failures: int,
         status: bytes,
     ) -> None:  # fmt: skip
         body = recorded("operation_pending").replace(b"PENDING", status)
@@ -519,6 +537,6 @@ class TestYandexPay(CancelContract):
             failures,
         )
 
-    def test_a_recorded_rollback_is_accepted(self, scene: Scene) -> None:
+    def test_a_recorded_rollback_is_accepted(self, scene: ProviderPayment) -> None:
         scene.company.inject("answer", "rollback", body=recorded("rollback_success"))
         assert scene.cancel(Look(Standing.PAYING)).effect is Effect.ACCEPTED
