@@ -44,6 +44,8 @@ PAUSES_GROW = 1.5
 _MAY_TAKE_EFFECT = {Effect.ACCEPTED, Effect.UNKNOWN}
 
 Result = TypeVar("Result", WriteResult, CreateResult)
+# Whether a look leaves open what came of a write.
+IsOpen = Callable[[Look], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,15 +179,11 @@ class Job(ABC):
         return attempt.payment.is_created
 
     def watch(
-        self,
-        attempt: Attempt,
-        sent: WriteResult,
-        is_open: Callable[[Look], bool],
-        write: Write | None = None,
+        self, attempt: Attempt, sent: WriteResult, is_open: IsOpen, write: Write | None = None
     ) -> Look:
-        """Look at what came of a write; look again, with growing pauses, while `is_open`.
+        """Look at what came of a write, and again, with growing pauses, while `is_open`.
 
-        Returns the last look that succeeded. Raises the error of the write, or of the last look.
+        Raises the error of the write, or of the last look, when no look succeeded.
         """
         if sent.lost and not attempt.deadline.allows_a_write():
             raise sent.lost
@@ -196,8 +194,7 @@ class Job(ABC):
                 seen = self.look(attempt, write)
             except (NotDone, OutcomeUnknown, ProviderRefused) as error:
                 failure = sent.lost or error
-            is_over = seen and not is_open(seen)
-            if is_over or not self._pause(attempt, sent, seen, pause):
+            if (seen and not is_open(seen)) or not self._pause(attempt, sent, seen, pause):
                 break
         if seen:
             return seen
