@@ -181,10 +181,7 @@ class Job(ABC):
     def watch(
         self, attempt: Attempt, sent: WriteResult, is_open: IsOpen, write: Write | None = None
     ) -> Look:
-        """Look at what came of a write, and again, with growing pauses, while `is_open`.
-
-        Raises the error of the write, or of the last look, when no look succeeded.
-        """
+        """Look at what came of a write, and again while `is_open`. Raises if no look succeeds."""
         if sent.lost and not attempt.deadline.allows_a_write():
             raise sent.lost
         seen: Look | None = None
