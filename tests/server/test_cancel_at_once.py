@@ -5,16 +5,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from shutil import copy
 from typing import Any
 
 import pytest
 import requests
 
-from tests import postgres
 from tests.rig import Served
 from tests.server.cancellations import (
     BLIND,
@@ -27,6 +24,7 @@ from tests.server.cancellations import (
     Kind,
     Payment,
 )
+from tests.server.crowd import Ask, ask_at_once, database, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmeasured")]
 
@@ -43,27 +41,13 @@ class Crowd:
 
     def ask(self, kind: Kind, asked: list[tuple[Payment, str]]) -> list[requests.Response]:
         """Send these cancellations at the same moment."""
-        barrier = threading.Barrier(len(asked))
 
-        def send(number: int, payment: Payment, request_id: str) -> requests.Response:
-            server = self.servers[number % len(self.servers)]
-            barrier.wait()
-            return server.cancel(payment.id, request_id, merchant=kind.name, **payment.fields)
+        def send(payment: Payment, request_id: str) -> Ask:
+            return lambda server: server.cancel(
+                payment.id, request_id, merchant=kind.name, **payment.fields
+            )
 
-        with ThreadPoolExecutor(len(asked)) as pool:
-            sent = [pool.submit(send, number, *one) for number, one in enumerate(asked)]
-            return [one.result() for one in sent]
-
-
-@contextmanager
-def crowd(url: str, folder: Path, servers: int) -> Iterator[Crowd]:
-    with ExitStack() as stack:
-        scene = stack.enter_context(Cancellations(url, folder, CHOSEN))
-        serving = [Served(scene.rig, workers=2, is_killed=True) for _ in range(servers)]
-        for server in serving:
-            stack.enter_context(server)
-            stack.callback(server.kill)
-        yield Crowd(scene, serving)
+        return ask_at_once(self.servers, [send(*one) for one in asked])
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -71,17 +55,13 @@ def many(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Crowd]:
     """Two workers on SQLite; two servers of two workers each on PostgreSQL."""
-    folder = tmp_path_factory.mktemp("crowd")
-    if request.param == "sqlite":
-        copy(request.getfixturevalue("sqlite_template"), folder / "connector.db")
-        with crowd(f"sqlite:///{folder}/connector.db", folder, servers=1) as made:
-            yield made
-        return
-    server_url = request.getfixturevalue("postgres_url")
-    url = postgres.new_database(server_url, request.getfixturevalue("postgres_template"))
-    with crowd(url, folder, servers=2) as made:
-        yield made
-    postgres.drop_database(server_url, url)
+    folder, count = tmp_path_factory.mktemp("crowd"), 1 if request.param == "sqlite" else 2
+    with (
+        database(request, folder) as url,
+        Cancellations(url, folder, CHOSEN) as scene,
+        served(scene.rig, count) as servers,
+    ):
+        yield Crowd(scene, servers)
 
 
 @pytest.mark.parametrize("kind", CHOSEN, ids=str)

@@ -1,22 +1,18 @@
 """Fifty at once, of all that is asked of a payment: one effect, and one truth for all."""
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from shutil import copy
 from typing import Any
 
 import pytest
 import requests
 
-from tests import postgres
 from tests.companies.registry import ANY, COMPANIES, HOLDING, IN_PART, CompanyEntry, provider_of
 from tests.rig import Served
+from tests.server.crowd import Ask, ask_at_once, database, served
 from tests.server.payments import (
     CREATES,
     NEWS,
@@ -34,7 +30,6 @@ SAME = [
     *[Act(entry, "settle", 60 if entry is ANY else 100) for entry in HOLDING],
     *[Act(entry, "refund", PART if entry.in_part else 100) for entry in HOLDING],
 ]
-Ask = Callable[[Served], Any]
 
 
 @dataclass
@@ -46,29 +41,10 @@ class Crowd:
 
     def ask(self, asks: list[Ask]) -> list[Any]:
         """Do all of it at the same moment; return the answers."""
-        barrier = threading.Barrier(len(asks))
-
-        def send(number: int, ask: Ask) -> Any:
-            barrier.wait()
-            return ask(self.servers[number % len(self.servers)])
-
-        with ThreadPoolExecutor(len(asks)) as pool:
-            sent = [pool.submit(send, *one) for one in enumerate(asks)]
-            return [one.result() for one in sent]
+        return ask_at_once(self.servers, asks)
 
     def same(self, act: Act, payment_id: str, times: int = MANY) -> list[Any]:
         return self.ask([lambda server: self.shops.ask(act, payment_id, server)] * times)
-
-
-@contextmanager
-def crowd(url: str, folder: Path, servers: int) -> Iterator[Crowd]:
-    with ExitStack() as stack:
-        shops = stack.enter_context(Payments(url, folder))
-        serving = [Served(shops.rig, workers=2, is_killed=True) for _ in range(servers)]
-        for server in serving:
-            stack.enter_context(server)
-            stack.callback(server.kill)
-        yield Crowd(shops, serving)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -77,16 +53,12 @@ def many(
 ) -> Iterator[Crowd]:
     """Two servers of two workers each, on either database."""
     folder = tmp_path_factory.mktemp("crowd-payments")
-    if request.param == "sqlite":
-        copy(request.getfixturevalue("sqlite_template"), folder / "connector.db")
-        with crowd(f"sqlite:///{folder}/connector.db", folder, servers=2) as made:
-            yield made
-        return
-    server_url = request.getfixturevalue("postgres_url")
-    url = postgres.new_database(server_url, request.getfixturevalue("postgres_template"))
-    with crowd(url, folder, servers=2) as made:
-        yield made
-    postgres.drop_database(server_url, url)
+    with (
+        database(request, folder) as url,
+        Payments(url, folder) as shops,
+        served(shops.rig, 2) as servers,
+    ):
+        yield Crowd(shops, servers)
 
 
 @pytest.mark.parametrize("act", SAME, ids=str)
