@@ -1,6 +1,7 @@
 """What every provider offers: the contract between the operations and a company's module."""
 
 import re
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -74,6 +75,11 @@ class Call:
     reference: str = ""
     look: Look = UNSEEN
     amount: Decimal | None = None
+
+    @classmethod
+    def about_nobody(cls, account: Account, deadline: Deadline) -> "Call":
+        """Return a call about a payment that no company has."""
+        return cls(PaymentKey(uuid.uuid4().hex), account, deadline)
 
 
 class Provider(ABC):
@@ -193,8 +199,8 @@ class Provider(ABC):
         raise NotFound
 
     @abstractmethod
-    def probe(self, account: Account, deadline: Deadline) -> None:
-        """Prove the credentials with a call that changes nothing.
+    def probe(self, call: Call) -> None:
+        """Prove the credentials with a call that changes nothing, about a payment of nobody.
 
         Raises ProviderCredentials when the company does not accept them.
         """

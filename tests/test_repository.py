@@ -42,8 +42,8 @@ MOST_LINES = 310
 LONGER = {
     "connector/providers/cryptomus.py": 340,
     "connector/providers/rustore.py": 430,
-    "connector/providers/tranzzo.py": 430,
-    "connector/providers/yandex_pay.py": 565,
+    "connector/providers/tranzzo.py": 425,
+    "connector/providers/yandex_pay.py": 555,
 }
 # Of a company, not of us; in a provider's module they are the company's own words.
 FOREIGN = {"gateway", "processor", "psp", "upstream", "acquirer"}

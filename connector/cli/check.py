@@ -6,6 +6,7 @@ from connector.config import Settings
 from connector.domain.deadline import Deadline
 from connector.domain.errors import ConnectorError
 from connector.domain.merchant import CapturedPolicy, Merchant, SettingsFrom
+from connector.provider import Call
 from connector.storage.stored_merchant import StoredMerchant
 
 if TYPE_CHECKING:
@@ -116,7 +117,8 @@ def _probe(connector: "Connector", merchant: Merchant) -> str:
         missing = provider.missing(merchant.settings)
         if missing:
             return _missing(merchant, ", ".join(missing))
-        provider.probe(merchant.account(sandbox=merchant.sandbox), deadline)
+        account = merchant.account(sandbox=merchant.sandbox)
+        provider.probe(Call.about_nobody(account, deadline))
     except ConnectorError as error:
         return merchant.redacted(str(error))
     return "ok"

@@ -30,7 +30,6 @@ import hashlib
 import hmac
 import json
 import re
-import uuid
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -160,9 +159,9 @@ class Cryptomus(Provider):
         except (ValueError, RecursionError, errors.AnswerNotUnderstood) as error:
             raise errors.InvalidRequest("This is no notification of Cryptomus's") from error
 
-    def probe(self, account: Account, deadline: Deadline) -> None:
+    def probe(self, call: Call) -> None:
         """Ask for an order that cannot exist: only a good sign is answered with "not found"."""
-        self.look(Call(PaymentKey(uuid.uuid4().hex), account, deadline))
+        self.look(call)
 
     def _call(self, operation: str, call: Call, request: Mapping[str, object]) -> Fields:
         body = json.dumps(request).encode()

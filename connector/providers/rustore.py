@@ -202,8 +202,8 @@ class RuStore(Provider):
         except (ValueError, errors.AnswerNotUnderstood) as error:
             raise errors.InvalidRequest("This is no notification of RuStore's") from error
 
-    def probe(self, account: Account, deadline: Deadline) -> None:
-        self._access(account).token(deadline, is_new=True)
+    def probe(self, call: Call) -> None:
+        self._access(call.account).token(call.deadline, is_new=True)
 
     def _call(self, operation: str, call: Call) -> Fields:
         """Make a call, once more with a new token where the company did not take the old one."""

@@ -23,7 +23,6 @@ from decimal import Decimal
 
 from connector.company_json import Fields
 from connector.domain import exact
-from connector.domain.deadline import Deadline
 from connector.domain.errors import AnswerNotUnderstood, ProviderRefused
 from connector.domain.merchant import Account
 from connector.domain.order import Order
@@ -131,7 +130,7 @@ class Sandbox(Provider):
         amount = books.left_to_refund if call.amount is None else call.amount
         return books.write(_Write("refund", call.reference, amount))
 
-    def probe(self, account: Account, deadline: Deadline) -> None:
+    def probe(self, call: Call) -> None:
         return None
 
     def _page(self, order: Order, account: Account) -> str:

@@ -42,26 +42,11 @@ from http import HTTPStatus
 from urllib.parse import parse_qs
 
 from connector.company_json import Fields, objects, safe_code
-from connector.domain import exact
+from connector.domain import errors, exact
 from connector.domain.deadline import Deadline
-from connector.domain.errors import (
-    AnswerNotUnderstood,
-    InvalidRequest,
-    NotAuthenticated,
-    ProviderCredentials,
-    ProviderRefused,
-)
 from connector.domain.merchant import Account
 from connector.domain.order import Delays, Order
-from connector.domain.payment import (
-    CreateResult,
-    Effect,
-    Look,
-    Notification,
-    PaymentKey,
-    Standing,
-    WriteResult,
-)
+from connector.domain.payment import CreateResult, Effect, Look, Notification, Standing, WriteResult
 from connector.http_client import Answer
 from connector.provider import Call, Provider, Setting
 
@@ -162,7 +147,7 @@ class Tranzzo(Provider):
         """Capture all, or `charge_amount` of it. More than is held is refused unsent."""
         held = call.look.amount
         if call.amount is not None and (held is None or call.amount > held):
-            raise ProviderRefused(evidence="charge_amount")
+            raise errors.ProviderRefused(evidence="charge_amount")
         return self._write("capture", call, _write_body(call, charge_amount=call.amount))
 
     def refund(self, call: Call) -> WriteResult:
@@ -177,16 +162,16 @@ class Tranzzo(Provider):
             form = _read_form(body.decode("ascii") if body.count(b"%") < _MOST_ESCAPES else "")
             (content,), (signature,) = form["data"], form["signature"]
         except (KeyError, ValueError) as error:
-            raise InvalidRequest("Send a form with data and signature, each once") from error
+            raise errors.InvalidRequest("Send a form with data and signature, each once") from error
         signed = account.settings["api_secret"].join(("", content, "")).encode()
         proof = base64.urlsafe_b64encode(hashlib.sha1(signed, usedforsecurity=False).digest())
         if not hmac.compare_digest(proof, signature.encode()):
-            raise NotAuthenticated("The signature is not of this merchant's API_SECRET")
+            raise errors.NotAuthenticated("The signature is not of this merchant's API_SECRET")
         return _notification_from(content, account.settings["pos_id"])
 
-    def probe(self, account: Account, deadline: Deadline) -> None:
+    def probe(self, call: Call) -> None:
         """Ask for order 0, as cdn.tranzzo.com/tranzzo-api/index.html advises."""
-        self.look(Call(PaymentKey("0"), account, deadline))
+        self.look(replace(call, payment=replace(call.payment, payment_id="0")))
 
     def _write(self, operation: str, call: Call, body: bytes = b"") -> WriteResult:
         return _write_result_from(self._call(operation, call, body), operation)
@@ -207,7 +192,7 @@ class Tranzzo(Provider):
         return _content_from(answer, order)
 
 
-class _NotFound(ProviderRefused):
+class _NotFound(errors.ProviderRefused):
     """Tranzzo has no such order, or cannot have it."""
 
 
@@ -217,7 +202,7 @@ class _Operation:
     def __init__(self, fields: Fields) -> None:
         method, status = fields.text("method"), fields.text("status")
         if method is None or status is None:
-            raise AnswerNotUnderstood(evidence="an operation without method or status")
+            raise errors.AnswerNotUnderstood(evidence="an operation without method or status")
         self.method, self.status, self.code = method, status, fields.text("status_code")
         self.payment_id = fields.text("payment_id")
         self.id = self.payment_id if method in _PRIMARY else fields.text("operation_id")
@@ -279,7 +264,7 @@ def _write_body(call: Call, **amount: Decimal | None) -> bytes:
     """Return what /void, /capture and /refund take. `comment` is for people."""
     currency = call.look.currency or _sandbox_currency(call.account)
     if currency is None:
-        raise ProviderRefused(evidence="no currency")
+        raise errors.ProviderRefused(evidence="no currency")
     return _json(
         pos_id=call.account.settings["pos_id"],
         order_id=_order_id(call.payment.payment_id),
@@ -306,7 +291,7 @@ def _literal(value: str | Decimal | None) -> str:
     if not isinstance(value, Decimal):
         return json.dumps(value)
     if value <= 0 or Decimal(f"{value:.2f}") != value:
-        raise ProviderRefused(evidence="amount")
+        raise errors.ProviderRefused(evidence="amount")
     return f"{value:.2f}"
 
 
@@ -316,9 +301,9 @@ def _content_from(answer: Answer, order: str) -> list[Fields]:
     _check_success(answer.status, content)
     operations = objects(content if isinstance(content, list) else [content])
     if not operations:
-        raise AnswerNotUnderstood(evidence="no operations")
+        raise errors.AnswerNotUnderstood(evidence="no operations")
     if {fields.text("order_id") for fields in operations} - {None, order}:
-        raise AnswerNotUnderstood(evidence="another order")
+        raise errors.AnswerNotUnderstood(evidence="another order")
     return operations
 
 
@@ -331,17 +316,19 @@ def _check_success(status: int, content: object) -> None:
         reasons, name = reasons[0], "field_name"
     code = safe_code(Fields(reasons).text(name)) if Fields(error).text("message") else ""
     if code == _WRONG_CREDENTIALS:
-        raise ProviderCredentials(evidence=code)
+        raise errors.ProviderCredentials(evidence=code)
     if code and (status >= HTTPStatus.BAD_REQUEST or code == _ORDER_USED):
-        raise (_NotFound if status == HTTPStatus.NOT_FOUND else ProviderRefused)(evidence=code)
+        raise (_NotFound if status == HTTPStatus.NOT_FOUND else errors.ProviderRefused)(
+            evidence=code
+        )
     if status >= HTTPStatus.BAD_REQUEST:
-        raise AnswerNotUnderstood(evidence=f"HTTP {status}, not Tranzzo's")
+        raise errors.AnswerNotUnderstood(evidence=f"HTTP {status}, not Tranzzo's")
 
 
 def _create_result_from(fields: Fields) -> CreateResult:
     payment_url = fields.page_url("redirect_url")
     if payment_url is None:
-        raise AnswerNotUnderstood(evidence="no payment page")
+        raise errors.AnswerNotUnderstood(evidence="no payment page")
     return CreateResult(provider_payment_id=fields.text("payment_id"), payment_url=payment_url)
 
 
@@ -370,7 +357,7 @@ def _standing_from(primary: _Operation, operations: list[_Operation]) -> Look:
         return Look(Standing.WORKING, provider_status=running[0].provider_status)
     status = primary.provider_status
     if primary.method not in _PRIMARY:
-        raise AnswerNotUnderstood(evidence="no payment among the operations")
+        raise errors.AnswerNotUnderstood(evidence="no payment among the operations")
     if len(_done(operations, *_PRIMARY)) > 1:
         # No page says that an order can be paid twice, and how such an order is ended.
         return Look(Standing.STUCK, provider_status=status)
@@ -420,8 +407,8 @@ def _notification_from(content: str, pos_id: str) -> Notification | None:
         decoded = base64.b64decode(content.encode("ascii"), altchars=b"-_", validate=True)
         fields = Fields(exact.loads(decoded))
         project, order = fields.text("pos_id"), fields.text("order_id")
-    except (ValueError, AnswerNotUnderstood) as error:
-        raise InvalidRequest("The form's data is not an operation") from error
+    except (ValueError, errors.AnswerNotUnderstood) as error:
+        raise errors.InvalidRequest("The form's data is not an operation") from error
     if project != pos_id:
-        raise NotAuthenticated("The message is not of this merchant's POS_ID")
+        raise errors.NotAuthenticated("The message is not of this merchant's POS_ID")
     return Notification(hashlib.sha256(decoded).hexdigest(), _payment_ids(order)) if order else None

@@ -45,15 +45,7 @@ from connector.domain import errors
 from connector.domain.deadline import Deadline
 from connector.domain.merchant import Account
 from connector.domain.order import Delays, Line, Order
-from connector.domain.payment import (
-    CreateResult,
-    Effect,
-    Look,
-    Notification,
-    PaymentKey,
-    Standing,
-    WriteResult,
-)
+from connector.domain.payment import CreateResult, Effect, Look, Notification, Standing, WriteResult
 from connector.http_client import Answer, HttpClient
 from connector.provider import Call, Hosts, Provider, Setting
 from connector.signed_tokens import SignedTokens
@@ -190,10 +182,10 @@ class YandexPay(Provider):
         except errors.AnswerNotUnderstood as error:
             raise errors.InvalidRequest(evidence=error.evidence) from error
 
-    def probe(self, account: Account, deadline: Deadline) -> None:
+    def probe(self, call: Call) -> None:
         """Ask for an order that does not exist."""
         with suppress(_NotFound):
-            self._call("probe", Call(PaymentKey(uuid.uuid4().hex), account, deadline))
+            self._call("probe", call)
 
     def _our_operation(self, call: Call) -> "list[_Operation]":
         """Ask for the operation with our reference: none if our write never arrived."""

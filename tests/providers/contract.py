@@ -95,7 +95,7 @@ class ProviderPayment:
         return Call(self.key, self.account, Deadline.after(seconds), reference, look)
 
     def probe(self, account: Account | None = None) -> None:
-        self.provider.probe(account or self.account, Deadline.after(10))
+        self.provider.probe(Call.about_nobody(account or self.account, Deadline.after(10)))
 
     @property
     def effects(self) -> int:

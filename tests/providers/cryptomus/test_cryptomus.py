@@ -205,7 +205,7 @@ def test_a_wrong_sign_is_a_matter_of_credentials_whatever_the_http_status(
     with pytest.raises(ProviderCredentials):
         provider.look(Call(KEY, wrong, Deadline.after(5)))
     with pytest.raises(ProviderCredentials):
-        provider.probe(wrong, Deadline.after(5))
+        provider.probe(Call.about_nobody(wrong, Deadline.after(5)))
 
 
 def test_the_sign_is_of_the_very_bytes_sent(company: Company, provider: Cryptomus) -> None:
@@ -234,7 +234,7 @@ def test_the_probe_asks_after_an_order_that_cannot_exist(
     company: Company, provider: Cryptomus
 ) -> None:
     for _ in range(2):
-        provider.probe(Account(company.settings), Deadline.after(5))
+        provider.probe(Call.about_nobody(Account(company.settings), Deadline.after(5)))
     first, second = (call.json()["order_id"] for call in company.calls_of("look"))
     assert first != second
 

@@ -676,14 +676,14 @@ class TestToken:
         body = recorded("token_clock")
         company.inject("status_before", "token", status=status, body=body)
         with pytest.raises(ProviderCredentials) as caught:
-            provider.probe(account, Deadline.after(5))
+            provider.probe(Call.about_nobody(account, Deadline.after(5)))
         assert "clock" in caught.value.evidence
 
     def test_the_probe_always_asks_for_a_new_one(
         self, company: Company, provider: RuStore, account: Account
     ) -> None:
         for expected in (1, 2):
-            provider.probe(account, Deadline.after(5))
+            provider.probe(Call.about_nobody(account, Deadline.after(5)))
             assert expected == len(company.calls_of("token"))
         look(provider, key_of(company.create()), account)
         assert len(company.calls_of("token")) == 2

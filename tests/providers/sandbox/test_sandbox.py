@@ -288,7 +288,7 @@ def test_it_sends_no_notifications_and_has_no_credentials() -> None:
     buyer = Buyer()
     with pytest.raises(NotFound):
         buyer.sandbox.read_notification(b"{}", {}, ACCOUNT, buyer.deadline)
-    buyer.sandbox.probe(ACCOUNT, buyer.deadline)
+    buyer.sandbox.probe(Call.about_nobody(ACCOUNT, buyer.deadline))
 
 
 def test_the_wait_is_counted_from_now() -> None:
