@@ -14,7 +14,7 @@ WithoutSecrets = Callable[[str], str]
 
 
 @contextmanager
-def failed_call_noted(
+def noting_failed_call(
     attempt: Attempt, action: str, without_secrets: WithoutSecrets
 ) -> Iterator[None]:
     """Note the step of a call that fails. Raises the error of the call."""
@@ -52,5 +52,5 @@ def _reading(answer: Look | WriteResult | CreateResult) -> str:
     """Name our reading: a payment's standing, a write's effect, a create's status."""
     if isinstance(answer, CreateResult):
         return answer.status.lower()
-    read = answer.standing if isinstance(answer, Look) else answer.effect
-    return read.name.lower().replace("_", " ")
+    reading = answer.standing if isinstance(answer, Look) else answer.effect
+    return reading.name.lower().replace("_", " ")

@@ -33,8 +33,8 @@ from connector.domain.write import (
     WriteState,
 )
 from connector.operations import writes
-from connector.operations.cancellation_value import CancellationValueJob, gone
-from connector.operations.job import MOST_WRITES, TAKEN, pending
+from connector.operations.cancellation_value import CancellationValueJob, released_or_returned
+from connector.operations.job import MONEY_TAKEN, MOST_WRITES, pending
 
 # The write that cancels a payment in a standing, where the provider can.
 _WRITES = {
@@ -45,7 +45,7 @@ _WRITES = {
 }
 
 # Why only a person can cancel a payment in a standing.
-_MANUAL: Mapping[Standing, str] = {
+_MANUAL_REASONS: Mapping[Standing, str] = {
     Standing.CAPTURED: "the money is already captured",
     Standing.PARTLY_REFUNDED: "the money is captured and partly refunded",
     Standing.UNPAID: "the provider cannot cancel an unpaid payment; it expires by itself",
@@ -53,7 +53,7 @@ _MANUAL: Mapping[Standing, str] = {
 _UNSUPPORTED = "the provider cannot cancel a payment in this state"
 _PENDING = ("payment", "cancel-pending")
 # Statuses that a payment has only after the company showed it.
-_SHOWN = {PaymentStatus.APPROVED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
+_EXISTS_AT_COMPANY = {PaymentStatus.APPROVED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +64,13 @@ class CancellingJob(CancellationValueJob):
         """Cancel what still stands there, with one write at most."""
         self.before_the_look(attempt)
         look = self.look(attempt, attempt.open_write(*CANCELLATION_WRITES))
-        return self._without_a_write(look, attempt) or self._write(look, attempt)
+        return self._outcome_without_a_write(look, attempt) or self._write(look, attempt)
 
     def cancelled(self, attempt: Attempt, cancellation_id: str | None = None) -> Outcome:
         """Record that nothing of the payment is left. The first id of a cancellation stays."""
         payment, status = attempt.payment, _final_status(attempt)
         if status in TRANSITIONS[payment.status]:
-            if payment.status in _SHOWN and status is PaymentStatus.CANCELLED:
+            if payment.status in _EXISTS_AT_COMPANY and status is PaymentStatus.CANCELLED:
                 # The company's words about the authorization are no reason of a denial.
                 payment = replace(payment, code=None, message=None)
             attempt.payment = payment.moved(status)
@@ -78,36 +78,36 @@ class CancellingJob(CancellationValueJob):
 
     def _done(self, attempt: Attempt, cancellation_id: str | None = None) -> Outcome:
         payment = attempt.payment
-        final_id = payment.cancellation_id or cancellation_id or self._own_id(attempt)
+        final_id = payment.cancellation_id or cancellation_id or self._derived_id(attempt)
         attempt.payment = replace(payment, cancellation_id=final_id)
         return _done(final_id)
 
-    def _own_id(self, attempt: Attempt) -> str:
+    def _derived_id(self, attempt: Attempt) -> str:
         return own_cancellation_id(self.merchant.id, attempt.payment.key.payment_id)
 
-    def _without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
+    def _outcome_without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
         """Decide what needs no write, and what no write can do."""
         if look.standing is Standing.UNDONE:
             return self.cancelled(attempt, look.cancellation_id)
         if look.standing is Standing.ABSENT:
-            return self._absent(attempt)
+            return self._outcome_when_absent(attempt)
         self.record_units(look, attempt)
-        if part := self._part(look, attempt):
+        if part := self._outcome_of_a_part(look, attempt):
             _allow_approval(attempt)
             return part
         self.forbid_approval(attempt)
-        return self._whole(look, attempt)
+        return self._outcome_of_the_whole(look, attempt)
 
-    def _whole(self, look: Look, attempt: Attempt) -> Outcome | None:
+    def _outcome_of_the_whole(self, look: Look, attempt: Attempt) -> Outcome | None:
         """Answer a cancellation of all. None: a write can cancel it."""
         standing = look.standing
         if standing is Standing.STUCK:
             return _manual(f"the provider says {look.provider_status}")
-        if standing is Standing.WORKING or standing in self._passing:
+        if standing is Standing.WORKING or standing in self._passing_standings:
             return pending(look, *_PENDING)
-        return None if self._action(standing) else _left_to_a_person(standing, attempt)
+        return None if self._action(standing) else _leave_to_a_person(standing, attempt)
 
-    def _part(self, look: Look, attempt: Attempt) -> Outcome | None:
+    def _outcome_of_a_part(self, look: Look, attempt: Attempt) -> Outcome | None:
         """Answer a cancellation of a part. None: it is of all, or the parts together are all.
 
         No company cancels a part. But what a settlement in part released is not held any more,
@@ -120,8 +120,8 @@ class CancellingJob(CancellationValueJob):
         total = sum(parts, Decimal())
         if self.is_whole(total, look, attempt):
             return None
-        left = gone(look, attempt)
-        if left and is_within(total, left, self.unit):
+        given_back = released_or_returned(look, attempt)
+        if given_back and is_within(total, given_back, self.unit):
             return self._done(attempt)
         return _manual("only the whole payment can be cancelled")
 
@@ -132,7 +132,7 @@ class CancellingJob(CancellationValueJob):
         """Let VTEX's cancellation stop an approval; the other operations ask for no such thing."""
 
     @property
-    def _passing(self) -> frozenset[Standing]:
+    def _passing_standings(self) -> frozenset[Standing]:
         return self.provider.passing - self.provider.cancellable
 
     def _action(self, standing: Standing) -> str | None:
@@ -142,9 +142,9 @@ class CancellingJob(CancellationValueJob):
         may_refund = self.merchant.captured is CapturedPolicy.REFUND and self.provider.can_refund
         return CANCEL_BY_REFUND if standing is Standing.CAPTURED and may_refund else None
 
-    def _absent(self, attempt: Attempt) -> Outcome:
+    def _outcome_when_absent(self, attempt: Attempt) -> Outcome:
         """Answer for a payment that the company says it does not have."""
-        if attempt.payment.status in _SHOWN or writes.show_the_payment(attempt):
+        if attempt.payment.status in _EXISTS_AT_COMPANY or writes.payment_may_exist(attempt):
             # The company contradicts itself, or has not answered our create yet.
             raise OutcomeUnknown(reason=Rule.WAS_THERE)
         if attempt.payment.key.is_proof:
@@ -154,7 +154,7 @@ class CancellingJob(CancellationValueJob):
         if self.request.sandbox and not self.merchant.sandbox and not attempt.payment.is_created:
             # Only this request looked into the sandbox. The payment may be in the real place.
             _allow_approval(attempt)
-            return _done(self._own_id(attempt))
+            return _done(self._derived_id(attempt))
         return self.cancelled(attempt)
 
     def _write(self, look: Look, attempt: Attempt) -> Outcome:
@@ -163,7 +163,7 @@ class CancellingJob(CancellationValueJob):
         failures = is_new + writes.earlier_ends(attempt, action, WriteState.FAILED)
         if failures >= MOST_WRITES:
             return _manual(f"the provider failed to {action} it {MOST_WRITES} times")
-        if action == CANCEL_BY_REFUND and (manual := self._without_a_refund(look, attempt)):
+        if action == CANCEL_BY_REFUND and (manual := self._outcome_without_a_refund(look, attempt)):
             return manual
         if not attempt.deadline.allows_a_write():
             raise OutOfTime
@@ -171,9 +171,9 @@ class CancellingJob(CancellationValueJob):
         reference = attempt.start_write(action, look.failures, is_new=is_new)
         verb = self.provider.refund if action == CANCEL_BY_REFUND else self.provider.cancel
         result = self.send(attempt, verb, self.call(attempt, reference, look))
-        return self._confirmed(action, look, attempt, result)
+        return self._confirm(action, look, attempt, result)
 
-    def _without_a_refund(self, look: Look, attempt: Attempt) -> Outcome | None:
+    def _outcome_without_a_refund(self, look: Look, attempt: Attempt) -> Outcome | None:
         """Leave the payment to a person where a refund could return the money a second time.
 
         None: it could not. Raises OutcomeUnknown while an earlier refund may return the money.
@@ -181,7 +181,7 @@ class CancellingJob(CancellationValueJob):
         self._rule_out_a_refund(attempt)
         if attempt.payment.is_manual or (attempt.lease.is_listed and not attempt.vtex_waits):
             # A person was told to return the money; only a hold is released beside them.
-            return _left_to_a_person(Standing.CAPTURED, attempt)
+            return _leave_to_a_person(Standing.CAPTURED, attempt)
         if not attempt.vtex_waits and attempt.payment.settled is not None:
             return _manual("VTEX settled the payment since")
         self._refuse_an_early_repeat(look, attempt)
@@ -201,24 +201,22 @@ class CancellingJob(CancellationValueJob):
         if not writes.may_be_repeated(write, attempt, is_idempotent=is_idempotent):
             raise OutcomeUnknown(reason=Rule.REFUND_MAY_COME)
 
-    def _confirmed(
-        self, action: str, before: Look, attempt: Attempt, result: WriteResult
-    ) -> Outcome:
+    def _confirm(self, action: str, before: Look, attempt: Attempt, result: WriteResult) -> Outcome:
         """Say what came of a write. Look again, unless the company called it done."""
         write = attempt.open_write(action)
         if result.effect is not Effect.REFUSED or self._is_ended_by_a_refusal(action, attempt):
             attempt.end_write(result.effect)
         if result.effect is Effect.DONE:
             return self.cancelled(attempt, result.id)
-        after = self.watch(attempt, result, lambda look: self._may_end(look, before), write)
+        after = self.watch(attempt, result, lambda look: self._may_end_later(look, before), write)
         if after.standing is Standing.UNDONE:
             attempt.end_write(Effect.DONE)
             return self.cancelled(attempt, after.cancellation_id)
         if result.effect is Effect.UNKNOWN:
-            return self._unknown(after, attempt, result)
+            return self._outcome_of_a_lost_answer(after, attempt, result)
         if result.effect is Effect.ACCEPTED or after.standing is not before.standing:
-            return self._without_a_write(after, attempt) or pending(after, *_PENDING)
-        return _not_cancelled(action, after, attempt, result)
+            return self._outcome_without_a_write(after, attempt) or pending(after, *_PENDING)
+        return _outcome_of_a_refusal(action, after, attempt, result)
 
     def _is_ended_by_a_refusal(self, action: str, attempt: Attempt) -> bool:
         """Whether a refusal ends the write. When a repeat is refused, the first may still run."""
@@ -226,15 +224,22 @@ class CancellingJob(CancellationValueJob):
             attempt.is_new_write or action != CANCEL_BY_REFUND or self.provider.refund_is_idempotent
         )
 
-    def _may_end(self, look: Look, before: Look) -> bool:
+    def _may_end_later(self, look: Look, before: Look) -> bool:
         """Whether a look shows the payment as before, and a later look may show its end."""
-        waiting = {before.standing, Standing.WORKING, Standing.PAYING, *self.provider.cancellable}
+        open_standings = {
+            before.standing,
+            Standing.WORKING,
+            Standing.PAYING,
+            *self.provider.cancellable,
+        }
         is_seen = look.standing is not Standing.UNSEEN
-        return is_seen and look.standing in waiting and look.failures == before.failures
+        return is_seen and look.standing in open_standings and look.failures == before.failures
 
-    def _unknown(self, after: Look, attempt: Attempt, result: WriteResult) -> Outcome:
+    def _outcome_of_a_lost_answer(
+        self, after: Look, attempt: Attempt, result: WriteResult
+    ) -> Outcome:
         """Give the answer of the next request, unless that would send again."""
-        outcome = self._without_a_write(after, attempt)
+        outcome = self._outcome_without_a_write(after, attempt)
         if outcome is None:
             raise result.lost or OutcomeUnknown
         return outcome
@@ -253,7 +258,9 @@ def _allow_approval(attempt: Attempt) -> None:
     attempt.payment = replace(attempt.payment, is_cancel_asked=was_asked)
 
 
-def _not_cancelled(action: str, after: Look, attempt: Attempt, result: WriteResult) -> Outcome:
+def _outcome_of_a_refusal(
+    action: str, after: Look, attempt: Attempt, result: WriteResult
+) -> Outcome:
     """Say that the company refused, or failed. After several times a person must act."""
     times = 1 + writes.earlier_ends(attempt, action, STATE_AFTER[result.effect])
     if after.standing is Standing.UNSEEN or times >= MOST_WRITES:
@@ -265,10 +272,10 @@ def _done(cancellation_id: str) -> Outcome:
     return Outcome(State.DONE, None, "Cancelled", cancellation_id, is_final=True)
 
 
-def _left_to_a_person(standing: Standing, attempt: Attempt) -> Outcome:
-    if standing in TAKEN:
+def _leave_to_a_person(standing: Standing, attempt: Attempt) -> Outcome:
+    if standing in MONEY_TAKEN:
         attempt.payment = replace(attempt.payment, is_manual=True)
-    return _manual(_MANUAL.get(standing, _UNSUPPORTED))
+    return _manual(_MANUAL_REASONS.get(standing, _UNSUPPORTED))
 
 
 def _manual(reason: str) -> Outcome:

@@ -9,7 +9,7 @@ from connector.domain.merchant import Merchant
 from connector.domain.money import ValueUnit, is_all, narrowed, only_unit
 from connector.domain.payment import Look
 from connector.operations import writes
-from connector.operations.job import TAKEN, Job
+from connector.operations.job import MONEY_TAKEN, Job
 
 # Records a unit in which VTEX wrote the value of a payment's cancellation.
 RecordUnit = Callable[[Merchant, ValueUnit, str], object]
@@ -55,14 +55,14 @@ class CancellationValueJob(Job):
             self.record_unit(self.merchant, unit, self.request.payment.payment_id)
 
 
-def gone(look: Look, attempt: Attempt) -> Decimal:
+def released_or_returned(look: Look, attempt: Attempt) -> Decimal:
     """Return what of a taken payment is neither held nor taken any more.
 
     A settlement in part released it, or a person returned it.
     """
     amounts = _amounts(look, attempt)
     taken = attempt.payment.settled if look.captured is None else look.captured
-    if look.standing not in TAKEN or taken is None or not amounts:
+    if look.standing not in MONEY_TAKEN or taken is None or not amounts:
         return Decimal()
     return max(amounts) - taken + writes.refunded_by_a_person(look, attempt)
 

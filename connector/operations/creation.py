@@ -82,7 +82,7 @@ class CreatingJob(CancellingJob):
         if not self._is_there(attempt):
             raise error
         log.warning("a payment could not be looked at", extra={"code": error.code})
-        return replace(_waiting(None), reason=error.why)
+        return replace(_unpaid_outcome(None), reason=error.why)
 
     def _is_there(self, attempt: Attempt) -> bool:
         is_adopted = self.provider.is_adopting and attempt.payment.is_created
@@ -90,10 +90,10 @@ class CreatingJob(CancellingJob):
 
     def _tombstone(self, attempt: Attempt) -> Outcome:
         """Record the order of a payment that was cancelled before it was created."""
-        self._record(attempt)
+        self._record_order(attempt)
         return status_outcome(attempt.payment)
 
-    def _record(self, attempt: Attempt) -> None:
+    def _record_order(self, attempt: Attempt) -> None:
         order = self._order
         if order is None or attempt.payment.is_created:
             return
@@ -104,32 +104,32 @@ class CreatingJob(CancellingJob):
             amount=order.amount,
             currency=order.currency,
             sandbox=self.is_sandbox(attempt),
-            callback_address=self._sealed(self.request.callback_url),
+            callback_address=self._sealed_callback_url(self.request.callback_url),
         )
 
-    def _sealed(self, url: str | None) -> str | None:
-        asked = self.request
-        return self.seal(url, asked.merchant_id, asked.payment.payment_id) if url else None
+    def _sealed_callback_url(self, url: str | None) -> str | None:
+        request = self.request
+        return self.seal(url, request.merchant_id, request.payment.payment_id) if url else None
 
     def work(self, attempt: Attempt) -> Outcome:
-        self._record(attempt)
+        self._record_order(attempt)
         if self.provider.is_adopting or writes.latest_create(attempt):
             return self._look_first(attempt)
         return self._create_unless_cancelled(attempt)
 
     def _create_unless_cancelled(self, attempt: Attempt, *, is_new: bool = False) -> Outcome:
         if attempt.payment.is_cancel_asked:
-            return self._denied(attempt, "VTEX cancelled the payment before it was created")
+            return self._deny(attempt, "VTEX cancelled the payment before it was created")
         return self._create(attempt, is_new=is_new)
 
     def _look_first(self, attempt: Attempt) -> Outcome:
         """Ask the company, which has the payment or may have it."""
         look = self.look(attempt)
         if look.standing is Standing.ABSENT and not self.provider.is_adopting:
-            return self._absent_after_a_create(attempt)
-        return self._present(look, attempt)
+            return self._create_after_all(attempt)
+        return self._outcome_when_present(look, attempt)
 
-    def _present(self, look: Look, attempt: Attempt) -> Outcome:
+    def _outcome_when_present(self, look: Look, attempt: Attempt) -> Outcome:
         """Answer for a payment that the company has; see that the buyer can pay it."""
         write = attempt.open_write(CREATE)
         is_pageless = look.standing is Standing.UNPAID and not attempt.payment.payment_url
@@ -142,17 +142,17 @@ class CreatingJob(CancellingJob):
             return status_outcome(attempt.payment)
         # The address of the page was lost with the company's answer. So nobody can pay.
         is_unpayable = is_pageless and not self.provider.is_adopting
-        return self._cancel_unpayable(attempt) if is_unpayable else _waiting(look.again)
+        return self._cancel_unpayable(attempt) if is_unpayable else _unpaid_outcome(look.again)
 
     def _may_ask_for_the_page(self, attempt: Attempt) -> bool:
         """Whether a repeated create gets the answer of the first, and VTEX still wants it."""
         return self.provider.create_is_idempotent and not attempt.payment.is_cancel_asked
 
-    def _absent_after_a_create(self, attempt: Attempt) -> Outcome:
+    def _create_after_all(self, attempt: Attempt) -> Outcome:
         """Create the payment after all, unless a create of ours may still arrive there."""
         write, is_idempotent = writes.latest_create(attempt), self.provider.create_is_idempotent
         if write is None or not write.is_open:
-            return _waiting(None)
+            return _unpaid_outcome(None)
         if not writes.may_be_repeated(write, attempt, is_idempotent=is_idempotent):
             raise OutcomeUnknown(reason=Rule.CREATE_MAY_ARRIVE)
         return self._create_unless_cancelled(attempt, is_new=not is_idempotent)
@@ -160,7 +160,7 @@ class CreatingJob(CancellingJob):
     def _cancel_unpayable(self, attempt: Attempt) -> Outcome:
         """Cancel a payment that nobody can pay. If that cannot be done, it stays undecided."""
         is_cancelled = self.cancel(attempt).state is State.DONE
-        return status_outcome(attempt.payment) if is_cancelled else _waiting(None)
+        return status_outcome(attempt.payment) if is_cancelled else _unpaid_outcome(None)
 
     def _create(
         self, attempt: Attempt, *, is_new: bool = False, is_watched: bool = True
@@ -175,32 +175,32 @@ class CreatingJob(CancellingJob):
         call = self.call(attempt)
         call = replace(call, reference=attempt.start_write(CREATE, 0, is_new=is_new))
         try:
-            return self._created(attempt, self.create(attempt, order, call))
+            return self._outcome_of_a_create(attempt, self.create(attempt, order, call))
         except ProviderRefused as error:
-            return self._refused(attempt, error)
+            return self._outcome_of_a_refusal(attempt, error)
         except OutcomeUnknown as lost:
             if not is_watched:
                 raise
-            return self._look_for_the_lost(attempt, lost)
+            return self._look_for_a_lost_create(attempt, lost)
 
-    def _created(self, attempt: Attempt, result: CreateResult) -> Outcome:
+    def _outcome_of_a_create(self, attempt: Attempt, result: CreateResult) -> Outcome:
         attempt.end_write(Effect.DONE)
         if result.status is PaymentStatus.PENDING:
-            return _waiting(result.again)
+            return _unpaid_outcome(result.again)
         attempt.payment = replace(
             attempt.payment.moved(result.status), code=result.provider_status or None
         )
         return status_outcome(attempt.payment)
 
-    def _look_for_the_lost(self, attempt: Attempt, lost: OutcomeUnknown) -> Outcome:
+    def _look_for_a_lost_create(self, attempt: Attempt, lost: OutcomeUnknown) -> Outcome:
         """Look for a payment whose create got no answer."""
         result = WriteResult(Effect.UNKNOWN, lost=lost)
         look = self.watch(attempt, result, lambda look: look.standing is Standing.ABSENT)
         if look.standing is Standing.ABSENT:
             raise lost
-        return self._present(look, attempt)
+        return self._outcome_when_present(look, attempt)
 
-    def _refused(self, attempt: Attempt, error: ProviderRefused) -> Outcome:
+    def _outcome_of_a_refusal(self, attempt: Attempt, error: ProviderRefused) -> Outcome:
         """Deny a payment that the company would not create, unless the company has it already."""
         if attempt.is_new_write:
             attempt.end_write(Effect.REFUSED)
@@ -208,14 +208,14 @@ class CreatingJob(CancellingJob):
         if look.standing is Standing.ABSENT or _is_unpaid_of_another_amount(look, attempt):
             # The page of another amount is shown to nobody.
             attempt.payment = replace(attempt.payment, payment_url=None)
-            return self._denied(attempt, self.without_secrets(str(error)))
+            return self._deny(attempt, self.without_secrets(str(error)))
         if take_verdict(attempt, look):
             return status_outcome(attempt.payment)
         if look.standing is Standing.UNPAID and not attempt.payment.payment_url:
             return self._cancel_unpayable(attempt)
-        return _waiting(look.again)
+        return _unpaid_outcome(look.again)
 
-    def _denied(self, attempt: Attempt, message: str) -> Outcome:
+    def _deny(self, attempt: Attempt, message: str) -> Outcome:
         payment = attempt.payment.moved(PaymentStatus.DENIED)
         attempt.payment = replace(payment, code=ProviderRefused.code, message=message)
         return status_outcome(attempt.payment)
@@ -230,6 +230,6 @@ def status_outcome(payment: Payment) -> Outcome:
     return Outcome(State.DONE, None, f"The payment is {payment.status.value}")
 
 
-def _waiting(again: float | None) -> Outcome:
+def _unpaid_outcome(again: float | None) -> Outcome:
     message = "The buyer has not paid yet"
     return Outcome(State.WAITING, None, message, again=again)

@@ -28,8 +28,8 @@ from connector.domain.payment import (
     WriteResult,
 )
 from connector.domain.write import Write
-from connector.operations.call_steps import failed_call_noted, note_answer
-from connector.operations.verdict import keep_ids
+from connector.operations.call_steps import note_answer, noting_failed_call
+from connector.operations.verdict import record_ids
 from connector.provider import UNSEEN, Call, Provider
 
 # The most writes of one kind that may fail for one payment; after them a person must act. A write
@@ -105,7 +105,7 @@ class Job(ABC):
 
     def without_secrets(self, text: str) -> str:
         """Take the merchant's secrets out of a text."""
-        options = [option for one in self.provider.settings for option in one.options]
+        options = [option for setting in self.provider.settings for option in setting.options]
         return self.merchant.redacted(text, options)
 
     @contextmanager
@@ -153,7 +153,7 @@ class Job(ABC):
         """Ask the company how the payment stands, and what came of an open `write`."""
         reference = write.reference if write else ""
         look = self.look_at(attempt.payment.key, attempt, reference)
-        keep_ids(attempt, look)
+        record_ids(attempt, look)
         return look
 
     def look_at(self, key: PaymentKey, attempt: Attempt, reference: str = "") -> Look:
@@ -163,7 +163,7 @@ class Job(ABC):
         connector may have order ids of their own, so that `is_own_order` decides.
         """
         call = replace(self.call(attempt, reference), payment=key)
-        with failed_call_noted(attempt, "look", self.without_secrets):
+        with noting_failed_call(attempt, "look", self.without_secrets):
             look = self.provider.look(call)
         note_answer(attempt, "look", look, self.without_secrets)
         if not (look.is_another and self.is_own_order(attempt)):
@@ -179,34 +179,38 @@ class Job(ABC):
         return attempt.payment.is_created
 
     def watch(
-        self, attempt: Attempt, sent: WriteResult, is_open: IsOpen, write: Write | None = None
+        self, attempt: Attempt, result: WriteResult, is_open: IsOpen, write: Write | None = None
     ) -> Look:
         """Look at what came of a write, and again while `is_open`. Raises if no look succeeds."""
-        if sent.lost and not attempt.deadline.allows_a_write():
-            raise sent.lost
-        seen: Look | None = None
-        failure: ConnectorError | None = sent.lost
+        if result.lost and not attempt.deadline.allows_a_write():
+            raise result.lost
+        last_look: Look | None = None
+        failure: ConnectorError | None = result.lost
         for pause in _pauses(attempt.deadline.total):
             try:
-                seen = self.look(attempt, write)
+                last_look = self.look(attempt, write)
             except (NotDone, OutcomeUnknown, ProviderRefused) as error:
-                failure = sent.lost or error
-            if (seen and not is_open(seen)) or not self._pause(attempt, sent, seen, pause):
+                failure = result.lost or error
+            if (last_look and not is_open(last_look)) or not self._pause(
+                attempt, result, last_look, pause
+            ):
                 break
-        if seen:
-            return seen
+        if last_look:
+            return last_look
         raise failure or AssertionError
 
-    def _pause(self, attempt: Attempt, sent: WriteResult, seen: Look | None, pause: float) -> bool:
+    def _pause(
+        self, attempt: Attempt, result: WriteResult, last_look: Look | None, pause: float
+    ) -> bool:
         """Pause before another look; say False where there is none.
 
         Another look needs a write that may still take effect, and an answer that VTEX waits for.
         A pause keeps the place in the bulkhead, so nobody pauses where others need the places.
         """
-        if sent.effect not in _MAY_TAKE_EFFECT or not attempt.vtex_waits:
+        if result.effect not in _MAY_TAKE_EFFECT or not attempt.vtex_waits:
             return False
         deadline = attempt.deadline
-        again = seen.again if seen else None
+        again = last_look.again if last_look else None
         # The last pause takes the time that is left, if that is enough for another look.
         wanted = again or min(pause, deadline.spare())
         is_in_time = (again or FIRST_PAUSE * deadline.total) <= deadline.spare()
@@ -214,39 +218,39 @@ class Job(ABC):
 
     def create(self, attempt: Attempt, order: Order, call: Call) -> CreateResult:
         """Send the create that was recorded. Raises what `Provider.create` raises."""
-        with self._failed_write_noted(attempt):
+        with self._noting_failed_write(attempt):
             result = self.provider.create(order, call)
-        return self._noted(attempt, result)
+        return self._with_its_step(attempt, result)
 
     def send(
         self, attempt: Attempt, verb: Callable[[Call], WriteResult], call: Call
     ) -> WriteResult:
         """Send the write that was recorded; a refusal and a lost answer are results, too."""
         try:
-            with self._failed_write_noted(attempt):
+            with self._noting_failed_write(attempt):
                 result = verb(call)
         except ProviderRefused as error:
             return WriteResult(Effect.REFUSED, provider_status=error.evidence)
         except OutcomeUnknown as error:
             return WriteResult(Effect.UNKNOWN, lost=error)
-        return self._noted(attempt, result)
+        return self._with_its_step(attempt, result)
 
     @contextmanager
-    def _failed_write_noted(self, attempt: Attempt) -> Iterator[None]:
+    def _noting_failed_write(self, attempt: Attempt) -> Iterator[None]:
         """Note a write that fails; withdraw a write that certainly did not happen."""
         try:
             if not attempt.deadline.allows_a_write():
                 # The database was slow, or this process stood still.
                 raise OutOfTime
-            with failed_call_noted(attempt, attempt.action, self.without_secrets):
+            with noting_failed_call(attempt, attempt.action, self.without_secrets):
                 yield
         except NotDone:
             attempt.withdraw_write()
             raise
 
-    def _noted(self, attempt: Attempt, result: Result) -> Result:
+    def _with_its_step(self, attempt: Attempt, result: Result) -> Result:
         note_answer(attempt, attempt.action, result, self.without_secrets)
-        keep_ids(attempt, result)
+        record_ids(attempt, result)
         return result
 
 
@@ -259,12 +263,12 @@ def _pauses(seconds: float) -> Iterator[float]:
 
 
 # Money was taken in these standings.
-TAKEN = frozenset({Standing.CAPTURED, Standing.PARTLY_REFUNDED})
+MONEY_TAKEN = frozenset({Standing.CAPTURED, Standing.PARTLY_REFUNDED})
 
 
 def pending(look: Look, subject: str, code: str) -> Outcome:
     """Return the outcome of an operation that the company is still working on."""
-    word = f" ({look.provider_status})" if look.provider_status else ""
-    message = f"The provider is still working on this {subject}{word}; repeat the request"
+    status = f" ({look.provider_status})" if look.provider_status else ""
+    message = f"The provider is still working on this {subject}{status}; repeat the request"
     reason = look.provider_status or None
     return Outcome(State.WAITING, code, message, again=look.again, reason=reason)

@@ -35,9 +35,9 @@ log = logging.getLogger(__name__)
 # How often reconcile looks again where no look confirms a notification: in a quarter of an hour.
 _LOOKS = 3
 # The buyer's money is there in these standings.
-_PAID = {Standing.HELD, Standing.CAPTURED, Standing.PARTLY_REFUNDED, Standing.STUCK}
+_MONEY_THERE = {Standing.HELD, Standing.CAPTURED, Standing.PARTLY_REFUNDED, Standing.STUCK}
 # Another purchase may replace a payment in these standings.
-_UNPAID = {Standing.UNDONE, Standing.UNPAID, Standing.ABSENT}
+_WITHOUT_MONEY = {Standing.UNDONE, Standing.UNPAID, Standing.ABSENT}
 
 
 class PaymentFinder(Protocol):
@@ -83,8 +83,8 @@ class Notify:
         try:
             self.reconcile(merchant, DueRequest(request, 0, State.WAITING, 0.0), deadline)
         except ConnectorError as error:
-            named = {"code": error.code, "reason": error.why}
-            log.warning("a notification is left to reconcile", extra=named)
+            fields = {"code": error.code, "reason": error.why}
+            log.warning("a notification is left to reconcile", extra=fields)
         except Exception:
             log.exception("a notification is left to reconcile")
 
@@ -131,30 +131,38 @@ class NotificationJob(CancellingJob):
             return _done("Nothing new")
         look = self.look(attempt)
         if look.is_another:
-            return self._release_binding(attempt)
-        return self._release(look, attempt) if is_unwanted else self._decided(look, attempt)
+            return self._unbind(attempt)
+        return (
+            self._end_unwanted(look, attempt)
+            if is_unwanted
+            else self._outcome_of_the_verdict(look, attempt)
+        )
 
-    def _decided(self, look: Look, attempt: Attempt) -> Outcome:
+    def _outcome_of_the_verdict(self, look: Look, attempt: Attempt) -> Outcome:
         """Take over the company's verdict on a payment that VTEX waits for."""
         if take_verdict(attempt, look):
             return _done(f"The payment is {attempt.payment.status}")
-        if look.standing in _PAID and has_another_amount(attempt.payment, look):
+        if look.standing in _MONEY_THERE and has_another_amount(attempt.payment, look):
             return _manual("The buyer paid another amount than VTEX asked for; nothing is approved")
-        if look.standing in _PAID and not attempt.payment.is_created and attempt.looks < _LOOKS:
+        if (
+            look.standing in _MONEY_THERE
+            and not attempt.payment.is_created
+            and attempt.looks < _LOOKS
+        ):
             return _waiting("VTEX has not asked for this payment yet")
         return _done("The buyer has not paid yet")
 
-    def _release_binding(self, attempt: Attempt) -> Outcome:
+    def _unbind(self, attempt: Attempt) -> Outcome:
         """Release the purchase that this notification bound: the company shows another order."""
         purchase, key = self.request.purchase, attempt.payment.key
-        if purchase and _ids(purchase) == _ids(key):
+        if purchase and _company_ids(purchase) == _company_ids(key):
             key = replace(key, authorization_id=None, provider_payment_id=None)
             attempt.payment = replace(attempt.payment, key=key)
         return _manual("The provider shows this purchase under another order; nothing is approved")
 
-    def _release(self, look: Look, attempt: Attempt) -> Outcome:
+    def _end_unwanted(self, look: Look, attempt: Attempt) -> Outcome:
         """Cancel a payment that is over for VTEX, or leave it to the operator."""
-        if look.standing in _PAID or attempt.payment.status is PaymentStatus.PENDING:
+        if look.standing in _MONEY_THERE or attempt.payment.status is PaymentStatus.PENDING:
             return self.cancel(attempt)
         if attempt.looks < _LOOKS:
             # The company may show the payment a moment after it sent the notification.
@@ -165,7 +173,7 @@ class NotificationJob(CancellingJob):
         """Bind a purchase that the buyer began without us. There may be a second purchase."""
         purchase = self.request.purchase
         key = attempt.payment.key
-        if purchase is None or _ids(purchase) == _ids(key):
+        if purchase is None or _company_ids(purchase) == _company_ids(key):
             return None
         if not key.was_authorized:
             self._rebind(attempt, purchase)
@@ -175,9 +183,9 @@ class NotificationJob(CancellingJob):
     def _bind_second(self, purchase: PaymentKey, attempt: Attempt) -> Outcome | None:
         second = self.look_at(purchase, attempt)
         if second.is_another:
-            return self._release_binding(attempt)
-        is_paid = second.standing in _PAID
-        if not is_paid and (attempt.looks < _LOOKS or second.standing not in _UNPAID):
+            return self._unbind(attempt)
+        is_paid = second.standing in _MONEY_THERE
+        if not is_paid and (attempt.looks < _LOOKS or second.standing not in _WITHOUT_MONEY):
             return _waiting("Another purchase of this payment is not paid")
         if not is_paid:
             return _done("Another purchase of this payment is not paid")
@@ -199,7 +207,7 @@ class NotificationJob(CancellingJob):
         first = self.look_at(payment.key, attempt)
         is_wrong = first.standing is Standing.HELD and has_another_amount(payment, first)
         is_better = is_wrong and not is_unwanted and not has_another_amount(payment, second)
-        return first.standing in _UNPAID or first.is_another or is_better
+        return first.standing in _WITHOUT_MONEY or first.is_another or is_better
 
     def is_own_order(self, attempt: Attempt) -> bool:
         """A notification names the order."""
@@ -214,7 +222,7 @@ class NotificationJob(CancellingJob):
         attempt.payment = replace(attempt.payment, key=key, sandbox=self.is_sandbox(attempt))
 
 
-def _ids(key: PaymentKey) -> tuple[str | None, str | None]:
+def _company_ids(key: PaymentKey) -> tuple[str | None, str | None]:
     return key.authorization_id, key.provider_payment_id
 
 

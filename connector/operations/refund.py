@@ -21,7 +21,7 @@ from connector.domain.payment import Effect, Look, Payment, PaymentStatus, Stand
 from connector.domain.write import REFUND, Write
 from connector.operations import refund_outcomes as outcomes
 from connector.operations import writes
-from connector.operations.job import MOST_WRITES, TAKEN, Job
+from connector.operations.job import MONEY_TAKEN, MOST_WRITES, Job
 from connector.operations.settle import settled_payment
 
 
@@ -41,29 +41,31 @@ class RefundJob(Job):
         if write is None:
             _check_status(attempt)
         look = self.look(attempt, write)
-        outcome = self._earlier(write, look, attempt)
+        outcome = self._outcome_of_earlier_refunds(write, look, attempt)
         if outcome:
             return outcome
         _check_status(attempt)
-        return self._without_a_write(look, attempt) or self._write(look, attempt)
+        return self._outcome_without_a_write(look, attempt) or self._write(look, attempt)
 
-    def _earlier(self, write: Write | None, look: Look, attempt: Attempt) -> Outcome | None:
+    def _outcome_of_earlier_refunds(
+        self, write: Write | None, look: Look, attempt: Attempt
+    ) -> Outcome | None:
         """Say what came of the refunds that were sent before, None when this one is not done.
 
         Raises OutcomeUnknown, or PaymentBusy, while an earlier refund may still take effect.
         """
-        is_own = write is not None and writes.is_own(write, attempt)
-        if is_own and writes.effect_of(write, look) is Effect.ACCEPTED:
+        is_of_this_request = write is not None and writes.is_of_this_request(write, attempt)
+        if is_of_this_request and writes.effect_of(write, look) is Effect.ACCEPTED:
             return outcomes.pending(look)
         if write:
             is_idempotent = self.provider.refund_is_idempotent
-            writes.find_out(write, look, attempt, is_idempotent=is_idempotent)
+            writes.record_refund_end(write, look, attempt, is_idempotent=is_idempotent)
         writes.find_a_lost_refund(look, attempt, self.value)
         if writes.is_refunded(attempt):
             return self._done(attempt)
-        return self._unrecorded(look, attempt)
+        return self._outcome_of_an_unrecorded_refund(look, attempt)
 
-    def _unrecorded(self, look: Look, attempt: Attempt) -> Outcome | None:
+    def _outcome_of_an_unrecorded_refund(self, look: Look, attempt: Attempt) -> Outcome | None:
         """Recognise a refund of this request that was sent after the backup which is restored now.
 
         Where more is returned than is recorded, the company is asked for the references that this
@@ -73,33 +75,37 @@ class RefundJob(Job):
         is_shown = self.provider.can_refund_partly and self.provider.refund_is_idempotent
         most = MOST_WRITES if is_more and is_shown else 0
         for reference in islice(attempt.references(REFUND), most):
-            shown = self.look(attempt, Write(REFUND, 0, reference))
-            if shown.write_effect in {Effect.DONE, Effect.ACCEPTED}:
-                return self._record_again(shown, reference, attempt)
+            look_by_reference = self.look(attempt, Write(REFUND, 0, reference))
+            if look_by_reference.write_effect in {Effect.DONE, Effect.ACCEPTED}:
+                return self._record_again(look_by_reference, reference, attempt)
         return None
 
-    def _record_again(self, shown: Look, reference: str, attempt: Attempt) -> Outcome:
+    def _record_again(self, look_by_reference: Look, reference: str, attempt: Attempt) -> Outcome:
         """Record a refund as if it were sent now, and say what came of it."""
-        is_done = shown.write_effect is Effect.DONE
-        before = writes.refunded(shown, attempt) - (self.value if is_done else 0)
+        is_done = look_by_reference.write_effect is Effect.DONE
+        before = writes.refunded(look_by_reference, attempt) - (self.value if is_done else 0)
         attempt.record_shown_write(REFUND, reference, self.value, before)
-        attempt.end_write(shown.write_effect or Effect.ACCEPTED)
-        return self._done(attempt, shown.write_id) if is_done else outcomes.pending(shown)
+        attempt.end_write(look_by_reference.write_effect or Effect.ACCEPTED)
+        return (
+            self._done(attempt, look_by_reference.write_id)
+            if is_done
+            else outcomes.pending(look_by_reference)
+        )
 
-    def _without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
+    def _outcome_without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
         if look.standing is Standing.WORKING:
             return outcomes.pending(look)
         if look.standing is Standing.STUCK:
             return _manual(f"the provider says {look.provider_status}", attempt)
         if look.standing is Standing.UNDONE:
             raise TooMuch("Nothing of this payment is left to refund")
-        if look.standing not in TAKEN:
+        if look.standing not in MONEY_TAKEN:
             raise NotApproved("The payment is not settled", evidence=look.provider_status)
-        return self._beyond_the_provider(look, attempt)
+        return self._outcome_beyond_the_provider(look, attempt)
 
-    def _beyond_the_provider(self, look: Look, attempt: Attempt) -> Outcome | None:
+    def _outcome_beyond_the_provider(self, look: Look, attempt: Attempt) -> Outcome | None:
         """Leave to a person what the provider cannot refund. Raises TooMuch, OutcomeUnknown."""
-        limit, returned = _limit(look, attempt), writes.refunded(look, attempt)
+        limit, returned = _refundable_total(look, attempt), writes.refunded(look, attempt)
         if limit is not None and self.value + returned > limit:
             raise TooMuch(f"Of {limit} that were settled {returned} are refunded already")
         if not self.provider.may_refund(self.account(attempt)):
@@ -113,7 +119,7 @@ class RefundJob(Job):
 
     def _is_whole(self, look: Look, attempt: Attempt) -> bool:
         is_first = not writes.refunded(look, attempt)
-        return is_first and self.value == _limit(look, attempt)
+        return is_first and self.value == _refundable_total(look, attempt)
 
     def _write(self, look: Look, attempt: Attempt) -> Outcome:
         if not attempt.vtex_waits:
@@ -126,7 +132,7 @@ class RefundJob(Job):
             REFUND, look.failures, amount=self.value, refunded=writes.refunded(look, attempt)
         )
         call = self.call(attempt, reference, look, amount)
-        return self._confirmed(attempt, self.send(attempt, self.provider.refund, call))
+        return self._confirm(attempt, self.send(attempt, self.provider.refund, call))
 
     def _settled_payment(self, look: Look, attempt: Attempt) -> Payment:
         """Return the payment as it is recorded with a refund: its money was taken.
@@ -136,9 +142,9 @@ class RefundJob(Job):
         payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
         if payment.is_created and payment.status is PaymentStatus.PENDING:
             return payment
-        return replace(settled_payment(payment), settled=_limit(look, attempt))
+        return replace(settled_payment(payment), settled=_refundable_total(look, attempt))
 
-    def _confirmed(self, attempt: Attempt, result: WriteResult) -> Outcome:
+    def _confirm(self, attempt: Attempt, result: WriteResult) -> Outcome:
         """Say what came of a refund; look again unless the company called it done."""
         write = attempt.open_write(REFUND)
         # While the first of two equal refunds may be running, a refusal of the second ends neither.
@@ -146,23 +152,23 @@ class RefundJob(Job):
             attempt.end_write(result.effect)
         if result.effect is Effect.DONE:
             return self._done(attempt, result.id)
-        after = self.watch(attempt, result, partial(writes.may_come, write), write)
+        after = self.watch(attempt, result, partial(writes.may_take_effect_later, write), write)
         effect = writes.effect_of(write, after)
         if effect is Effect.DONE:
             attempt.end_write(Effect.DONE)
             return self._done(attempt, after.write_id)
-        return self._not_refunded(write, after, attempt, result)
+        return self._outcome_without_success(write, after, attempt, result)
 
-    def _not_refunded(
+    def _outcome_without_success(
         self, write: Write | None, after: Look, attempt: Attempt, result: WriteResult
     ) -> Outcome:
         """Say why a refund is not done, or not yet."""
         effect = writes.effect_of(write, after)
         if attempt.is_new_write and result.effect is Effect.REFUSED:
-            return _refused(after, attempt, result)
+            return _outcome_of_a_refusal(after, attempt, result)
         if effect is Effect.FAILED:
             attempt.end_write(Effect.FAILED)
-            return _refused(after, attempt, result)
+            return _outcome_of_a_refusal(after, attempt, result)
         if Effect.ACCEPTED in {result.effect, effect}:
             return outcomes.pending(after)
         if result.lost:
@@ -170,15 +176,15 @@ class RefundJob(Job):
         is_idempotent = self.provider.refund_is_idempotent
         if writes.is_repeat_refused_for_good(write, attempt, is_idempotent=is_idempotent):
             attempt.end_write(Effect.REFUSED)
-        return _refused(after, attempt, result)
+        return _outcome_of_a_refusal(after, attempt, result)
 
     def _done(self, attempt: Attempt, refund_id: str | None = None) -> Outcome:
         payment = attempt.payment
         is_all = writes.refunded_by_vtex(attempt) == payment.settled
         if payment.status is PaymentStatus.SETTLED and is_all:
             attempt.payment = payment.moved(PaymentStatus.REFUNDED)
-        own_id = refund_id or own_refund_id(attempt.lease.claim_id)
-        return outcomes.done(attempt, own_id, self.provider.after_refund)
+        final_id = refund_id or own_refund_id(attempt.lease.claim_id)
+        return outcomes.done(attempt, final_id, self.provider.after_refund)
 
 
 def _check_status(attempt: Attempt) -> None:
@@ -194,16 +200,16 @@ def _manual(reason: str, attempt: Attempt) -> Outcome:
     return outcomes.manual(reason)
 
 
-def _refused(after: Look, attempt: Attempt, result: WriteResult) -> Outcome:
+def _outcome_of_a_refusal(after: Look, attempt: Attempt, result: WriteResult) -> Outcome:
     """Say that the company refused, or failed. After several times a person must act."""
     if writes.refund_failures(attempt) >= MOST_WRITES:
         return outcomes.manual("the provider refused it")
     raise ProviderRefused(evidence=result.provider_status or after.provider_status)
 
 
-def _limit(look: Look, attempt: Attempt) -> Decimal | None:
+def _refundable_total(look: Look, attempt: Attempt) -> Decimal | None:
     """Return what may be refunded in all: what was taken, as far as it is known."""
     payment = attempt.payment
     taken = look.captured if look.captured is not None else look.amount
-    known = [amount for amount in (payment.settled, taken) if amount is not None]
-    return min(known, default=payment.amount)
+    amounts = [amount for amount in (payment.settled, taken) if amount is not None]
+    return min(amounts, default=payment.amount)

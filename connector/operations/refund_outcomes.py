@@ -36,7 +36,7 @@ def done(attempt: Attempt, refund_id: str, task: str) -> Outcome:
         None if attempt.vtex_waits or task else REFUNDED_LATE,
         f"{message}. {task}" if task else message,
         refund_id,
-        writes.own_refunds(attempt, WriteState.DONE)[-1].amount,
+        writes.refunds_of_this_request(attempt, WriteState.DONE)[-1].amount,
         is_final=attempt.vtex_waits or bool(task),
         is_listed=not attempt.vtex_waits or bool(task),
     )
@@ -50,6 +50,6 @@ def not_done(attempt: Attempt) -> Outcome:
     """
     if write := attempt.open_write(REFUND):
         attempt.move(write, WriteState.LOST)
-    if writes.own_refunds(attempt, WriteState.LOST):
+    if writes.refunds_of_this_request(attempt, WriteState.LOST):
         return Outcome(State.UNKNOWN, "not-refunded", _NO_TRACE, is_listed=True)
     return Outcome(State.FAILED, "not-refunded", _NOT_MADE)

@@ -28,13 +28,15 @@ from connector.domain.payment import (
 )
 from connector.domain.write import SETTLE, WriteState
 from connector.operations import writes
-from connector.operations.job import TAKEN, Job
+from connector.operations.job import MONEY_TAKEN, Job
 from connector.operations.verdict import take_verdict
 
 # The operator reads this of a settlement that may be a second one.
-_TWICE = "an equal part was settled for another requestId; if VTEX means two, one was not taken"
+_MAY_BE_SECOND = (
+    "an equal part was settled for another requestId; if VTEX means two, one was not taken"
+)
 # Standings after which a later look may show the end of a settlement.
-_NOT_YET = {Standing.HELD, Standing.WORKING}
+_MAY_SETTLE_LATER = {Standing.HELD, Standing.WORKING}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,7 @@ class SettleJob(Job):
     """One settlement of one merchant."""
 
     def outcome_without_a_call(self, attempt: Attempt) -> Outcome | None:
-        return self._repeat(attempt) if attempt.payment.settled is not None else None
+        return self._outcome_of_a_repeat(attempt) if attempt.payment.settled is not None else None
 
     def work(self, attempt: Attempt) -> Outcome:
         payment = attempt.payment
@@ -51,9 +53,9 @@ class SettleJob(Job):
         look = self.look(attempt)
         if payment.is_created and not take_verdict(attempt, look):
             raise NotApproved(evidence=look.provider_status)
-        return self._without_a_write(look, attempt) or self._write(look, attempt)
+        return self._outcome_without_a_write(look, attempt) or self._write(look, attempt)
 
-    def _repeat(self, attempt: Attempt) -> Outcome:
+    def _outcome_of_a_repeat(self, attempt: Attempt) -> Outcome:
         """Give the same success to every repeat, but not to the other part of a payment.
 
         The company released what was not taken.
@@ -63,20 +65,20 @@ class SettleJob(Job):
         if is_part and value not in {None, payment.settled}:
             raise NotInPart("Another part of this payment is settled, the rest was released")
         outcome = self._done(payment.settled or Decimal())
-        if not (is_part and value and self._is_second(value, attempt)):
+        if not (is_part and value and self._is_part_asked_twice(value, attempt)):
             return outcome
         # This is a repeat, or another part of the same size, which nothing can take any more.
-        return replace(outcome, is_listed=True, reason=_TWICE)
+        return replace(outcome, is_listed=True, reason=_MAY_BE_SECOND)
 
-    def _is_second(self, value: Decimal, attempt: Attempt) -> bool:
+    def _is_part_asked_twice(self, value: Decimal, attempt: Attempt) -> bool:
         """Whether another request asked for an equal part."""
         values = attempt.requested_values(Operation.SETTLE)
         own_claim = attempt.lease.claim_id
         return any(other == value for claim, other in values.items() if claim != own_claim)
 
-    def _without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
-        if look.standing in TAKEN:
-            return self._taken(look, attempt)
+    def _outcome_without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
+        if look.standing in MONEY_TAKEN:
+            return self._outcome_when_taken(look, attempt)
         if look.standing is Standing.WORKING:
             return _pending(look)
         if look.standing is not Standing.HELD:
@@ -87,7 +89,7 @@ class SettleJob(Job):
         if not attempt.vtex_waits:
             # Whether VTEX still wants it is for VTEX to say.
             return Outcome(State.FAILED, "not-settled", "The payment was not settled")
-        amount = self._part(look, attempt)
+        amount = self._part_to_take(look, attempt)
         if not attempt.deadline.allows_a_write():
             raise OutOfTime
         attempt.payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
@@ -95,11 +97,11 @@ class SettleJob(Job):
         reference = attempt.start_write(SETTLE, look.failures, is_new=is_new, amount=amount)
         call = self.call(attempt, reference, look, amount)
         result = self.send(attempt, self.provider.settle, call)
-        return self._confirmed(look, attempt, result)
+        return self._confirm(look, attempt, result)
 
-    def _part(self, look: Look, attempt: Attempt) -> Decimal | None:
+    def _part_to_take(self, look: Look, attempt: Attempt) -> Decimal | None:
         """Return the part that is to be taken, None for all. Raises TooMuch, NotInPart."""
-        value, whole = self.request.value, _first(look.amount, attempt.payment.amount)
+        value, whole = self.request.value, _first_known(look.amount, attempt.payment.amount)
         if value is None or whole is None or value == whole:
             return None
         if value > whole:
@@ -108,33 +110,33 @@ class SettleJob(Job):
             raise NotInPart
         return value
 
-    def _confirmed(self, before: Look, attempt: Attempt, result: WriteResult) -> Outcome:
+    def _confirm(self, before: Look, attempt: Attempt, result: WriteResult) -> Outcome:
         """Say what came of a settlement; look again unless the company called it done."""
         amount = _open_amount(attempt)
         attempt.end_write(result.effect)
         if result.effect is Effect.DONE:
-            return self._settled(attempt, amount, before.amount)
-        after = self.watch(attempt, result, lambda look: look.standing in _NOT_YET)
-        if after.standing in TAKEN:
+            return self._record_settlement(attempt, amount, before.amount)
+        after = self.watch(attempt, result, lambda look: look.standing in _MAY_SETTLE_LATER)
+        if after.standing in MONEY_TAKEN:
             attempt.end_write(Effect.DONE)
-            return self._settled(attempt, after.captured, amount, after.amount)
+            return self._record_settlement(attempt, after.captured, amount, after.amount)
         if result.effect is Effect.ACCEPTED or after.standing is Standing.WORKING:
             return _pending(after)
         if result.lost:
             raise result.lost
         raise ProviderRefused(evidence=result.provider_status)
 
-    def _taken(self, look: Look, attempt: Attempt) -> Outcome:
+    def _outcome_when_taken(self, look: Look, attempt: Attempt) -> Outcome:
         """Record the amount that the company shows as taken, else the amount we asked for."""
         amount = _open_amount(attempt)
         if write := attempt.open_write(SETTLE):
             attempt.move(write, WriteState.DONE)
-        return self._settled(attempt, look.captured, amount, look.amount)
+        return self._record_settlement(attempt, look.captured, amount, look.amount)
 
-    def _settled(self, attempt: Attempt, *amounts: Decimal | None) -> Outcome:
+    def _record_settlement(self, attempt: Attempt, *amounts: Decimal | None) -> Outcome:
         """Record what was taken: the first of the amounts that is known."""
         payment = attempt.payment
-        taken = _first(*amounts, payment.amount, self.request.value) or Decimal()
+        taken = _first_known(*amounts, payment.amount, self.request.value) or Decimal()
         attempt.payment = replace(settled_payment(payment), settled=taken)
         return self._done(taken)
 
@@ -158,7 +160,7 @@ def settled_payment(payment: Payment) -> Payment:
     return payment
 
 
-def _first(*amounts: Decimal | None) -> Decimal | None:
+def _first_known(*amounts: Decimal | None) -> Decimal | None:
     return next((amount for amount in amounts if amount is not None), None)
 
 

@@ -6,19 +6,19 @@ from connector.attempt import Attempt
 from connector.domain.payment import CreateResult, Look, Payment, PaymentStatus, WriteResult
 
 
-def keep_ids(attempt: Attempt, seen: Look | CreateResult | WriteResult) -> None:
+def record_ids(attempt: Attempt, answer: Look | CreateResult | WriteResult) -> None:
     """Keep the ids, the memo and the page that the company shows of the payment."""
     payment = attempt.payment
-    key = replace(payment.key, memo=seen.memo or payment.key.memo)
-    if isinstance(seen, WriteResult):
+    key = replace(payment.key, memo=answer.memo or payment.key.memo)
+    if isinstance(answer, WriteResult):
         attempt.payment = replace(payment, key=key)
         return
     key = replace(
         key,
-        authorization_id=seen.authorization_id or key.authorization_id,
-        provider_payment_id=seen.provider_payment_id or key.provider_payment_id,
+        authorization_id=answer.authorization_id or key.authorization_id,
+        provider_payment_id=answer.provider_payment_id or key.provider_payment_id,
     )
-    url = seen.payment_url or payment.payment_url
+    url = answer.payment_url or payment.payment_url
     attempt.payment = replace(payment, key=key, payment_url=url)
 
 

@@ -46,7 +46,7 @@ def _has_returned(write: Write, look: Look) -> bool:
     return look.refunded >= (write.refunded_before or Decimal()) + (write.amount or Decimal())
 
 
-def may_come(write: Write | None, look: Look) -> bool:
+def may_take_effect_later(write: Write | None, look: Look) -> bool:
     """Whether a refund may still take effect: the company works on it, or shows no trace of it."""
     return effect_of(write, look) in {None, Effect.ACCEPTED}
 
@@ -100,30 +100,32 @@ def give_up(write: Write, attempt: Attempt, rule: Rule = Rule.REFUND_MAY_COME) -
 # Which writes there are.
 
 
-def is_own(write: Write, attempt: Attempt) -> bool:
+def is_of_this_request(write: Write, attempt: Attempt) -> bool:
     """Whether the write was for this request."""
     return write.claim_id == attempt.lease.claim_id
 
 
 def of_kind(attempt: Attempt, action: str, *states: WriteState) -> list[Write]:
     """Return the payment's writes of a kind that are in one of these states, or in any."""
-    kept = states or tuple(WriteState)
-    return [write for write in attempt.writes if write.action == action and write.state in kept]
+    wanted = states or tuple(WriteState)
+    return [write for write in attempt.writes if write.action == action and write.state in wanted]
 
 
-def own_refunds(attempt: Attempt, *states: WriteState) -> list[Write]:
+def refunds_of_this_request(attempt: Attempt, *states: WriteState) -> list[Write]:
     """Return the refunds of this request that are in one of these states."""
-    return [write for write in of_kind(attempt, REFUND, *states) if is_own(write, attempt)]
+    return [
+        write for write in of_kind(attempt, REFUND, *states) if is_of_this_request(write, attempt)
+    ]
 
 
 def is_refunded(attempt: Attempt) -> bool:
     """Whether the refund that this request asks for is done."""
-    return bool(own_refunds(attempt, WriteState.DONE))
+    return bool(refunds_of_this_request(attempt, WriteState.DONE))
 
 
 def refund_failures(attempt: Attempt) -> int:
     """Count the refunds of this request that ended without effect."""
-    return len(own_refunds(attempt, *_ENDED_WITHOUT_EFFECT))
+    return len(refunds_of_this_request(attempt, *_ENDED_WITHOUT_EFFECT))
 
 
 def earlier_ends(attempt: Attempt, action: str, state: WriteState) -> int:
@@ -142,7 +144,7 @@ def has_created(attempt: Attempt) -> bool:
     return bool(of_kind(attempt, CREATE, WriteState.DONE))
 
 
-def show_the_payment(attempt: Attempt) -> bool:
+def payment_may_exist(attempt: Attempt) -> bool:
     """Whether our writes say that the company has the payment, or may have it soon.
 
     A look that showed the payment came before each write, but not before a create. After a create
@@ -188,18 +190,18 @@ def refunded_by_a_person(look: Look, attempt: Attempt) -> Decimal:
 # What another write of the payment waits for.
 
 
-def find_out(write: Write, look: Look, attempt: Attempt, *, is_idempotent: bool) -> None:
+def record_refund_end(write: Write, look: Look, attempt: Attempt, *, is_idempotent: bool) -> None:
     """Record what a look shows of an open refund. Before that is known no other refund begins.
 
     A refund of this request that may be repeated stays open. So its repeat has the same reference.
     Raises OutcomeUnknown while nothing is known, or PaymentBusy for another request's refund.
     """
-    own, state = is_own(write, attempt), _state_after(write, look, attempt)
-    may_repeat = own and may_be_repeated(write, attempt, is_idempotent=is_idempotent)
+    is_ours, state = is_of_this_request(write, attempt), _state_after(write, look, attempt)
+    may_repeat = is_ours and may_be_repeated(write, attempt, is_idempotent=is_idempotent)
     if state in _STILL_OPEN and not may_repeat:
-        held_back = OutcomeUnknown if own else PaymentBusy
-        raise held_back(reason=Rule.REFUND_MAY_COME)
-    if not own or state in {WriteState.DONE, WriteState.FAILED}:
+        error = OutcomeUnknown if is_ours else PaymentBusy
+        raise error(reason=Rule.REFUND_MAY_COME)
+    if not is_ours or state in {WriteState.DONE, WriteState.FAILED}:
         attempt.move(write, state)
 
 
@@ -232,7 +234,7 @@ def find_a_lost_refund(look: Look, attempt: Attempt, amount: Decimal) -> None:
     A smaller amount may have been returned by a person. Then nothing can be decided, and
     OutcomeUnknown is raised.
     """
-    lost = own_refunds(attempt, WriteState.LOST)
+    lost = refunds_of_this_request(attempt, WriteState.LOST)
     beyond = refunded_beyond_vtex(look, attempt)
     if lost and beyond >= amount:
         attempt.move(lost[-1], WriteState.DONE)

@@ -95,7 +95,7 @@ def test_the_failures_that_a_look_showed_before_are_not_the_writes() -> None:
     [(CAPTURED, True), (Look(Standing.WORKING), True), (PARTLY, False)],
 )
 def test_a_refund_without_a_trace_may_come_as_one_that_is_worked_on(look: Look, may: bool) -> None:
-    assert may == writes.may_come(refund(), look)
+    assert may == writes.may_take_effect_later(refund(), look)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_the_latest_create_is_the_one_that_may_have_reached_the_company(
 def test_a_write_shows_that_the_payment_is_there_but_for_a_create_without_an_answer(
     write: Write, is_shown: bool
 ) -> None:
-    assert is_shown == writes.show_the_payment(attempt_with(write))
+    assert is_shown == writes.payment_may_exist(attempt_with(write))
 
 
 @pytest.mark.parametrize("state", [OPEN, ACCEPTED, LOST])
@@ -222,7 +222,7 @@ def test_where_no_amount_is_shown_a_payment_that_is_undone_is_all_refunded() -> 
 )
 def test_an_open_refund_is_found_out(write: Write, look: Look, state: WriteState) -> None:
     attempt = attempt_with(write)
-    writes.find_out(write, look, attempt, is_idempotent=False)
+    writes.record_refund_end(write, look, attempt, is_idempotent=False)
     assert [state] == [one.state for one in attempt.writes]
 
 
@@ -241,13 +241,13 @@ def test_while_a_refund_may_come_no_other_one_begins(
 ) -> None:
     attempt = attempt_with(write)
     with pytest.raises(error):
-        writes.find_out(write, look, attempt, is_idempotent=is_idempotent)
+        writes.record_refund_end(write, look, attempt, is_idempotent=is_idempotent)
     assert {} == attempt.write_states
 
 
 def test_a_repeat_that_the_company_knows_need_not_wait() -> None:
     attempt = attempt_with(refund())
-    writes.find_out(refund(), CAPTURED, attempt, is_idempotent=True)
+    writes.record_refund_end(refund(), CAPTURED, attempt, is_idempotent=True)
     assert {} == attempt.write_states
 
 
