@@ -5,7 +5,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar
 
@@ -80,6 +80,20 @@ class Call:
     def about_nobody(cls, account: Account, deadline: Deadline) -> "Call":
         """Return a call about a payment that no company has."""
         return cls(PaymentKey(uuid.uuid4().hex), account, deadline)
+
+
+@dataclass(frozen=True)
+class Message:
+    """What somebody sent to a merchant's address for notifications.
+
+    `body` is as received; header names are in small letters. The company's signature is to be of
+    `account`.
+    """
+
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    account: Account
+    deadline: Deadline
 
 
 class Provider(ABC):
@@ -188,13 +202,11 @@ class Provider(ABC):
         """Whether a refund VTEX asks for can be sent for this merchant."""
         return self.can_refund
 
-    def read_notification(
-        self, body: bytes, headers: Mapping[str, str], account: Account, deadline: Deadline
-    ) -> Notification | None:
+    def read_notification(self, message: Message) -> Notification | None:
         """Read a message of the company; None if it is about no payment.
 
-        `body` is as received; header names are in small letters. Raises NotAuthenticated if the
-        message is not proven to be the company's, InvalidRequest if it cannot be read.
+        Raises NotAuthenticated if the message is not proven to be the company's, InvalidRequest if
+        it cannot be read.
         """
         raise NotFound
 

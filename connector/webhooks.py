@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from flask import Blueprint, Response, g, request
@@ -25,7 +25,7 @@ from connector.domain.merchant import Merchant
 from connector.domain.operation import NotificationRequest, Operation, Reply
 from connector.domain.payment import Notification
 from connector.operations.notify import Notify
-from connector.provider import Provider
+from connector.provider import Message, Provider
 
 log = logging.getLogger(__name__)
 
@@ -112,14 +112,15 @@ class Webhooks:
         provider = self.providers[merchant.provider]
         body = http_server.body(http_server.MAX_NOTIFICATION_BYTES)
         headers = {name.lower(): value for name, value in request.headers.items()}
-        own = merchant.account(sandbox=merchant.sandbox)
-        other = merchant.account(sandbox=not merchant.sandbox)
+        account = merchant.account(sandbox=merchant.sandbox)
+        message = Message(body, headers, account, deadline)
         try:
-            return provider.read_notification(body, headers, own, deadline)
+            return provider.read_notification(message)
         except NotAuthenticated:
             if provider.sandbox_url is None:
                 raise
-            return provider.read_notification(body, headers, other, deadline)
+            other = merchant.account(sandbox=not merchant.sandbox)
+            return provider.read_notification(replace(message, account=other))
 
 
 def _nobody(provider: Provider) -> Merchant:

@@ -35,7 +35,6 @@ from decimal import Decimal
 
 from connector.company_json import Fields, safe_code
 from connector.domain import errors, exact
-from connector.domain.deadline import Deadline
 from connector.domain.merchant import Account
 from connector.domain.order import Delays, Order
 from connector.domain.payment import (
@@ -48,7 +47,7 @@ from connector.domain.payment import (
     WriteResult,
 )
 from connector.http_client import Answer
-from connector.provider import Call, Provider, Setting
+from connector.provider import Call, Message, Provider, Setting
 
 _PATHS = {"create": "/payment", "look": "/payment/info", "refund": "/payment/refund"}
 # `payment_status`, page "statuses".
@@ -151,11 +150,9 @@ class Cryptomus(Provider):
     def may_refund(self, account: Account) -> bool:
         return bool(account.settings.get("refund_address"))
 
-    def read_notification(
-        self, body: bytes, headers: Mapping[str, str], account: Account, deadline: Deadline
-    ) -> Notification | None:
+    def read_notification(self, message: Message) -> Notification | None:
         try:
-            return _notification_from(body, account)
+            return _notification_from(message.body, message.account)
         except (ValueError, RecursionError, errors.AnswerNotUnderstood) as error:
             raise errors.InvalidRequest("This is no notification of Cryptomus's") from error
 

@@ -33,7 +33,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -50,7 +50,7 @@ from connector.domain.merchant import Account
 from connector.domain.order import Delays
 from connector.domain.payment import Effect, Look, Notification, Standing, WriteResult
 from connector.http_client import Answer, HttpClient
-from connector.provider import Call, Hosts, Provider, Setting
+from connector.provider import Call, Hosts, Message, Provider, Setting
 
 _CALLS = {
     "look": ("GET", "/v2/purchase/{invoice}"),
@@ -185,18 +185,16 @@ class RuStore(Provider):
             status = _REFUNDED
         return WriteResult(Effect.ACCEPTED, _purchase_id(call), status)
 
-    def read_notification(
-        self, body: bytes, headers: Mapping[str, str], account: Account, deadline: Deadline
-    ) -> Notification | None:
+    def read_notification(self, message: Message) -> Notification | None:
         """Read {"id", "timestamp", "payload"}; only the payload, in base64, is proven."""
-        key = AESGCM(base64.b64decode(account.settings["notification_key"]))
+        key = AESGCM(base64.b64decode(message.account.settings["notification_key"]))
         try:
-            exact.check_members(body)
-            payload = Fields(exact.loads(body)).text("payload") or ""
+            exact.check_members(message.body)
+            payload = Fields(exact.loads(message.body)).text("payload") or ""
             sealed = base64.b64decode(payload, validate=True)
             # The first 12 bytes are the IV, the last 16 the tag.
             plain = key.decrypt(sealed[:12], sealed[12:], None)
-            return _notification_from(plain, account)
+            return _notification_from(plain, message.account)
         except InvalidTag as error:
             raise errors.NotAuthenticated("Not encrypted with the merchant's key") from error
         except (ValueError, errors.AnswerNotUnderstood) as error:

@@ -34,7 +34,6 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -43,12 +42,11 @@ from urllib.parse import parse_qs
 
 from connector.company_json import Fields, objects, safe_code
 from connector.domain import errors, exact
-from connector.domain.deadline import Deadline
 from connector.domain.merchant import Account
 from connector.domain.order import Delays, Order
 from connector.domain.payment import CreateResult, Effect, Look, Notification, Standing, WriteResult
 from connector.http_client import Answer
-from connector.provider import Call, Provider, Setting
+from connector.provider import Call, Message, Provider, Setting
 
 # `method`, pages "look" and "create". The first is the default: money is held until it is settled.
 _PRIMARY = ("auth", "purchase")
@@ -154,20 +152,19 @@ class Tranzzo(Provider):
         """Refund `refund_amount`. Without it all is refunded, page "refund"."""
         return self._write("refund", call, _write_body(call, refund_amount=call.amount))
 
-    def read_notification(
-        self, body: bytes, headers: Mapping[str, str], account: Account, deadline: Deadline
-    ) -> Notification | None:
+    def read_notification(self, message: Message) -> Notification | None:
         """Read a form of `data`, an operation, and `signature`, page "notification"."""
+        body, keys = message.body, message.account.settings
         try:
             form = _read_form(body.decode("ascii") if body.count(b"%") < _MOST_ESCAPES else "")
             (content,), (signature,) = form["data"], form["signature"]
         except (KeyError, ValueError) as error:
             raise errors.InvalidRequest("Send a form with data and signature, each once") from error
-        signed = account.settings["api_secret"].join(("", content, "")).encode()
+        signed = keys["api_secret"].join(("", content, "")).encode()
         proof = base64.urlsafe_b64encode(hashlib.sha1(signed, usedforsecurity=False).digest())
         if not hmac.compare_digest(proof, signature.encode()):
             raise errors.NotAuthenticated("The signature is not of this merchant's API_SECRET")
-        return _notification_from(content, account.settings["pos_id"])
+        return _notification_from(content, keys["pos_id"])
 
     def probe(self, call: Call) -> None:
         """Ask for order 0, as cdn.tranzzo.com/tranzzo-api/index.html advises."""

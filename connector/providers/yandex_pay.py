@@ -32,7 +32,6 @@ The pages leave open:
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -42,12 +41,11 @@ from urllib.parse import quote, urlsplit
 
 from connector.company_json import Fields, safe_code
 from connector.domain import errors
-from connector.domain.deadline import Deadline
 from connector.domain.merchant import Account
 from connector.domain.order import Delays, Line, Order
 from connector.domain.payment import CreateResult, Effect, Look, Notification, Standing, WriteResult
 from connector.http_client import Answer, HttpClient
-from connector.provider import Call, Hosts, Provider, Setting
+from connector.provider import Call, Hosts, Message, Provider, Setting
 from connector.signed_tokens import SignedTokens
 
 _CALLS = {
@@ -170,15 +168,13 @@ class YandexPay(Provider):
         """Refund what is left, or a part of it. A part must name the cart that stays."""
         return self._operate("refund", call, _refund_body(call))
 
-    def read_notification(
-        self, body: bytes, headers: Mapping[str, str], account: Account, deadline: Deadline
-    ) -> Notification | None:
+    def read_notification(self, message: Message) -> Notification | None:
         """Read a JWT. Also raises what `HttpClient.send` does, if the keys cannot be fetched."""
-        base = urlsplit(self._hosts.base(account))
+        base = urlsplit(self._hosts.base(message.account))
         keys_url = f"{base.scheme}://{base.netloc}/api/jwks"
-        payload = self._tokens.payload(body, keys_url, deadline)
+        payload = self._tokens.payload(message.body, keys_url, message.deadline)
         try:
-            return _notification_from(payload, account)
+            return _notification_from(payload, message.account)
         except errors.AnswerNotUnderstood as error:
             raise errors.InvalidRequest(evidence=error.evidence) from error
 

@@ -9,6 +9,7 @@ from connector.domain.deadline import Deadline
 from connector.domain.errors import InvalidRequest, NotAuthenticated
 from connector.domain.merchant import Account
 from connector.domain.payment import Notification
+from connector.provider import Message
 from connector.providers.cryptomus import Cryptomus
 from tests.companies.cryptomus import Cryptomus as Company
 
@@ -35,7 +36,7 @@ def with_sign(text: str, proof: str) -> bytes:
 
 
 def read(provider: Cryptomus, body: bytes, account: Account) -> Notification | None:
-    return provider.read_notification(body, {}, account, Deadline.after(5))
+    return provider.read_notification(Message(body, {}, account, Deadline.after(5)))
 
 
 @pytest.mark.parametrize("signed", [SIGNED, SIGNED_ESCAPED])

@@ -9,6 +9,7 @@ from connector.domain.deadline import Deadline
 from connector.domain.errors import InvalidRequest, NotAuthenticated
 from connector.domain.merchant import Account
 from connector.domain.payment import Notification
+from connector.provider import Message
 from connector.providers.rustore import RuStore
 from tests.companies.rustore import APP_ID
 from tests.companies.rustore import RuStore as Company
@@ -17,7 +18,7 @@ PAYMENT = "F5C1A4E20D3B4E07B7E871F5B5BC9F91"
 
 
 def read(provider: RuStore, body: bytes, account: Account) -> Notification | None:
-    return provider.read_notification(body, {}, account, Deadline.after(5))
+    return provider.read_notification(Message(body, {}, account, Deadline.after(5)))
 
 
 @pytest.mark.parametrize("sandbox", [False, True])

@@ -16,7 +16,7 @@ from connector.domain.errors import (
 )
 from connector.domain.merchant import Account
 from connector.domain.payment import Effect, Look, Notification, PaymentKey, Standing, WriteResult
-from connector.provider import Call
+from connector.provider import Call, Message
 from connector.providers.rustore import RuStore
 from tests.companies.rustore import APP_ID, Purchase
 from tests.companies.rustore import RuStore as Company
@@ -52,7 +52,7 @@ def refund(
 
 
 def read(provider: RuStore, body: bytes, account: Account) -> Notification | None:
-    return provider.read_notification(body, {}, account, Deadline.after(5))
+    return provider.read_notification(Message(body, {}, account, Deadline.after(5)))
 
 
 def test_a_purchase_is_followed_through_its_life(

@@ -20,7 +20,7 @@ from connector.domain.payment import (
     WriteResult,
 )
 from connector.http_client import HttpClient
-from connector.provider import UNSEEN, Call, Hosts
+from connector.provider import UNSEEN, Call, Hosts, Message
 from connector.providers.sandbox import Sandbox
 
 APPROVED = "4444333322221111"
@@ -287,7 +287,7 @@ def test_the_books_hold_neither_card_nor_buyer() -> None:
 def test_it_sends_no_notifications_and_has_no_credentials() -> None:
     buyer = Buyer()
     with pytest.raises(NotFound):
-        buyer.sandbox.read_notification(b"{}", {}, ACCOUNT, buyer.deadline)
+        buyer.sandbox.read_notification(Message(b"{}", {}, ACCOUNT, buyer.deadline))
     buyer.sandbox.probe(Call.about_nobody(ACCOUNT, buyer.deadline))
 
 

@@ -9,7 +9,7 @@ from connector.domain.deadline import Deadline
 from connector.domain.merchant import Account
 from connector.domain.order import Order
 from connector.domain.payment import CreateResult, Look, Notification, PaymentKey, WriteResult
-from connector.provider import Call
+from connector.provider import Call, Message
 from connector.providers.tranzzo import Tranzzo
 from tests.companies.tranzzo import TranzzoCompany
 from tests.providers.contract import REFERENCE
@@ -46,7 +46,7 @@ class TranzzoAccount:
         return self.provider.refund(self.call(look=self.look(), amount=part))
 
     def read(self, body: bytes) -> Notification | None:
-        return self.provider.read_notification(body, {}, self.account, Deadline.after(5))
+        return self.provider.read_notification(Message(body, {}, self.account, Deadline.after(5)))
 
     def paid(self, stage: str = "auth", amount: str = "10.00") -> None:
         self.company.create(ID, amount, "paid" if stage == "purchase" else "held")

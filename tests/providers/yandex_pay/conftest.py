@@ -11,7 +11,7 @@ from connector.domain.merchant import Account
 from connector.domain.order import Line, Order
 from connector.domain.payment import CreateResult, Look, Notification, PaymentKey, WriteResult
 from connector.http_client import HttpClient
-from connector.provider import Call, Hosts
+from connector.provider import Call, Hosts, Message
 from connector.providers.yandex_pay import YandexPay
 from tests.companies.yandex_pay import YandexPayCompany
 from tests.providers.contract import REFERENCE
@@ -74,7 +74,7 @@ class YandexPayAccount:
 
     def read(self, body: bytes, *, seconds: float = 10, **changes: Any) -> Notification | None:
         account = changes.get("account", self.account)
-        return self.provider.read_notification(body, {}, account, Deadline.after(seconds))
+        return self.provider.read_notification(Message(body, {}, account, Deadline.after(seconds)))
 
     def money(self) -> tuple[Decimal, ...]:
         return self.company.money(ORDER)

@@ -18,6 +18,7 @@ from connector.domain.errors import (
     ProviderBusy,
     ProviderUnavailable,
 )
+from connector.provider import Message
 from tests.providers.yandex_pay.conftest import ORDER, YandexPayAccount
 
 
@@ -178,6 +179,6 @@ def test_who_comes_too_late_to_wait_for_the_keys_does_not_make_them_fail(
 ) -> None:
     late = Deadline(at=now() + 1, total=10)
     with pytest.raises(OutOfTime):
-        shop.provider.read_notification(body, {}, shop.account, late)
+        shop.provider.read_notification(Message(body, {}, shop.account, late))
     assert asked(shop) == 0
     assert shop.read(body)

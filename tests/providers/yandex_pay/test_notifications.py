@@ -15,7 +15,7 @@ from connector.domain.errors import (
     NotAuthenticated,
 )
 from connector.domain.merchant import Account
-from connector.provider import Hosts
+from connector.provider import Hosts, Message
 from connector.providers.yandex_pay import YandexPay
 from tests.companies.yandex_pay import YandexPayCompany, packed, public, signed
 from tests.providers.yandex_pay.conftest import ORDER, YandexPayAccount
@@ -210,9 +210,9 @@ def test_the_sandbox_has_keys_of_its_own_host(shop: YandexPayAccount) -> None:
         body, headers = sandbox.notification(ORDER)
         deadline = Deadline.after(10)
         account = Account(sandbox.settings, sandbox=True)
-        assert provider.read_notification(body, headers, account, deadline)
+        assert provider.read_notification(Message(body, headers, account, deadline))
         with pytest.raises(AnswerNotUnderstood):
-            provider.read_notification(body, headers, Account(sandbox.settings), deadline)
+            provider.read_notification(Message(body, headers, Account(sandbox.settings), deadline))
         assert len(sandbox.calls_of("keys")) == 1
 
 
