@@ -9,7 +9,7 @@ from connector.cli.output import as_json, cell, print_operations
 from connector.cli.start import open_connector, os_user
 from connector.cli.story import print_story
 from connector.domain.errors import ConfigurationError, UnknownMerchant
-from connector.domain.operation import REQUESTS, Request, Row, State
+from connector.domain.operation import REQUESTS, ListedRequest, Request, State
 from connector.domain.payment import PaymentKey, is_payment_id
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def close(merchant: str, payment_id: str, request_id: str | None, *, is_json: bo
     print_operations(closed, is_json=is_json)
 
 
-def _rows(connector: "Connector", merchant: str, payment_id: str) -> Sequence[Row]:
+def _rows(connector: "Connector", merchant: str, payment_id: str) -> Sequence[ListedRequest]:
     """Find a payment's rows. Raises ConfigurationError, which says what the list has instead."""
     if rows := connector.requests.rows(merchant=merchant, payment_id=payment_id):
         return rows
@@ -129,11 +129,11 @@ def _merchant_id(connector: "Connector", name: str) -> int:
     return ids[name]
 
 
-def _request(merchant_id: int, row: Row) -> Request:
+def _request(merchant_id: int, row: ListedRequest) -> Request:
     return REQUESTS[row.operation](merchant_id, PaymentKey(row.payment_id), row.request_id)
 
 
-def _manual(rows: Sequence[Row], request_id: str | None) -> list[Row]:
+def _manual(rows: Sequence[ListedRequest], request_id: str | None) -> list[ListedRequest]:
     """Choose the rows to close: several only where their request is named, as each is work."""
     candidates = [row for row in rows if request_id in {None, row.request_id}]
     if not candidates:
@@ -146,7 +146,7 @@ def _manual(rows: Sequence[Row], request_id: str | None) -> list[Row]:
     return manual
 
 
-def _named(rows: Sequence[Row]) -> str:
+def _named(rows: Sequence[ListedRequest]) -> str:
     """Name rows in a message. No terminal may obey a text of VTEX or of a company."""
     named = [
         f"{row.operation} of {row.payment_id}, request {cell(row.request_id) or '-'}, {row.state}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.domain.operation import Row
+from connector.domain.operation import ListedRequest
 
 if TYPE_CHECKING:
     from connector.storage.stored_merchant import Credentials
@@ -32,7 +32,7 @@ def print_credentials(given: "Credentials", *, is_json: bool) -> None:
     click.echo("\nKeep the AppToken now: it is not shown again.")
 
 
-def operation(row: Row) -> dict[str, Any]:
+def operation(row: ListedRequest) -> dict[str, Any]:
     return {
         "merchant": row.merchant,
         "provider": row.provider,
@@ -48,7 +48,7 @@ def operation(row: Row) -> dict[str, Any]:
     }
 
 
-def print_operations(rows: Sequence[Row], *, is_json: bool) -> None:
+def print_operations(rows: Sequence[ListedRequest], *, is_json: bool) -> None:
     """Print message and reason for people; the keys of the JSON stay as they are."""
     if is_json:
         print_rows([operation(row) for row in rows], is_json=True)
@@ -56,7 +56,7 @@ def print_operations(rows: Sequence[Row], *, is_json: bool) -> None:
     print_rows([operation(row) | _more(row) for row in rows], is_json=False)
 
 
-def _more(row: Row) -> dict[str, str | None]:
+def _more(row: ListedRequest) -> dict[str, str | None]:
     """Add the message, and the reason where the message does not contain it."""
     is_said = row.reason is None or row.reason in (row.message or "")
     return {"message": row.message, "reason": None if is_said else row.reason}

@@ -232,7 +232,7 @@ class DueRequest:
 
 
 @dataclass(frozen=True)
-class Row:
+class ListedRequest:
     """A line of `connector operations list`; instants are seconds since 1970."""
 
     merchant: str

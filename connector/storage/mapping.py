@@ -10,6 +10,7 @@ from typing import Any
 from connector.domain.operation import (
     REQUESTS,
     DueRequest,
+    ListedRequest,
     NotificationRequest,
     Progress,
     Reply,
@@ -17,7 +18,6 @@ from connector.domain.operation import (
     State,
     StoredReply,
 )
-from connector.domain.operation import Row as ListedRequest
 from connector.domain.payment import Payment, PaymentKey, PaymentStatus
 from connector.domain.story import Kind, Step
 from connector.domain.write import Write, WriteState

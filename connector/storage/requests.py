@@ -10,13 +10,13 @@ from connector.domain.errors import LeaseLost, PaymentBusy, Rule
 from connector.domain.operation import (
     DueRequest,
     Lease,
+    ListedRequest,
     Operation,
     Progress,
     Request,
     State,
     StoredReply,
 )
-from connector.domain.operation import Row as ListedRequest
 from connector.domain.operation_rules import RULES
 from connector.domain.payment import Payment
 from connector.domain.story import MOST_ATTEMPTS, Kind, Step

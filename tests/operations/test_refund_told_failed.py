@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from connector.domain.operation import RefundRequest, Row
+from connector.domain.operation import ListedRequest, RefundRequest
 from connector.domain.payment import PaymentKey
 from tests.companies.cryptomus import ADDRESS, Cryptomus
 from tests.companies.tranzzo import TranzzoCompany
@@ -54,7 +54,7 @@ def settled(rig: Rig, company: Any, **fields: Any) -> None:
     assert 200 == rig.settle(P).status_code
 
 
-def row_of(rig: Rig, request_id: str = "refund-1") -> Row:
+def row_of(rig: Rig, request_id: str = "refund-1") -> ListedRequest:
     rows = rig.connector.requests.rows(payment_id=P)
     return next(row for row in rows if row.request_id == request_id)
 
