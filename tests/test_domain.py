@@ -16,9 +16,9 @@ from connector.domain.operation import (
     CreateRequest,
     Operation,
     RefundRequest,
-    own_cancellation_id,
-    own_refund_id,
-    own_settle_id,
+    derive_cancellation_id,
+    derive_refund_id,
+    derive_settle_id,
     write_reference,
 )
 from connector.domain.payment import Look, Payment, PaymentKey, PaymentStatus, Standing
@@ -145,7 +145,7 @@ def asked(**changed: Any) -> CancelRequest:
 
 def test_our_cancellation_id_never_changes() -> None:
     expected = "eb563ab51ebb5823ae12aecb6631fa51"
-    assert expected == own_cancellation_id(7, "F5C1A4E20D3B4E07B7E871F5B5BC9F91")
+    assert expected == derive_cancellation_id(7, "F5C1A4E20D3B4E07B7E871F5B5BC9F91")
 
 
 def test_a_claim_id_never_changes() -> None:
@@ -154,18 +154,18 @@ def test_a_claim_id_never_changes() -> None:
 
 
 def test_our_ids_of_a_settlement_and_a_refund_never_change() -> None:
-    assert "bfc31f2093fa5e24a178cae3da4015ad" == own_settle_id(
+    assert "bfc31f2093fa5e24a178cae3da4015ad" == derive_settle_id(
         7, "F5C1A4E20D3B4E07B7E871F5B5BC9F91"
     )
     refund = RefundRequest(7, PaymentKey("P1"), "request-1")
-    assert "8d17f83130475b6c87dc16c103f66e84" == own_refund_id(refund.claim_id)
+    assert "8d17f83130475b6c87dc16c103f66e84" == derive_refund_id(refund.claim_id)
 
 
 def test_a_payment_is_settled_under_one_id_and_refunded_under_one_for_each_request() -> None:
     refunds = [RefundRequest(7, PaymentKey("P1"), f"request-{number}") for number in (1, 2)]
-    ids = {own_refund_id(request.claim_id) for request in refunds}
-    ids |= {own_settle_id(7, "P1"), own_settle_id(7, "P2"), own_settle_id(1, "P1")}
-    ids |= {own_cancellation_id(7, "P1")}
+    ids = {derive_refund_id(request.claim_id) for request in refunds}
+    ids |= {derive_settle_id(7, "P1"), derive_settle_id(7, "P2"), derive_settle_id(1, "P1")}
+    ids |= {derive_cancellation_id(7, "P1")}
     assert 6 == len(ids)
 
 
@@ -236,7 +236,7 @@ def test_references_and_cancellation_ids_are_distinct() -> None:
     }
     assert 24 == len(references)
     own = {
-        own_cancellation_id(merchant_id, payment) for merchant_id in (1, 11) for payment in "PpQ"
+        derive_cancellation_id(merchant_id, payment) for merchant_id in (1, 11) for payment in "PpQ"
     }
     assert 6 == len(own)
 

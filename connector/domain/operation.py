@@ -250,17 +250,17 @@ class ListedRequest:
     reason: str | None = None
 
 
-def own_cancellation_id(merchant_id: int, payment_id: str) -> str:
+def derive_cancellation_id(merchant_id: int, payment_id: str) -> str:
     """Our id of a payment's cancellation, the same whenever it is derived."""
     return uuid.uuid5(NAMESPACE, f"cancellation\n{merchant_id}\n{payment_id}").hex
 
 
-def own_settle_id(merchant_id: int, payment_id: str) -> str:
+def derive_settle_id(merchant_id: int, payment_id: str) -> str:
     """Our id of a payment's settlement: there is one, whoever asks for it how often."""
     return uuid.uuid5(NAMESPACE, f"settlement\n{merchant_id}\n{payment_id}").hex
 
 
-def own_refund_id(claim_id: str) -> str:
+def derive_refund_id(claim_id: str) -> str:
     """Our id of the refund that a request asked for."""
     return uuid.uuid5(NAMESPACE, f"refund\n{claim_id}").hex
 

@@ -13,7 +13,7 @@ from connector.domain.operation import (
     Operation,
     Outcome,
     State,
-    own_cancellation_id,
+    derive_cancellation_id,
 )
 from connector.domain.payment import (
     TRANSITIONS,
@@ -83,7 +83,7 @@ class CancellingJob(CancellationValueJob):
         return _done(final_id)
 
     def _derived_id(self, attempt: Attempt) -> str:
-        return own_cancellation_id(self.merchant.id, attempt.payment.key.payment_id)
+        return derive_cancellation_id(self.merchant.id, attempt.payment.key.payment_id)
 
     def _outcome_without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
         """Decide what needs no write, and what no write can do."""

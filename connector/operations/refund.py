@@ -15,7 +15,7 @@ from connector.domain.errors import (
 )
 from connector.domain.operation import (
     Outcome,
-    own_refund_id,
+    derive_refund_id,
 )
 from connector.domain.payment import Effect, Look, Payment, PaymentStatus, Standing, WriteResult
 from connector.domain.write import REFUND, Write
@@ -183,7 +183,7 @@ class RefundJob(Job):
         is_all = writes.refunded_by_vtex(attempt) == payment.settled
         if payment.status is PaymentStatus.SETTLED and is_all:
             attempt.payment = payment.moved(PaymentStatus.REFUNDED)
-        final_id = refund_id or own_refund_id(attempt.lease.claim_id)
+        final_id = refund_id or derive_refund_id(attempt.lease.claim_id)
         return outcomes.done(attempt, final_id, self.provider.after_refund)
 
 

@@ -16,7 +16,7 @@ from connector.domain.operation import (
     Operation,
     Outcome,
     State,
-    own_settle_id,
+    derive_settle_id,
 )
 from connector.domain.payment import (
     Effect,
@@ -141,7 +141,7 @@ class SettleJob(Job):
         return self._done(taken)
 
     def _done(self, value: Decimal) -> Outcome:
-        settle_id = own_settle_id(self.merchant.id, self.request.payment.payment_id)
+        settle_id = derive_settle_id(self.merchant.id, self.request.payment.payment_id)
         return Outcome(State.DONE, None, "Settled", settle_id, value, is_final=True)
 
 

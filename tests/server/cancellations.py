@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from connector.domain.operation import own_cancellation_id
+from connector.domain.operation import derive_cancellation_id
 from tests.companies.base import Call
 from tests.companies.registry import COMPANIES, Cancellable, CompanyEntry
 from tests.server.shops import Shops, calls_of, effects_of
@@ -113,7 +113,7 @@ class Cancellations(Shops):
         shown = self.company(kind).cancellation_id(payment.id) if kind.entry else None
         return {
             "paymentId": payment.id,
-            "cancellationId": shown or own_cancellation_id(merchant.id, payment.id),
+            "cancellationId": shown or derive_cancellation_id(merchant.id, payment.id),
             "code": None,
             "message": "Cancelled",
             "requestId": request_id,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from connector.domain.operation import own_settle_id
+from connector.domain.operation import derive_settle_id
 from tests.companies.base import Call
 from tests.companies.registry import COMPANIES, CompanyEntry
 from tests.rig import Rig, Served
@@ -207,7 +207,7 @@ class Payments(Shops):
             assert ("undefined", None) == (body["status"], body["authorizationId"])
             assert act.entry.has_page is bool(body["paymentUrl"])
         elif act.verb == "settle":
-            expected = (own_settle_id(merchant.id, payment_id), act.value, None)
+            expected = (derive_settle_id(merchant.id, payment_id), act.value, None)
             assert expected == (body["settleId"], body["value"], body["code"])
         elif act.verb == "refund":
             assert body["refundId"]
