@@ -95,7 +95,7 @@ def replaced_by(
     connection: Connection, merchant_id: int, event_id: int | None
 ) -> tuple[int, str] | None:
     """Return an event that replaced settings, and those settings, encrypted."""
-    row = connection.one(_REPLACED, merchant_id=merchant_id, event_id=event_id)
+    row = connection.first_row(_REPLACED, merchant_id=merchant_id, event_id=event_id)
     return None if row is None else (row["id"], row["settings"])
 
 

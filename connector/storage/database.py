@@ -64,12 +64,12 @@ class Connection:
         self._execute(sql, values)
         return int(self._cursor.rowcount)
 
-    def many(self, sql: str, rows: Sequence[dict[str, Any]]) -> None:
+    def run_for_each(self, sql: str, rows: Sequence[dict[str, Any]]) -> None:
         """Execute a statement for each row, in one exchange with the server."""
         if rows:
             self._cursor.executemany(self._translated(sql), rows)
 
-    def one(self, sql: str, **values: Any) -> Row | None:
+    def first_row(self, sql: str, **values: Any) -> Row | None:
         """Return the first row, by the names of its columns."""
         rows = self.all(sql, **values)
         return rows[0] if rows else None
@@ -179,7 +179,7 @@ class Database:
         """Raises ConfigurationError when the server of the database is not trusted."""
         try:
             with self.read() as connection:
-                connection.one("SELECT 1")
+                connection.first_row("SELECT 1")
         except StorageUnavailable as error:
             if why := postgres_trust.reason_for_distrust(error.__cause__):
                 raise ConfigurationError(f"CONNECTOR_DATABASE_URL: {why}") from error
@@ -188,7 +188,7 @@ class Database:
         """Whether the database answers, with the migrations that this code expects."""
         try:
             with self.read() as connection:
-                row = connection.one("SELECT version_num FROM alembic_version")
+                row = connection.first_row("SELECT version_num FROM alembic_version")
         except StorageUnavailable:
             return False
         # While the replicas are replaced one by one, a newer one may have migrated the database.

@@ -68,7 +68,9 @@ class Merchants:
     ) -> int:
         name, app_key = credentials.merchant, credentials.app_key
         sealed = self._vault.encrypt(settings, name)
-        row = connection.one(sql.INSERT, name=name, app_key=app_key, settings=sealed, **options)
+        row = connection.first_row(
+            sql.INSERT, name=name, app_key=app_key, settings=sealed, **options
+        )
         if row is None:
             raise MerchantExists(f"There is already a merchant named {name}")
         merchant_id: int = row["id"]
@@ -115,7 +117,7 @@ class Merchants:
         """
         seen = json.dumps(self._prints(given), sort_keys=True)
         with self._database.read() as connection:
-            if connection.one(sql.IS_SEEN, id=merchant.id, seen=seen):
+            if connection.first_row(sql.IS_SEEN, id=merchant.id, seen=seen):
                 return
         with self._database.write() as connection:
             connection.run(sql.SEE, id=merchant.id, seen=seen)
@@ -124,7 +126,7 @@ class Merchants:
         """Remember in which unit VTEX writes the value of a cancellation."""
         with self._database.write() as connection:
             if connection.run(_SEE_UNIT[unit], id=merchant.id, payment_id=payment_id):
-                connection.one(sql.TOUCH, name=merchant.name)
+                connection.first_row(sql.TOUCH, name=merchant.name)
 
     def replaced(self, name: str, event_id: int | None) -> tuple[int, dict[str, str]]:
         """Return an event and the settings that it replaced; without `event_id`, the last event.
@@ -206,7 +208,7 @@ class Merchants:
         """Return times, tokens and events of a merchant. Raises UnknownMerchant."""
         with self._database.read() as connection:
             stored = self._stored(_named(connection, name))
-            times = connection.one(sql.TIMES, id=stored.merchant.id) or _NO_TIMES
+            times = connection.first_row(sql.TIMES, id=stored.merchant.id) or _NO_TIMES
             tokens = connection.all(sql.TOKEN_TIMES, id=stored.merchant.id)
             events = admin_events.events_of(connection, stored.merchant.id)
         return Detail(
@@ -229,7 +231,7 @@ class Merchants:
     def revision(self) -> tuple[int, int]:
         """Return a value that differs after every change of any merchant."""
         with self._database.read() as connection:
-            row = connection.one(sql.REVISION)
+            row = connection.first_row(sql.REVISION)
         return (-1, 0) if row is None else (int(row["revision"]), row["merchants"])
 
     def _change(
@@ -288,7 +290,7 @@ def _takes_fields(stored: StoredMerchant) -> bool:
 
 
 def _named(connection: Connection, name: str, statement: str = sql.NAMED) -> Row:
-    row = connection.one(statement, name=name)
+    row = connection.first_row(statement, name=name)
     if row is None:
         raise UnknownMerchant(f"There is no merchant named {name}")
     return row

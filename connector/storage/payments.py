@@ -18,7 +18,9 @@ class Payments:
     def find(self, merchant_id: int, payment_id: str) -> Payment | None:
         """Return a payment as it is recorded, None for an unknown payment."""
         with self._database.read() as connection:
-            row = connection.one(sql.FIND_PAYMENT, merchant_id=merchant_id, payment_id=payment_id)
+            row = connection.first_row(
+                sql.FIND_PAYMENT, merchant_id=merchant_id, payment_id=payment_id
+            )
         return None if row is None else payment_from(payment_id, row)
 
     def due_callbacks(self, most: int) -> list[tuple[int, str]]:
@@ -36,7 +38,7 @@ class Payments:
         callback, or when the callback is not due any more.
         """
         with self._database.write() as connection:
-            row = connection.one(
+            row = connection.first_row(
                 sql.TAKE_CALLBACK, merchant_id=merchant_id, payment_id=payment_id, seconds=seconds
             )
         return None if row is None else (payment_from(payment_id, row), row["callback_attempts"])
@@ -61,5 +63,5 @@ class Payments:
 def _write_step(connection: Connection, merchant_id: int, payment_id: str, step: Step) -> None:
     """Write the step of a callback. It belongs to the create that named the address."""
     claim_id = CreateRequest(merchant_id, PaymentKey(payment_id)).claim_id
-    if connection.one(sql.REQUEST_EXISTS, id=claim_id):
+    if connection.first_row(sql.REQUEST_EXISTS, id=claim_id):
         write_steps(connection, claim_id, [step])

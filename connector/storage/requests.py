@@ -59,7 +59,7 @@ class Requests:
     def stored_reply(self, request: Request) -> StoredReply | None:
         """Return the final reply of a request, if there is one."""
         with self._database.read() as connection:
-            row = connection.one(sql.FINAL_REPLY, id=request.claim_id)
+            row = connection.first_row(sql.FINAL_REPLY, id=request.claim_id)
         return None if row is None else reply_from(row)
 
     def claim(
@@ -87,7 +87,7 @@ class Requests:
         try:
             with self._database.write() as connection:
                 payment = _take_lease(connection, request, lease_seconds)
-                attempt = connection.one(sql.TAKE_UP_DUE, id=request.claim_id)
+                attempt = connection.first_row(sql.TAKE_UP_DUE, id=request.claim_id)
                 return _lease(connection, request, lease_seconds, payment, attempt)
         except _NotTaken:
             return None
@@ -98,7 +98,7 @@ class Requests:
         `provider_status` is the status word in the company's message.
         """
         with self._database.write() as connection:
-            row = connection.one(sql.INSERT_NOTIFICATION, **request_values(request))
+            row = connection.first_row(sql.INSERT_NOTIFICATION, **request_values(request))
             if row is not None:
                 status = provider_status or None
                 step = Step(Kind.NOTIFIED, reported_status=status, state=State.WAITING)
@@ -108,7 +108,7 @@ class Requests:
     def progress(self, request: Request) -> Progress:
         """Say how far a request is, and whether its payment's lease is held."""
         with self._database.read() as connection:
-            row = connection.one(sql.PROGRESS, id=request.claim_id, **_payment(request))
+            row = connection.first_row(sql.PROGRESS, id=request.claim_id, **_payment(request))
         return Progress(is_held=False, is_same=False) if row is None else progress_from(row)
 
     def start_write(
@@ -211,12 +211,12 @@ def _end_values(end: AttemptEnd) -> dict[str, Any]:
 def _begin_attempt(connection: Connection, request: Request, first_look: float) -> Row | None:
     """Begin an attempt of a new or a repeated request, unless its reply is final."""
     values = request_values(request)
-    if row := connection.one(sql.INSERT_REQUEST, **values, first_look=first_look):
+    if row := connection.first_row(sql.INSERT_REQUEST, **values, first_look=first_look):
         return row
     rules = RULES[request.operation]
     if rules.keeps_its_value:
         _refuse_another_value(connection, request)
-    return connection.one(
+    return connection.first_row(
         sql.REPEAT_REQUEST,
         id=request.claim_id,
         value=values["value"],
@@ -227,13 +227,13 @@ def _begin_attempt(connection: Connection, request: Request, first_look: float) 
 
 def _refuse_another_value(connection: Connection, request: Request) -> None:
     """Raises RequestMismatch when a write was begun for another value."""
-    row = connection.one(sql.VALUE_OF_BEGUN, id=request.claim_id)
+    row = connection.first_row(sql.VALUE_OF_BEGUN, id=request.claim_id)
     if row is not None:
         request.check_repeats(decimal(row["value"]))
 
 
 def _take_lease(connection: Connection, request: Request, seconds: float) -> Row:
-    payment = connection.one(
+    payment = connection.first_row(
         sql.TAKE_LEASE,
         id=request.claim_id,
         token=uuid.uuid4().hex,

@@ -32,4 +32,6 @@ class Stories:
 
 def write_steps(connection: Connection, claim_id: str, steps: Iterable[Step]) -> None:
     """Record steps of a request, in the transaction of the change that they tell of."""
-    connection.many(sql.INSERT_STEP, [{"id": claim_id, **step_values(step)} for step in steps])
+    connection.run_for_each(
+        sql.INSERT_STEP, [{"id": claim_id, **step_values(step)} for step in steps]
+    )

@@ -62,7 +62,7 @@ def test_a_failed_statement_undoes_the_whole_transaction(database: Database) -> 
 
 def test_a_failure_is_storage_unavailable_and_tells_no_values(database: Database) -> None:
     with pytest.raises(StorageUnavailable) as caught, database.read() as connection:
-        connection.one("SELECT * FROM nowhere WHERE name = :name", name="a secret")
+        connection.first_row("SELECT * FROM nowhere WHERE name = :name", name="a secret")
     assert "a secret" not in str(caught.value)
     assert "nowhere" not in str(caught.value)
 
@@ -82,9 +82,9 @@ def test_a_colon_or_a_percent_in_a_value_is_only_text(database: Database) -> Non
 
 def test_the_clock_is_the_databases_and_moves_within_a_transaction(database: Database) -> None:
     with database.write() as connection:
-        first = connection.one("SELECT NOW AS now")
+        first = connection.first_row("SELECT NOW AS now")
         time.sleep(0.02)
-        second = connection.one("SELECT NOW AS now")
+        second = connection.first_row("SELECT NOW AS now")
     assert first
     assert second
     assert abs(first["now"] - time.time()) < 5
@@ -108,7 +108,7 @@ def test_fifty_threads_lose_no_update(database: Database) -> None:
     for thread in threads:
         thread.join()
     with database.read() as connection:
-        assert {"number": 50} == connection.one("SELECT number FROM things")
+        assert {"number": 50} == connection.first_row("SELECT number FROM things")
     assert [] == failures
 
 
@@ -131,16 +131,16 @@ def test_a_second_process_waits_for_its_turn_to_write(tmp_path: Path) -> None:
 def test_sqlite_survives_a_power_cut_and_lets_readers_pass(sqlite_url: str) -> None:
     database = Database(sqlite_url)
     with database.read() as connection:
-        assert {"journal_mode": "wal"} == connection.one("PRAGMA journal_mode")
-        assert {"synchronous": 2} == connection.one("PRAGMA synchronous")
-        assert {"foreign_keys": 1} == connection.one("PRAGMA foreign_keys")
+        assert {"journal_mode": "wal"} == connection.first_row("PRAGMA journal_mode")
+        assert {"synchronous": 2} == connection.first_row("PRAGMA synchronous")
+        assert {"foreign_keys": 1} == connection.first_row("PRAGMA foreign_keys")
     database.close()
 
 
 def test_a_missing_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/new/connector.db")
     with database.read() as connection:
-        assert {"alive": 1} == connection.one("SELECT 1 AS alive")
+        assert {"alive": 1} == connection.first_row("SELECT 1 AS alive")
     assert 0o700 == (tmp_path / "new").stat().st_mode & 0o777
     database.close()
 
@@ -158,7 +158,7 @@ def test_a_server_that_is_not_there_is_unavailable() -> None:
     database = Database("postgresql+psycopg://nobody:secret-word@127.0.0.1:1/nowhere")
     assert not database.is_ready()
     with pytest.raises(StorageUnavailable) as caught, database.read() as connection:
-        connection.one("SELECT 1")
+        connection.first_row("SELECT 1")
     assert "secret-word" not in str(caught.value)
     database.close()
 
@@ -237,7 +237,7 @@ def test_a_connection_killed_within_a_transaction_leaves_nothing(
         kill_connections(fresh_postgres_url)
         connection.run("INSERT INTO things VALUES ('one')")
     with database.read() as connection:
-        assert {"found": None} == connection.one("SELECT to_regclass('things') AS found")
+        assert {"found": None} == connection.first_row("SELECT to_regclass('things') AS found")
     database.close()
 
 

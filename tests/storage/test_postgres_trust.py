@@ -96,7 +96,7 @@ def opened(url: str, **options: Any) -> None:
     try:
         database.check_server()
         with database.read() as connection:
-            connection.one("SELECT 1")
+            connection.first_row("SELECT 1")
     finally:
         database.close()
 

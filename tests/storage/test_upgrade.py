@@ -183,7 +183,7 @@ def test_an_upgrade_keeps_every_row(old_database: Database) -> None:
 def test_merchants_that_were_there_take_no_settings_from_requests(old_database: Database) -> None:
     migrate(old_database)
     with old_database.read() as connection:
-        assert {"settings_from": "connector", "fields_seen": None} == connection.one(
+        assert {"settings_from": "connector", "fields_seen": None} == connection.first_row(
             "SELECT settings_from, fields_seen FROM merchants"
         )
         assert [] == connection.all("SELECT * FROM admin_events")
