@@ -243,5 +243,5 @@ def steps_to_store(attempt: Attempt, outcome: Outcome) -> Sequence[Step]:
     """Return the attempt's steps. A late attempt that sent nothing and ended as before has none."""
     lease = attempt.lease
     is_early = lease.attempt <= MOST_ATTEMPTS
-    is_as_before = (outcome.code, outcome.message, outcome.reason) == lease.before
+    is_as_before = (outcome.code, outcome.message, outcome.reason) == lease.previous_end
     return attempt.steps if is_early or attempt.has_sent or not is_as_before else ()

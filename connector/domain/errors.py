@@ -18,7 +18,7 @@ class Rule(StrEnum):
     REFUND_MAY_COME = "a refund of ours is accepted, or unanswered for less than a lease"
     CANCELLATION_MAY_COME = "a refund by a cancellation was sent, and its end is not known"
     PART_RETURNED = "more was returned than is known of, and less than was asked for"
-    TURN_LOST = "the lease ended, and another request has the turn"
+    LEASE_LOST = "the lease ended, and another request has the turn"
 
 
 class ConnectorError(Exception):

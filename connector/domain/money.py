@@ -28,7 +28,7 @@ def only_unit(value: Decimal, amount: Decimal) -> ValueUnit | None:
     return ValueUnit.CENTS if amount < value <= amount * 100 else None
 
 
-def narrowed(unit: ValueUnit, seen: Collection[ValueUnit]) -> ValueUnit:
+def unit_in_use(unit: ValueUnit, seen: Collection[ValueUnit]) -> ValueUnit:
     """Return what `auto` means where VTEX was seen to write one unit only."""
     return next(iter(seen)) if unit is ValueUnit.AUTO and len(seen) == 1 else unit
 
@@ -54,7 +54,7 @@ def is_all(
 
     After both were seen, a value counts under `auto` only if it can be in one unit alone.
     """
-    if not is_whole(value, amount, narrowed(unit, seen)):
+    if not is_whole(value, amount, unit_in_use(unit, seen)):
         return False
     is_clear = unit is not ValueUnit.AUTO or len(seen) < len(_FACTORS[unit])
     return is_clear or value is None or amount is None or only_unit(value, amount) is not None

@@ -193,7 +193,7 @@ class Lease:
     payment: Payment
     writes: tuple[Write, ...] = ()
     attempt: int = 1
-    before: tuple[str | None, ...] = ()
+    previous_end: tuple[str | None, ...] = ()
     is_listed: bool = False
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from connector.attempt import Attempt
 from connector.domain.merchant import Merchant
-from connector.domain.money import ValueUnit, is_all, narrowed, only_unit
+from connector.domain.money import ValueUnit, is_all, only_unit, unit_in_use
 from connector.domain.payment import Look
 from connector.operations import writes
 from connector.operations.job import MONEY_TAKEN, Job
@@ -24,7 +24,7 @@ class CancellationValueJob(Job):
 
     @property
     def unit(self) -> ValueUnit:
-        return narrowed(self.value_unit, self.merchant.units_seen)
+        return unit_in_use(self.value_unit, self.merchant.units_seen)
 
     def is_whole(self, value: Decimal | None, look: Look, attempt: Attempt) -> bool:
         """Whether a value is all that the company shows, or all that VTEX created.

@@ -186,7 +186,7 @@ def _record_payment(
     """Record how a payment stands, by a statement that does so for the lease's holder alone."""
     values |= {"token": lease.token, **_payment_of(lease)}
     if not connection.run(statement, **payment_values(payment), **values):
-        raise LeaseLost(reason=Rule.TURN_LOST)
+        raise LeaseLost(reason=Rule.LEASE_LOST)
 
 
 def _close(connection: Connection, lease: Lease, write_states: WriteStates) -> None:
@@ -262,7 +262,7 @@ def _lease(
         payment=payment_from(request.payment.payment_id, payment),
         writes=tuple(map(write_from, writes)),
         attempt=attempt["attempts"],
-        before=(attempt["code"], attempt["message"], attempt["reason"]),
+        previous_end=(attempt["code"], attempt["message"], attempt["reason"]),
         is_listed=bool(attempt["is_listed"]),
     )
 
