@@ -1,4 +1,4 @@
-"""What a provider cannot take is refused before anything is recorded of it."""
+"""Refuse an order that a provider cannot take, before the payment is recorded."""
 
 from connector.domain.errors import CardNotTaken, InvalidRequest, NoSandbox, UnsupportedCurrency
 from connector.domain.order import Order
@@ -6,7 +6,7 @@ from connector.provider import Provider
 
 
 def check_order(order: Order, provider: Provider, *, is_sandbox: bool) -> None:
-    """Raises InvalidRequest that says what VTEX, or the shop, must change."""
+    """Raises InvalidRequest, whose message tells VTEX or the shop what to change."""
     if order.carries_card and not provider.takes_cards:
         (method, *_) = provider.payment_methods
         raise CardNotTaken(f"Send no card: use the payment method {method}, which redirects")

@@ -1,4 +1,4 @@
-"""Each call to a company is a step of the payment's story."""
+"""Note each call to a company as a step of the payment's story."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ WithoutSecrets = Callable[[str], str]
 def noting_failed_call(
     attempt: Attempt, action: str, without_secrets: WithoutSecrets
 ) -> Iterator[None]:
-    """Note the step of a call that fails. Raises the error of the call."""
+    """Note a step if the call fails. The error of the call is raised again."""
     context.note_status(None)
     try:
         yield
@@ -35,7 +35,7 @@ def note_answer(
 ) -> None:
     """Note the step of an answered call: the company's status, the HTTP status and our reading.
 
-    A provider that had no id to ask with called nobody: this is no step.
+    A provider without an id to look with makes no call. Then there is no step.
     """
     status = without_secrets(answer.provider_status) or None
     if status is None and context.last_status() is None:

@@ -23,11 +23,11 @@ class CancelJob(CancellingJob):
             self.forbid_approval(attempt)
 
     def forbid_approval(self, attempt: Attempt) -> None:
-        """From now on the payment is not approved any more: VTEX cancels all of it."""
+        """Record that VTEX cancels the whole payment. From now on the payment is not approved."""
         attempt.payment = replace(attempt.payment, is_cancel_asked=True)
 
     def _is_known_as_whole(self, attempt: Attempt) -> bool:
-        """Whether VTEX cancels all of it, so that the buyer need not pay: known before a look."""
+        """Whether the request alone shows, without a look, that VTEX cancels the whole payment."""
         value, amount = self.request.value, attempt.payment.amount
         is_known = value is None or amount is not None
         return is_known and self.is_all(value, amount)

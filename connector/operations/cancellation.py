@@ -1,4 +1,7 @@
-"""Cancel a payment at the company, for whichever request: look, decide, send once, confirm."""
+"""Cancel a payment at the company: look, decide, write once, confirm.
+
+Cancellations, creates and notifications use this job.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -36,7 +39,7 @@ from connector.operations import writes
 from connector.operations.cancellation_value import CancellationValueJob, released_or_returned
 from connector.operations.job import MONEY_TAKEN, MOST_WRITES, pending
 
-# The write that cancels a payment in a standing, where the provider can.
+# The write that cancels a payment in each standing, if the provider can cancel in that standing.
 _WRITES = {
     Standing.UNPAID: CANCEL,
     Standing.PAYING: CANCEL,
@@ -44,7 +47,7 @@ _WRITES = {
     Standing.UNSEEN: RELEASE,
 }
 
-# Why only a person can cancel a payment in a standing.
+# The reason why only a person can cancel a payment, for each standing.
 _MANUAL_REASONS: Mapping[Standing, str] = {
     Standing.CAPTURED: "the money is already captured",
     Standing.PARTLY_REFUNDED: "the money is captured and partly refunded",
@@ -52,7 +55,7 @@ _MANUAL_REASONS: Mapping[Standing, str] = {
 }
 _UNSUPPORTED = "the provider cannot cancel a payment in this state"
 _PENDING = ("payment", "cancel-pending")
-# Statuses that a payment has only after the company showed it.
+# A payment has one of these statuses only after the company showed the payment.
 _EXISTS_AT_COMPANY = {PaymentStatus.APPROVED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
 
 
@@ -61,17 +64,17 @@ class CancellingJob(CancellationValueJob):
     """A request that may have to cancel the payment at the company."""
 
     def cancel(self, attempt: Attempt) -> Outcome:
-        """Cancel what still stands there, with one write at most."""
+        """Cancel the payment at the company, with one write at most."""
         self.before_the_look(attempt)
         look = self.look(attempt, attempt.open_write(*CANCELLATION_WRITES))
         return self._outcome_without_a_write(look, attempt) or self._write(look, attempt)
 
     def cancelled(self, attempt: Attempt, cancellation_id: str | None = None) -> Outcome:
-        """Record that nothing of the payment is left. The first id of a cancellation stays."""
+        """Record that nothing of the payment is left. The first cancellationId is kept for ever."""
         payment, status = attempt.payment, _final_status(attempt)
         if status in TRANSITIONS[payment.status]:
             if payment.status in _EXISTS_AT_COMPANY and status is PaymentStatus.CANCELLED:
-                # The company's words about the authorization are no reason of a denial.
+                # These fields describe the approval. Nobody must read a denial in them.
                 payment = replace(payment, code=None, message=None)
             attempt.payment = payment.moved(status)
         return self._done(attempt, cancellation_id)
@@ -86,7 +89,7 @@ class CancellingJob(CancellationValueJob):
         return derive_cancellation_id(self.merchant.id, attempt.payment.key.payment_id)
 
     def _outcome_without_a_write(self, look: Look, attempt: Attempt) -> Outcome | None:
-        """Decide what needs no write, and what no write can do."""
+        """Return the outcome if no write is needed, or if no write can help. Else None."""
         if look.standing is Standing.UNDONE:
             return self.cancelled(attempt, look.cancellation_id)
         if look.standing is Standing.ABSENT:
@@ -99,7 +102,7 @@ class CancellingJob(CancellationValueJob):
         return self._outcome_of_the_whole(look, attempt)
 
     def _outcome_of_the_whole(self, look: Look, attempt: Attempt) -> Outcome | None:
-        """Answer a cancellation of all. None: a write can cancel it."""
+        """Return the outcome for the whole payment. None: a write can cancel the payment."""
         standing = look.standing
         if standing is Standing.STUCK:
             return _manual(f"the provider says {look.provider_status}")
@@ -108,10 +111,10 @@ class CancellingJob(CancellationValueJob):
         return None if self._action(standing) else _leave_to_a_person(standing, attempt)
 
     def _outcome_of_a_part(self, look: Look, attempt: Attempt) -> Outcome | None:
-        """Answer a cancellation of a part. None: it is of all, or the parts together are all.
+        """Return the outcome for a part. None: the value, or the sum of all parts, is the whole.
 
-        No company cancels a part. But what a settlement in part released is not held any more,
-        and what a person returned is not taken.
+        No company cancels a part. But the part may be gone already: a settlement of the other part
+        released it, or a person returned it.
         """
         if self.is_whole(self.request.value, look, attempt):
             return None
@@ -126,10 +129,10 @@ class CancellingJob(CancellationValueJob):
         return _manual("only the whole payment can be cancelled")
 
     def before_the_look(self, attempt: Attempt) -> None:
-        """Record what VTEX's cancellation says by itself; the other operations say nothing."""
+        """Forbid an approval before the look. Only VTEX's cancellation does this."""
 
     def forbid_approval(self, attempt: Attempt) -> None:
-        """Let VTEX's cancellation stop an approval; the other operations ask for no such thing."""
+        """Forbid an approval from now on. Only VTEX's cancellation does this."""
 
     @property
     def _passing_standings(self) -> frozenset[Standing]:
@@ -143,16 +146,16 @@ class CancellingJob(CancellationValueJob):
         return CANCEL_BY_REFUND if standing is Standing.CAPTURED and may_refund else None
 
     def _outcome_when_absent(self, attempt: Attempt) -> Outcome:
-        """Answer for a payment that the company says it does not have."""
+        """Return the outcome when the company says that it does not have the payment."""
         if attempt.payment.status in _EXISTS_AT_COMPANY or writes.payment_may_exist(attempt):
-            # The company contradicts itself, or has not answered our create yet.
+            # The company contradicts itself, or our create may still be on its way.
             raise OutcomeUnknown(reason=Rule.WAS_THERE)
         if attempt.payment.key.is_proof:
             return _manual("the provider does not know a payment that VTEX holds an id of")
         if not self.provider.absent_is_proof:
             return _manual("the provider cannot look this payment up")
         if self.request.sandbox and not self.merchant.sandbox and not attempt.payment.is_created:
-            # Only this request looked into the sandbox. The payment may be in the real place.
+            # Only this request looked into the sandbox. The payment may be in production.
             _allow_approval(attempt)
             return _done(self._derived_id(attempt))
         return self.cancelled(attempt)
@@ -174,13 +177,13 @@ class CancellingJob(CancellationValueJob):
         return self._confirm(action, look, attempt, result)
 
     def _outcome_without_a_refund(self, look: Look, attempt: Attempt) -> Outcome | None:
-        """Leave the payment to a person where a refund could return the money a second time.
+        """Leave the payment to a person if a refund could return the money a second time.
 
-        None: it could not. Raises OutcomeUnknown while an earlier refund may return the money.
+        None: a refund is safe. Raises OutcomeUnknown while an earlier refund may return the money.
         """
         self._rule_out_a_refund(attempt)
         if attempt.payment.is_manual or (attempt.lease.is_listed and not attempt.vtex_waits):
-            # A person was told to return the money; only a hold is released beside them.
+            # A person was asked to return the money. Beside a person we only release a hold.
             return _leave_to_a_person(Standing.CAPTURED, attempt)
         if not attempt.vtex_waits and attempt.payment.settled is not None:
             return _manual("VTEX settled the payment since")
@@ -188,7 +191,7 @@ class CancellingJob(CancellationValueJob):
         return None
 
     def _rule_out_a_refund(self, attempt: Attempt) -> None:
-        """Make sure that no refund which VTEX asked for returns the money."""
+        """Make sure that no refund requested by VTEX returns the money."""
         if write := attempt.open_write(REFUND):
             writes.rule_out_a_refund(write, self.look(attempt, write), attempt)
 
@@ -202,7 +205,7 @@ class CancellingJob(CancellationValueJob):
             raise OutcomeUnknown(reason=Rule.REFUND_MAY_COME)
 
     def _confirm(self, action: str, before: Look, attempt: Attempt, result: WriteResult) -> Outcome:
-        """Say what came of a write. Look again, unless the company called it done."""
+        """Return the outcome of a write. Look again, unless the company answered "done"."""
         write = attempt.open_write(action)
         if result.effect is not Effect.REFUSED or self._is_ended_by_a_refusal(action, attempt):
             attempt.end_write(result.effect)
@@ -219,13 +222,13 @@ class CancellingJob(CancellationValueJob):
         return _outcome_of_a_refusal(action, after, attempt, result)
 
     def _is_ended_by_a_refusal(self, action: str, attempt: Attempt) -> bool:
-        """Whether a refusal ends the write. When a repeat is refused, the first may still run."""
+        """Whether a refusal ends the write. After a refused repeat the first call may still run."""
         return (
             attempt.is_new_write or action != CANCEL_BY_REFUND or self.provider.refund_is_idempotent
         )
 
     def _may_end_later(self, look: Look, before: Look) -> bool:
-        """Whether a look shows the payment as before, and a later look may show its end."""
+        """Whether the write has no visible end yet, but a later look may show the end."""
         open_standings = {
             before.standing,
             Standing.WORKING,
@@ -238,7 +241,7 @@ class CancellingJob(CancellationValueJob):
     def _outcome_of_a_lost_answer(
         self, after: Look, attempt: Attempt, result: WriteResult
     ) -> Outcome:
-        """Give the answer of the next request, unless that would send again."""
+        """Return the outcome that a look decides. Raises OutcomeUnknown if no look can decide."""
         outcome = self._outcome_without_a_write(after, attempt)
         if outcome is None:
             raise result.lost or OutcomeUnknown
@@ -246,14 +249,14 @@ class CancellingJob(CancellationValueJob):
 
 
 def _final_status(attempt: Attempt) -> PaymentStatus:
-    """Money that went back because VTEX asked for a refund was not cancelled."""
+    """Return REFUNDED if VTEX asked for a refund of the settled payment, else CANCELLED."""
     is_settled = attempt.payment.status is PaymentStatus.SETTLED
     is_refunded = is_settled and writes.of_kind(attempt, REFUND)
     return PaymentStatus.REFUNDED if is_refunded else PaymentStatus.CANCELLED
 
 
 def _allow_approval(attempt: Attempt) -> None:
-    """The payment may still be approved, unless an earlier request cancelled all of it."""
+    """Allow an approval again, unless an earlier request cancelled the whole payment."""
     was_asked = attempt.lease.payment.is_cancel_asked
     attempt.payment = replace(attempt.payment, is_cancel_asked=was_asked)
 
@@ -261,7 +264,7 @@ def _allow_approval(attempt: Attempt) -> None:
 def _outcome_of_a_refusal(
     action: str, after: Look, attempt: Attempt, result: WriteResult
 ) -> Outcome:
-    """Say that the company refused, or failed. After several times a person must act."""
+    """Raises ProviderRefused. After MOST_WRITES refusals a person must act."""
     times = 1 + writes.earlier_ends(attempt, action, STATE_AFTER[result.effect])
     if after.standing is Standing.UNSEEN or times >= MOST_WRITES:
         return _manual("the provider refused it")

@@ -1,4 +1,4 @@
-"""What the value of a cancellation means: VTEX writes it in cents, or in units."""
+"""Read the value of a cancellation. VTEX writes the value in cents, or in units."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ RecordUnit = Callable[[Merchant, ValueUnit, str], object]
 
 @dataclass(frozen=True, kw_only=True)
 class CancellationValueJob(Job):
-    """A request whose value may be in cents. `value_unit` is what the operator configured."""
+    """A request whose value may be in cents. `value_unit` is CONNECTOR_CANCEL_VALUE_UNIT."""
 
     value_unit: ValueUnit = ValueUnit.AUTO
     record_unit: RecordUnit | None = None
@@ -27,9 +27,9 @@ class CancellationValueJob(Job):
         return unit_in_use(self.value_unit, self.merchant.units_seen)
 
     def is_whole(self, value: Decimal | None, look: Look, attempt: Attempt) -> bool:
-        """Whether a value is all that the company shows, or all that VTEX created.
+        """Whether a value is the whole amount: the company's amount, or the amount of the create.
 
-        These differ where the buyer paid another amount. VTEX wants that gone, too.
+        The two differ if the buyer paid another amount. VTEX wants to cancel that amount, too.
         """
         if not self.provider.checks_cancel_value:
             return True
@@ -37,17 +37,17 @@ class CancellationValueJob(Job):
         return any(self.is_all(value, amount) for amount in amounts)
 
     def is_all(self, value: Decimal | None, amount: Decimal | None) -> bool:
-        """Whether a value is all of an amount, in a unit that VTEX is known to write."""
+        """Whether a value is the whole amount, in a unit that VTEX uses."""
         return is_all(value, amount, self.value_unit, self._units(amount))
 
     def _units(self, amount: Decimal | None) -> frozenset[ValueUnit]:
-        """Return the units that VTEX wrote in earlier requests, and in this one."""
+        """Return the units of the values in earlier requests, and in this request."""
         value = self.request.value
         unit = None if value is None or amount is None else only_unit(value, amount)
         return self.merchant.units_seen | ({unit} if unit else set())
 
     def record_units(self, look: Look, attempt: Attempt) -> None:
-        """Record the units in which VTEX writes, as far as this request shows them."""
+        """Record the units that VTEX uses, if this request shows them."""
         amounts = _amounts(look, attempt)
         if not (self.record_unit and amounts and self.provider.checks_cancel_value):
             return
@@ -56,9 +56,9 @@ class CancellationValueJob(Job):
 
 
 def released_or_returned(look: Look, attempt: Attempt) -> Decimal:
-    """Return what of a taken payment is neither held nor taken any more.
+    """Return the amount of a taken payment that is neither held nor taken any more.
 
-    A settlement in part released it, or a person returned it.
+    A settlement of the other part released this amount, or a person returned it.
     """
     amounts = _amounts(look, attempt)
     taken = attempt.payment.settled if look.captured is None else look.captured
@@ -68,5 +68,5 @@ def released_or_returned(look: Look, attempt: Attempt) -> Decimal:
 
 
 def _amounts(look: Look, attempt: Attempt) -> list[Decimal]:
-    """Return the amount that the company shows and the one VTEX created, as far as known."""
+    """Return the company's amount and the amount of the create, if they are known."""
     return [amount for amount in (look.amount, attempt.payment.amount) if amount is not None]

@@ -1,4 +1,4 @@
-"""Answer a create: with the same ids, and the status of the payment whenever VTEX asks."""
+"""Answer a create. Each answer has the same ids, and the payment's status at that time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ RenderPayment = Callable[[Merchant, CreateRequest, Outcome, Payment | None], Rep
 
 
 class RecordedPayments(Protocol):
-    """Shows payments as they are recorded, and drops their callbacks."""
+    """Finds recorded payments, and drops their callbacks."""
 
     def find(self, merchant_id: int, payment_id: str) -> Payment | None: ...
 
@@ -29,10 +29,10 @@ class CreateJob(CreatingJob):
     render_payment: RenderPayment
 
     def reply_at_once(self) -> Reply | None:
-        """Answer for a payment that is decided.
+        """Return the reply for a payment that is not PENDING any more, None for other payments.
 
-        Raises InvalidRequest for a payment that the provider cannot take, RequestMismatch for
-        another amount than before.
+        Raises InvalidRequest if the provider cannot take the payment, and RequestMismatch if the
+        amount is not the same as before.
         """
         payment = self._recorded()
         if payment is None or not payment.is_created:
@@ -44,10 +44,10 @@ class CreateJob(CreatingJob):
         return self._reply(status_outcome(payment), payment)
 
     def reply(self, outcome: Outcome) -> Reply:
-        """Answer with the payment as it is recorded after the attempt."""
+        """Return a reply that shows the payment as recorded after the attempt."""
         payment = self._recorded()
         if payment and payment.is_created:
-            # Another request, with another amount, may have come first.
+            # An earlier request may have recorded another amount.
             self.check_same(payment)
         return self._reply(outcome, payment)
 
@@ -55,7 +55,7 @@ class CreateJob(CreatingJob):
         return self.payments.find(self.merchant.id, self.request.payment.payment_id)
 
     def _reply(self, outcome: Outcome, payment: Payment | None) -> Reply:
-        """Answer; after this answer VTEX need not be called back."""
+        """Return a reply. If the reply shows the decision, sending the reply drops the callback."""
         reply = self.render_payment(self.merchant, self.request, outcome, payment)
         if payment is None or payment.status is PaymentStatus.PENDING:
             return reply

@@ -1,4 +1,4 @@
-"""One payment that is created: look, create once, find out what came of it."""
+"""Create a payment at the company: look, create once, confirm."""
 
 import logging
 from collections.abc import Callable
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class CreatingJob(CancellingJob):
-    """One payment to be created. A payment that nobody can pay any more is cancelled."""
+    """One payment to create. If nobody can pay the payment any more, this job cancels it."""
 
     request: CreateRequest
     seal: Callable[[str, int, str], str] = lambda url, *_: url
@@ -54,9 +54,9 @@ class CreatingJob(CancellingJob):
         return self.public_url + path if self.public_url else None
 
     def check(self) -> None:
-        """Refuse what the provider cannot take, before anything of the payment is recorded.
+        """Refuse an order that the provider cannot take, before the payment is recorded.
 
-        Without complete settings no notification of the payment could be proven.
+        The settings must be complete, because the proof of a notification needs them.
         """
         self.check_settings()
         if self._order is not None:
@@ -74,7 +74,7 @@ class CreatingJob(CancellingJob):
         return self._tombstone(attempt) if is_decided else None
 
     def outcome_after(self, error: ConnectorError, attempt: Attempt) -> Outcome:
-        """A payment that is there, but cannot be looked at, is as undecided as before."""
+        """Return WAITING if the company has the payment but cannot be asked now. Else raise."""
         is_of_the_company = isinstance(error, NotDone | OutcomeUnknown | ProviderRefused)
         is_lease_lost = isinstance(error, LeaseLost)
         if not attempt.vtex_waits or not is_of_the_company or is_lease_lost:
@@ -89,7 +89,7 @@ class CreatingJob(CancellingJob):
         return is_adopted or writes.has_created(attempt)
 
     def _tombstone(self, attempt: Attempt) -> Outcome:
-        """Record the order of a payment that was cancelled before it was created."""
+        """Record the order of a payment that VTEX cancelled before its create."""
         self._record_order(attempt)
         return status_outcome(attempt.payment)
 
@@ -123,33 +123,33 @@ class CreatingJob(CancellingJob):
         return self._create(attempt, is_new=is_new)
 
     def _look_first(self, attempt: Attempt) -> Outcome:
-        """Ask the company, which has the payment or may have it."""
+        """Look before a create, because the company may have the payment already."""
         look = self.look(attempt)
         if look.standing is Standing.ABSENT and not self.provider.is_adopting:
             return self._create_after_all(attempt)
         return self._outcome_when_present(look, attempt)
 
     def _outcome_when_present(self, look: Look, attempt: Attempt) -> Outcome:
-        """Answer for a payment that the company has; see that the buyer can pay it."""
+        """Return the outcome when the company has the payment. The buyer must have a page."""
         write = attempt.open_write(CREATE)
         is_pageless = look.standing is Standing.UNPAID and not attempt.payment.payment_url
         if is_pageless and self._may_ask_for_the_page(attempt):
-            # The create stays open, so that its repeat has the same reference.
+            # The write stays open, so that the repeated create has the same reference.
             return self._create(attempt, is_watched=False)
         if write:
             attempt.move(write, WriteState.DONE)
         if take_verdict(attempt, look):
             return status_outcome(attempt.payment)
-        # The address of the page was lost with the company's answer. So nobody can pay.
+        # The company's lost answer held the address of the page. So nobody can pay.
         is_unpayable = is_pageless and not self.provider.is_adopting
         return self._cancel_unpayable(attempt) if is_unpayable else _unpaid_outcome(look.again)
 
     def _may_ask_for_the_page(self, attempt: Attempt) -> bool:
-        """Whether a repeated create gets the answer of the first, and VTEX still wants it."""
+        """Whether a repeated create returns the page again, and VTEX still wants the payment."""
         return self.provider.create_is_idempotent and not attempt.payment.is_cancel_asked
 
     def _create_after_all(self, attempt: Attempt) -> Outcome:
-        """Create the payment after all, unless a create of ours may still arrive there."""
+        """Create an absent payment again, unless our earlier create may still arrive."""
         write, is_idempotent = writes.latest_create(attempt), self.provider.create_is_idempotent
         if write is None or not write.is_open:
             return _unpaid_outcome(None)
@@ -158,17 +158,17 @@ class CreatingJob(CancellingJob):
         return self._create_unless_cancelled(attempt, is_new=not is_idempotent)
 
     def _cancel_unpayable(self, attempt: Attempt) -> Outcome:
-        """Cancel a payment that nobody can pay. If that cannot be done, it stays undecided."""
+        """Cancel a payment that nobody can pay. If that fails, the payment stays PENDING."""
         is_cancelled = self.cancel(attempt).state is State.DONE
         return status_outcome(attempt.payment) if is_cancelled else _unpaid_outcome(None)
 
     def _create(
         self, attempt: Attempt, *, is_new: bool = False, is_watched: bool = True
     ) -> Outcome:
-        """Create the payment. `is_watched` says that a lost answer is looked for at once."""
+        """Create the payment. With `is_watched` the job looks at once if the answer is lost."""
         order = self._order
         if order is None:
-            # VTEX does not ask any more, and the payment certainly is not there.
+            # VTEX does not wait any more, and the company certainly does not have the payment.
             return Outcome(State.FAILED, "not-created", "The payment was not created")
         if not attempt.deadline.allows_a_write():
             raise OutOfTime
@@ -201,12 +201,12 @@ class CreatingJob(CancellingJob):
         return self._outcome_when_present(look, attempt)
 
     def _outcome_of_a_refusal(self, attempt: Attempt, error: ProviderRefused) -> Outcome:
-        """Deny a payment that the company would not create, unless the company has it already."""
+        """Deny a payment whose create was refused, unless the company has the payment."""
         if attempt.is_new_write:
             attempt.end_write(Effect.REFUSED)
         look = self.look(attempt)
         if look.standing is Standing.ABSENT or _is_unpaid_of_another_amount(look, attempt):
-            # The page of another amount is shown to nobody.
+            # Nobody must see a page with another amount.
             attempt.payment = replace(attempt.payment, payment_url=None)
             return self._deny(attempt, self.without_secrets(str(error)))
         if take_verdict(attempt, look):

@@ -1,4 +1,4 @@
-"""One request of one merchant at its provider: the part that all jobs share."""
+"""One request of one merchant at its provider. Here is the part that all jobs share."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -32,9 +32,9 @@ from connector.operations.call_steps import note_answer, noting_failed_call
 from connector.operations.verdict import record_ids
 from connector.provider import UNSEEN, Call, Provider
 
-# The most writes of one kind that may fail for one payment; after them a person must act. A write
-# that the company refuses is sent again by every repeat. From this number of refusals on the answer
-# is a manual one, so that VTEX tells the merchant.
+# So many writes of one kind may fail for one payment. Then a person must act. Every repeat of
+# VTEX's sends a refused write again. After this number of refusals the answer is "manual", so that
+# VTEX tells the merchant.
 MOST_WRITES = 3
 
 # The first pause before another look, as a part of the request's time, and the growth of the
@@ -44,13 +44,13 @@ PAUSES_GROW = 1.5
 _MAY_TAKE_EFFECT = {Effect.ACCEPTED, Effect.UNKNOWN}
 
 Result = TypeVar("Result", WriteResult, CreateResult)
-# Whether a look leaves open what came of a write.
+# Whether the end of a write is still open after a look.
 IsOpen = Callable[[Look], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job(ABC):
-    """One request of one merchant. `render` makes VTEX's answer, where VTEX asked."""
+    """One request of one merchant. `render` makes VTEX's answer, if VTEX sent the request."""
 
     providers: Mapping[str, Provider]
     merchant: Merchant
@@ -63,13 +63,13 @@ class Job(ABC):
         return self.providers[self.merchant.provider]
 
     def reply_at_once(self) -> Reply | None:
-        """Return the reply to a request that needs no attempt, None where one is needed."""
+        """Return the reply to a request that needs no attempt. None: an attempt is needed."""
         return None
 
     def run(self, attempt: Attempt) -> Outcome:
-        """Do what is still to be done. The outcome, or the error, holds no secret.
+        """Do the work that is left. The outcome, or the error, holds no secret.
 
-        The work takes a place in the company's bulkhead; what needs no call takes none.
+        Work that calls the company takes a place in the company's bulkhead.
         """
         if outcome := self.outcome_without_a_call(attempt):
             return outcome
@@ -80,7 +80,7 @@ class Job(ABC):
             return self.outcome_after(error, attempt)
 
     def outcome_without_a_call(self, attempt: Attempt) -> Outcome | None:
-        """Return the outcome, if the recorded payment decides it."""
+        """Return the outcome if the recorded payment decides the request. Else None."""
         return None
 
     @abstractmethod
@@ -88,15 +88,15 @@ class Job(ABC):
         """Look, decide, write once and confirm."""
 
     def outcome_after(self, error: ConnectorError, attempt: Attempt) -> Outcome:
-        """Return the outcome of work that failed. Raises the error where there is none."""
+        """Return the outcome of failed work, or raise the error again."""
         raise error
 
     def reply(self, outcome: Outcome) -> Reply:
-        """Make VTEX's answer of an outcome."""
+        """Make VTEX's answer from an outcome."""
         return self.render(self.request, outcome)
 
     def after_reconcile(self) -> None:
-        """Do what follows a look of reconcile, whoever finished the request."""
+        """Do the work that follows reconcile, even if another process finished the request."""
         return
 
     def _place(self, attempt: Attempt) -> AbstractContextManager[None]:
@@ -104,7 +104,7 @@ class Job(ABC):
         return self.provider.slot() if attempt.vtex_waits else nullcontext()
 
     def without_secrets(self, text: str) -> str:
-        """Take the merchant's secrets out of a text."""
+        """Remove the merchant's secrets from a text."""
         options = [option for setting in self.provider.settings for option in setting.options]
         return self.merchant.redacted(text, options)
 
@@ -159,8 +159,8 @@ class Job(ABC):
     def look_at(self, key: PaymentKey, attempt: Attempt, reference: str = "") -> Look:
         """Ask the company how the payment with these ids stands.
 
-        An answer of another order is STUCK: nothing is believed or moved. Payments of another
-        connector may have order ids of their own, so that `is_own_order` decides.
+        An answer about another order becomes STUCK: the connector believes nothing and writes
+        nothing. Payments of another connector may have other order ids, so `is_own_order` decides.
         """
         call = replace(self.call(attempt, reference), payment=key)
         with noting_failed_call(attempt, "look", self.without_secrets):
@@ -202,22 +202,22 @@ class Job(ABC):
     def _pause(
         self, attempt: Attempt, result: WriteResult, last_look: Look | None, pause: float
     ) -> bool:
-        """Pause before another look; say False where there is none.
+        """Pause before another look. Return False if there is no other look.
 
-        Another look needs a write that may still take effect, and an answer that VTEX waits for.
-        A pause keeps the place in the bulkhead, so nobody pauses where others need the places.
+        Another look needs a write that may still take effect, and VTEX must wait for the answer.
+        A pause keeps its place in the bulkhead. So there is no pause when others need the places.
         """
         if result.effect not in _MAY_TAKE_EFFECT or not attempt.vtex_waits:
             return False
         deadline = attempt.deadline
         again = last_look.again if last_look else None
-        # The last pause takes the time that is left, if that is enough for another look.
+        # The last pause takes the rest of the time, if another look still fits.
         wanted = again or min(pause, deadline.spare())
         is_in_time = (again or FIRST_PAUSE * deadline.total) <= deadline.spare()
         return is_in_time and self.provider.has_room() and deadline.pause(wanted)
 
     def create(self, attempt: Attempt, order: Order, call: Call) -> CreateResult:
-        """Send the create that was recorded. Raises what `Provider.create` raises."""
+        """Send the recorded create. Raises the errors of `Provider.create`."""
         with self._noting_failed_write(attempt):
             result = self.provider.create(order, call)
         return self._with_its_step(attempt, result)
@@ -225,7 +225,7 @@ class Job(ABC):
     def send(
         self, attempt: Attempt, verb: Callable[[Call], WriteResult], call: Call
     ) -> WriteResult:
-        """Send the write that was recorded; a refusal and a lost answer are results, too."""
+        """Send the recorded write. A refusal and a lost answer are results, too."""
         try:
             with self._noting_failed_write(attempt):
                 result = verb(call)
@@ -237,10 +237,10 @@ class Job(ABC):
 
     @contextmanager
     def _noting_failed_write(self, attempt: Attempt) -> Iterator[None]:
-        """Note a write that fails; withdraw a write that certainly did not happen."""
+        """Note a write that fails. Withdraw a write that certainly did not happen."""
         try:
             if not attempt.deadline.allows_a_write():
-                # The database was slow, or this process stood still.
+                # The database was slow, or this process was stopped for a while.
                 raise OutOfTime
             with noting_failed_call(attempt, attempt.action, self.without_secrets):
                 yield
@@ -262,7 +262,7 @@ def _pauses(seconds: float) -> Iterator[float]:
         pause *= PAUSES_GROW
 
 
-# Money was taken in these standings.
+# In these standings the money was taken.
 MONEY_TAKEN = frozenset({Standing.CAPTURED, Standing.PARTLY_REFUNDED})
 
 

@@ -1,4 +1,4 @@
-"""Record a company's notification of a payment; look, and do what follows."""
+"""Record a company's notification, look at the payment, and act."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -32,16 +32,16 @@ from connector.provider import Provider
 
 log = logging.getLogger(__name__)
 
-# How often reconcile looks again where no look confirms a notification: in a quarter of an hour.
+# So many times reconcile looks again if no look confirms a notification. That takes 15 minutes.
 _LOOKS = 3
-# The buyer's money is there in these standings.
+# In these standings the buyer's money is there.
 _MONEY_THERE = {Standing.HELD, Standing.CAPTURED, Standing.PARTLY_REFUNDED, Standing.STUCK}
-# Another purchase may replace a payment in these standings.
+# In these standings another purchase may replace the payment.
 _WITHOUT_MONEY = {Standing.UNDONE, Standing.UNPAID, Standing.ABSENT}
 
 
 class PaymentFinder(Protocol):
-    """Finds a payment as it is recorded."""
+    """Finds a recorded payment."""
 
     def find(self, merchant_id: int, payment_id: str) -> Payment | None: ...
 
@@ -54,7 +54,10 @@ class NotificationRecorder(Protocol):
 
 @dataclass(frozen=True)
 class Notify:
-    """Takes up notifications. `reconcile` finishes a recorded one, or says it is finished."""
+    """Records notifications and acts on them.
+
+    `reconcile` finishes a recorded notification, unless another process finished it.
+    """
 
     providers: Mapping[str, Provider]
     payments: PaymentFinder
@@ -64,7 +67,7 @@ class Notify:
     def record(self, merchant: Merchant, notification: Notification) -> NotificationRequest | None:
         """Record a notification for `act` or for reconcile; return the request if it is new.
 
-        The company need not repeat a recorded notification. Raises what the storage raises.
+        The company need not repeat a recorded notification. Raises the errors of the storage.
         """
         payment_id = self._payment_id(merchant, notification)
         if payment_id is None:
@@ -79,7 +82,7 @@ class Notify:
         return request if self.requests.record_notification(request, status) else None
 
     def act(self, merchant: Merchant, request: NotificationRequest, deadline: Deadline) -> None:
-        """Act on a recorded notification. Raises nothing: what fails is left to reconcile."""
+        """Act on a recorded notification. Raises nothing: after an error reconcile acts."""
         try:
             self.reconcile(merchant, DueRequest(request, 0, State.WAITING, 0.0), deadline)
         except ConnectorError as error:
@@ -91,8 +94,8 @@ class Notify:
     def _payment_id(self, merchant: Merchant, notification: Notification) -> str | None:
         """Return VTEX's id of the payment, None for a payment that is not ours.
 
-        An account may serve other shops, too. The notification of a purchase that begins without
-        us may come before VTEX asks for the payment.
+        A company's account may serve other shops, too. Where purchases begin without us, the
+        notification may come before VTEX's create.
         """
         for payment_id in filter(is_payment_id, notification.payment_ids):
             if self.payments.find(merchant.id, payment_id):
@@ -114,7 +117,7 @@ class Notify:
 
 @dataclass(frozen=True, kw_only=True)
 class NotificationJob(CancellingJob):
-    """One notification of one merchant. `deliver` calls VTEX back, if that is due."""
+    """One notification of one merchant. `deliver` sends the payment's callback, if one is due."""
 
     request: NotificationRequest
     deliver: Callable[[int, str], object]
@@ -139,7 +142,7 @@ class NotificationJob(CancellingJob):
         )
 
     def _outcome_of_the_verdict(self, look: Look, attempt: Attempt) -> Outcome:
-        """Take over the company's verdict on a payment that VTEX waits for."""
+        """Record the company's verdict on a payment that VTEX waits for."""
         if take_verdict(attempt, look):
             return _done(f"The payment is {attempt.payment.status}")
         if look.standing in _MONEY_THERE and has_another_amount(attempt.payment, look):
@@ -153,7 +156,7 @@ class NotificationJob(CancellingJob):
         return _done("The buyer has not paid yet")
 
     def _unbind(self, attempt: Attempt) -> Outcome:
-        """Release the purchase that this notification bound: the company shows another order."""
+        """Forget the purchase of this notification, because the company shows another order."""
         purchase, key = self.request.purchase, attempt.payment.key
         if purchase and _company_ids(purchase) == _company_ids(key):
             key = replace(key, authorization_id=None, provider_payment_id=None)
@@ -161,7 +164,7 @@ class NotificationJob(CancellingJob):
         return _manual("The provider shows this purchase under another order; nothing is approved")
 
     def _end_unwanted(self, look: Look, attempt: Attempt) -> Outcome:
-        """Cancel a payment that is over for VTEX, or leave it to the operator."""
+        """Cancel a payment that VTEX does not want, or leave it to the operator."""
         if look.standing in _MONEY_THERE or attempt.payment.status is PaymentStatus.PENDING:
             return self.cancel(attempt)
         if attempt.looks < _LOOKS:
@@ -170,7 +173,7 @@ class NotificationJob(CancellingJob):
         return _done("No money is left there")
 
     def _bind(self, attempt: Attempt) -> Outcome | None:
-        """Bind a purchase that the buyer began without us. There may be a second purchase."""
+        """Take the purchase of this notification as the payment. There may be a second purchase."""
         purchase = self.request.purchase
         key = attempt.payment.key
         if purchase is None or _company_ids(purchase) == _company_ids(key):
@@ -195,10 +198,10 @@ class NotificationJob(CancellingJob):
         return _manual("A second purchase was paid for this payment; return it at the provider")
 
     def _may_take_its_place(self, second: Look, attempt: Attempt) -> bool:
-        """Whether a second purchase may replace the first, which will bring no money.
+        """Whether a second purchase may replace the first, because the first brings no money.
 
-        A hold of another amount than VTEX asked for ends by itself. Its own notification puts it on
-        the operator's list.
+        A hold of the wrong amount ends by itself. The notification of that hold is on the
+        operator's list.
         """
         payment = attempt.payment
         is_open, is_unwanted = payment.status is PaymentStatus.PENDING, _is_unwanted(payment)
@@ -210,7 +213,7 @@ class NotificationJob(CancellingJob):
         return first.standing in _WITHOUT_MONEY or first.is_another or is_better
 
     def is_own_order(self, attempt: Attempt) -> bool:
-        """A notification names the order."""
+        """A notification always names the order."""
         return True
 
     def _rebind(self, attempt: Attempt, purchase: PaymentKey) -> None:
@@ -227,7 +230,7 @@ def _company_ids(key: PaymentKey) -> tuple[str | None, str | None]:
 
 
 def _is_unwanted(payment: Payment) -> bool:
-    """Whether VTEX was told that the payment is over, or wants it to be over."""
+    """Whether the payment is over for VTEX, or VTEX asked to cancel it."""
     return payment.is_over or (payment.is_cancel_asked and payment.status is PaymentStatus.PENDING)
 
 

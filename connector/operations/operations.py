@@ -1,4 +1,4 @@
-"""Answer a request of VTEX's, and finish a request that nobody repeats: one way for all."""
+"""Answer VTEX's requests, and finish requests that nobody repeats. All operations come here."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from connector.provider import Provider
 
 @dataclass(frozen=True)
 class Operations:
-    """Runs each operation by its job; `jobs` makes the job of a merchant and a request."""
+    """Runs each request by a job. `jobs` makes the job from a merchant and a request."""
 
     runner: IdempotentRunner
     providers: Mapping[str, Provider]
     jobs: Mapping[Operation, Callable[..., Job]]
 
     def answer(self, merchant: Merchant, request: Request, deadline: Deadline) -> Reply:
-        """Do once what VTEX asks for, and answer.
+        """Run VTEX's request once, and return the reply.
 
-        Raises what the job refuses at once, and what `IdempotentRunner.claim` raises.
+        Raises the errors of `Job.reply_at_once` and of `IdempotentRunner.claim`.
         """
         job = self._job(merchant, request)
         if reply := job.reply_at_once():
@@ -31,7 +31,7 @@ class Operations:
         return claimed if isinstance(claimed, Reply) else self.runner.run(job, claimed)
 
     def reconcile(self, merchant: Merchant, due: DueRequest, deadline: Deadline) -> bool:
-        """Finish a request; say whether it was still to be claimed. Raises ProviderBusy."""
+        """Finish a request. Return whether this process claimed it. Raises ProviderBusy."""
         job = self._job(merchant, due.request)
         with job.provider.slot():
             attempt = self.runner.claim_due(due, deadline)

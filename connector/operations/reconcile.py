@@ -1,4 +1,4 @@
-"""Finish what nobody repeats any more."""
+"""Finish requests that nobody repeats any more."""
 
 import logging
 import threading
@@ -14,13 +14,14 @@ from connector.domain.operation import DueRequest
 
 log = logging.getLogger(__name__)
 
-# Requests looked at in one round, and the seconds between two rounds.
+# The number of requests that one query returns, and the seconds between two rounds.
 MOST_IN_A_ROUND = 100
 PAUSE_SECONDS = 5.0
-# Seconds one look may take; the other companies' requests do not wait for a hung one's.
+# One look may take so many seconds. After a slower look the round skips that company, so that the
+# requests of the other companies do not wait.
 SLOW_SECONDS = 2.0
 
-# Finishes a request; says whether it was still to be claimed.
+# Finishes a request. Returns whether this process claimed the request.
 Finish = Callable[[Merchant, DueRequest, Deadline], bool]
 
 
@@ -32,9 +33,9 @@ class DueRequests(Protocol):
 
 @dataclass(frozen=True)
 class Reconciler:
-    """Finishes requests that are due. Any number of reconcilers may run; one takes each request.
+    """Finishes requests that are due. Many reconcilers may run, but only one claims a request.
 
-    `merchant` finds a merchant by its id. `answer_seconds` bounds one request. `deliver_due` makes
+    `merchant` finds a merchant by its id. `answer_seconds` bounds one request. `deliver_due` sends
     the callbacks that are due, and counts them.
     """
 
@@ -45,7 +46,7 @@ class Reconciler:
     deliver_due: Callable[[], int]
 
     def run_once(self) -> int:
-        """Finish the requests that are due now; return how many were still to be claimed."""
+        """Finish the requests that are due now. Return how many this process claimed."""
         count, slow = 0, set[str]()
         page = self.requests.due(MOST_IN_A_ROUND)
         while page:
@@ -56,18 +57,18 @@ class Reconciler:
         return count
 
     def run(self, stop: threading.Event) -> None:
-        """Finish what is due, again and again, until `stop` is set."""
+        """Finish due requests, again and again, until `stop` is set."""
         while not stop.wait(PAUSE_SECONDS):
             try:
                 self.run_once()
             except ConnectorError as error:
                 log.warning("reconcile failed", extra={"code": error.code, "reason": error.why})
             except Exception:
-                # A thread that ended would leave holds standing, and nobody would notice.
+                # If this thread ended, holds would stay, and nobody would notice.
                 log.exception("reconcile failed")
 
     def _take(self, due: DueRequest, slow: set[str]) -> bool:
-        """Finish one request, with its names in the log."""
+        """Finish one request. Its log lines name the operation and the payment."""
         request = due.request
         with context.of(
             operation=request.operation,
@@ -83,12 +84,12 @@ class Reconciler:
             log.warning("reconcile left a request", extra={"code": error.code, "reason": error.why})
             return False
         except Exception:
-            # One request that cannot be finished must not keep the others waiting.
+            # The other requests must not wait for a request that cannot be finished.
             log.exception("reconcile left a request")
             return False
 
     def _finish(self, due: DueRequest, slow: set[str]) -> bool:
-        """Finish one request, but none of a company that was slow in this round."""
+        """Finish one request, but skip a company that was slow in this round."""
         merchant = self.merchant(due.request.merchant_id)
         context.add(merchant=merchant.name, provider=merchant.provider)
         if merchant.provider in slow:

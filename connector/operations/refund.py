@@ -1,4 +1,4 @@
-"""Refund a settled payment, in whole or in part, each request once."""
+"""Refund a settled payment, the whole or a part. Each request refunds once."""
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -50,7 +50,7 @@ class RefundJob(Job):
     def _outcome_of_earlier_refunds(
         self, write: Write | None, look: Look, attempt: Attempt
     ) -> Outcome | None:
-        """Say what came of the refunds that were sent before, None when this one is not done.
+        """Return the outcome if an earlier write of this request is done or pending. Else None.
 
         Raises OutcomeUnknown, or PaymentBusy, while an earlier refund may still take effect.
         """
@@ -66,10 +66,10 @@ class RefundJob(Job):
         return self._outcome_of_an_unrecorded_refund(look, attempt)
 
     def _outcome_of_an_unrecorded_refund(self, look: Look, attempt: Attempt) -> Outcome | None:
-        """Recognise a refund of this request that was sent after the backup which is restored now.
+        """Find a refund of this request that a restored backup does not contain.
 
-        Where more is returned than is recorded, the company is asked for the references that this
-        request's writes had, or will have.
+        If the company returned more than is recorded, this looks by every reference that a write
+        of this request can have.
         """
         is_more = look.refunded is not None and writes.refunded_beyond_vtex(look, attempt) > 0
         is_shown = self.provider.can_refund_partly and self.provider.refund_is_idempotent
@@ -81,7 +81,7 @@ class RefundJob(Job):
         return None
 
     def _record_again(self, look_by_reference: Look, reference: str, attempt: Attempt) -> Outcome:
-        """Record a refund as if it were sent now, and say what came of it."""
+        """Record a refund that the company shows, as if it were sent now. Return its outcome."""
         is_done = look_by_reference.write_effect is Effect.DONE
         before = writes.refunded(look_by_reference, attempt) - (self.value if is_done else 0)
         attempt.record_shown_write(REFUND, reference, self.value, before)
@@ -104,7 +104,10 @@ class RefundJob(Job):
         return self._outcome_beyond_the_provider(look, attempt)
 
     def _outcome_beyond_the_provider(self, look: Look, attempt: Attempt) -> Outcome | None:
-        """Leave to a person what the provider cannot refund. Raises TooMuch, OutcomeUnknown."""
+        """Leave a refund that the provider cannot make to a person.
+
+        Raises TooMuch, OutcomeUnknown.
+        """
         limit, returned = _refundable_total(look, attempt), writes.refunded(look, attempt)
         if limit is not None and self.value + returned > limit:
             raise TooMuch(f"Of {limit} that were settled {returned} are refunded already")
@@ -135,9 +138,9 @@ class RefundJob(Job):
         return self._confirm(attempt, self.send(attempt, self.provider.refund, call))
 
     def _settled_payment(self, look: Look, attempt: Attempt) -> Payment:
-        """Return the payment as it is recorded with a refund: its money was taken.
+        """Return the payment as SETTLED, because a refund proves that the money was taken.
 
-        Only a payment whose approval VTEX still waits for stays as it is.
+        A payment stays PENDING while VTEX still waits for its approval.
         """
         payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
         if payment.is_created and payment.status is PaymentStatus.PENDING:
@@ -145,9 +148,9 @@ class RefundJob(Job):
         return replace(settled_payment(payment), settled=_refundable_total(look, attempt))
 
     def _confirm(self, attempt: Attempt, result: WriteResult) -> Outcome:
-        """Say what came of a refund; look again unless the company called it done."""
+        """Return the outcome of a refund. Look again, unless the company answered "done"."""
         write = attempt.open_write(REFUND)
-        # While the first of two equal refunds may be running, a refusal of the second ends neither.
+        # A refused repeat ends nothing: the first call of the same refund may still run.
         if attempt.is_new_write or result.effect is not Effect.REFUSED:
             attempt.end_write(result.effect)
         if result.effect is Effect.DONE:
@@ -162,7 +165,7 @@ class RefundJob(Job):
     def _outcome_without_success(
         self, write: Write | None, after: Look, attempt: Attempt, result: WriteResult
     ) -> Outcome:
-        """Say why a refund is not done, or not yet."""
+        """Return the outcome, or raise the error, of a refund that is not done yet."""
         effect = writes.effect_of(write, after)
         if attempt.is_new_write and result.effect is Effect.REFUSED:
             return _outcome_of_a_refusal(after, attempt, result)
@@ -194,21 +197,21 @@ def _check_status(attempt: Attempt) -> None:
 
 
 def _manual(reason: str, attempt: Attempt) -> Outcome:
-    """Leave the refund to a person. While ours may still be made it could be made twice."""
+    """Leave the refund to a person. Raises OutcomeUnknown while our own write may take effect."""
     if write := attempt.open_write(REFUND):
         writes.give_up(write, attempt)
     return outcomes.manual(reason)
 
 
 def _outcome_of_a_refusal(after: Look, attempt: Attempt, result: WriteResult) -> Outcome:
-    """Say that the company refused, or failed. After several times a person must act."""
+    """Raises ProviderRefused. After MOST_WRITES refusals a person must act."""
     if writes.refund_failures(attempt) >= MOST_WRITES:
         return outcomes.manual("the provider refused it")
     raise ProviderRefused(evidence=result.provider_status or after.provider_status)
 
 
 def _refundable_total(look: Look, attempt: Attempt) -> Decimal | None:
-    """Return what may be refunded in all: what was taken, as far as it is known."""
+    """Return the amount that may be refunded in all: the taken amount, if it is known."""
     payment = attempt.payment
     taken = look.captured if look.captured is not None else look.amount
     amounts = [amount for amount in (payment.settled, taken) if amount is not None]

@@ -1,4 +1,4 @@
-"""The outcomes of a refund: what VTEX, or a person, is told."""
+"""The outcomes of a refund, with their texts for VTEX and for a person."""
 
 from connector.attempt import Attempt
 from connector.domain.operation import REFUND_MANUALLY, REFUNDED_LATE, Outcome, State
@@ -15,7 +15,7 @@ _NOT_MADE = (
 
 
 def manual(reason: str) -> Outcome:
-    """VTEX tells the merchant to refund by hand. So no repeat may refund it too."""
+    """Return a final outcome. VTEX asks the merchant to refund by hand, so no repeat may refund."""
     message = f"This payment needs to be refunded manually: {reason}"
     return Outcome(State.MANUAL, REFUND_MANUALLY, message, is_final=True, reason=reason)
 
@@ -25,10 +25,10 @@ def pending(look: Look) -> Outcome:
 
 
 def done(attempt: Attempt, refund_id: str, task: str) -> Outcome:
-    """Return the outcome of a refund that is done; `task` is what a person must still do.
+    """Return the outcome of a refund that is done. `task` is work that a person must still do.
 
-    When VTEX does not wait, it was told a failure, or nothing. So a person must know. When a person
-    has a task, the answer is kept for VTEX's repeat. So the repeat leaves the row alone.
+    If VTEX does not wait, VTEX got an error or no answer. So a person must know of the refund. If
+    there is a task, the reply is final. So VTEX's repeat does not change the operator's list.
     """
     message = _DONE if attempt.vtex_waits else _DONE_LATE
     return Outcome(
@@ -43,10 +43,10 @@ def done(attempt: Attempt, refund_id: str, task: str) -> Outcome:
 
 
 def not_done(attempt: Attempt) -> Outcome:
-    """Return the outcome of a refund that reconcile found no trace of, or that failed.
+    """Return the outcome of a refund that failed, or of which the company shows no trace.
 
-    Reconcile sends no refund, because VTEX may have told the merchant to refund by hand. It looks
-    again for a refund that left no trace.
+    Reconcile sends no refund, because VTEX may have asked the merchant to refund by hand. Reconcile
+    looks again for a refund without a trace.
     """
     if write := attempt.open_write(REFUND):
         attempt.move(write, WriteState.LOST)

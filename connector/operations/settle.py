@@ -1,4 +1,4 @@
-"""Settle a payment: take what is held of it, once."""
+"""Settle a payment: take the held money, once."""
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -31,11 +31,11 @@ from connector.operations import writes
 from connector.operations.job import MONEY_TAKEN, Job
 from connector.operations.verdict import take_verdict
 
-# The operator reads this of a settlement that may be a second one.
+# The operator reads this text beside a request that may ask for a second settlement.
 _MAY_BE_SECOND = (
     "an equal part was settled for another requestId; if VTEX means two, one was not taken"
 )
-# Standings after which a later look may show the end of a settlement.
+# After these standings a later look may show the end of a settlement.
 _MAY_SETTLE_LATER = {Standing.HELD, Standing.WORKING}
 
 
@@ -56,9 +56,9 @@ class SettleJob(Job):
         return self._outcome_without_a_write(look, attempt) or self._write(look, attempt)
 
     def _outcome_of_a_repeat(self, attempt: Attempt) -> Outcome:
-        """Give the same success to every repeat, but not to the other part of a payment.
+        """Return the same success for every repeat, but refuse another part of the payment.
 
-        The company released what was not taken.
+        The company released the part that was not taken.
         """
         value, payment = self.request.value, attempt.payment
         is_part = payment.amount is not None and payment.settled != payment.amount
@@ -67,11 +67,12 @@ class SettleJob(Job):
         outcome = self._done(payment.settled or Decimal())
         if not (is_part and value and self._is_part_asked_twice(value, attempt)):
             return outcome
-        # This is a repeat, or another part of the same size, which nothing can take any more.
+        # This request is a repeat, or it asks for a second part of the same size. The company
+        # released that part, so nobody can take it any more.
         return replace(outcome, is_listed=True, reason=_MAY_BE_SECOND)
 
     def _is_part_asked_twice(self, value: Decimal, attempt: Attempt) -> bool:
-        """Whether another request asked for an equal part."""
+        """Whether another request asked for a part of the same size."""
         values = attempt.requested_values(Operation.SETTLE)
         own_claim = attempt.lease.claim_id
         return any(other == value for claim, other in values.items() if claim != own_claim)
@@ -87,7 +88,7 @@ class SettleJob(Job):
 
     def _write(self, look: Look, attempt: Attempt) -> Outcome:
         if not attempt.vtex_waits:
-            # Whether VTEX still wants it is for VTEX to say.
+            # Only VTEX knows whether it still wants the settlement.
             return Outcome(State.FAILED, "not-settled", "The payment was not settled")
         amount = self._part_to_take(look, attempt)
         if not attempt.deadline.allows_a_write():
@@ -100,7 +101,7 @@ class SettleJob(Job):
         return self._confirm(look, attempt, result)
 
     def _part_to_take(self, look: Look, attempt: Attempt) -> Decimal | None:
-        """Return the part that is to be taken, None for all. Raises TooMuch, NotInPart."""
+        """Return the part to take, None for the whole. Raises TooMuch, NotInPart."""
         value, whole = self.request.value, _first_known(look.amount, attempt.payment.amount)
         if value is None or whole is None or value == whole:
             return None
@@ -111,7 +112,7 @@ class SettleJob(Job):
         return value
 
     def _confirm(self, before: Look, attempt: Attempt, result: WriteResult) -> Outcome:
-        """Say what came of a settlement; look again unless the company called it done."""
+        """Return the outcome of a settlement. Look again, unless the company answered "done"."""
         amount = _open_amount(attempt)
         attempt.end_write(result.effect)
         if result.effect is Effect.DONE:
@@ -127,14 +128,14 @@ class SettleJob(Job):
         raise ProviderRefused(evidence=result.provider_status)
 
     def _outcome_when_taken(self, look: Look, attempt: Attempt) -> Outcome:
-        """Record the amount that the company shows as taken, else the amount we asked for."""
+        """Record the amount that the company shows, else the amount of our write."""
         amount = _open_amount(attempt)
         if write := attempt.open_write(SETTLE):
             attempt.move(write, WriteState.DONE)
         return self._record_settlement(attempt, look.captured, amount, look.amount)
 
     def _record_settlement(self, attempt: Attempt, *amounts: Decimal | None) -> Outcome:
-        """Record what was taken: the first of the amounts that is known."""
+        """Record the first known amount as the amount that was taken."""
         payment = attempt.payment
         taken = _first_known(*amounts, payment.amount, self.request.value) or Decimal()
         attempt.payment = replace(settled_payment(payment), settled=taken)
@@ -146,13 +147,13 @@ class SettleJob(Job):
 
 
 def _open_amount(attempt: Attempt) -> Decimal | None:
-    """Return the amount of the settlement that is open; None when that is all, or there is none."""
+    """Return the amount of the open settlement. None: the whole, or no settlement is open."""
     write = attempt.open_write(SETTLE)
     return write.amount if write else None
 
 
 def settled_payment(payment: Payment) -> Payment:
-    """Return a payment whose money was taken; that it was approved goes without saying."""
+    """Return the payment as SETTLED. A PENDING payment becomes APPROVED on the way."""
     if payment.status is PaymentStatus.PENDING:
         payment = payment.moved(PaymentStatus.APPROVED)
     if payment.status is PaymentStatus.APPROVED:

@@ -1,4 +1,4 @@
-"""Take over what the company shows of a payment: the ids, the page and the verdict."""
+"""Record the ids, the page and the verdict that the company shows of a payment."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from connector.domain.payment import CreateResult, Look, Payment, PaymentStatus,
 
 
 def record_ids(attempt: Attempt, answer: Look | CreateResult | WriteResult) -> None:
-    """Keep the ids, the memo and the page that the company shows of the payment."""
+    """Record the ids, the memo and the page that the company shows."""
     payment = attempt.payment
     key = replace(payment.key, memo=answer.memo or payment.key.memo)
     if isinstance(answer, WriteResult):
@@ -23,10 +23,10 @@ def record_ids(attempt: Attempt, answer: Look | CreateResult | WriteResult) -> N
 
 
 def take_verdict(attempt: Attempt, look: Look) -> bool:
-    """Give a PENDING payment the company's verdict; say whether the payment is decided.
+    """Record the company's verdict on a PENDING payment. Return whether the payment is decided.
 
-    A payment that VTEX has not asked for yet stays PENDING. So does an approval that VTEX does not
-    want any more, or of another amount than VTEX asked for.
+    A payment stays PENDING until VTEX asks for it. An approval is not recorded after VTEX asked to
+    cancel, nor with another amount than VTEX's.
     """
     payment = attempt.payment
     if payment.status is not PaymentStatus.PENDING:
@@ -46,6 +46,6 @@ def _may_approve(attempt: Attempt, look: Look) -> bool:
 
 
 def has_another_amount(payment: Payment, look: Look) -> bool:
-    """Whether the company shows another amount or currency than VTEX created the payment with."""
+    """Whether the company shows another amount or currency than VTEX's create."""
     is_same = look.amount in {None, payment.amount} and look.currency in {None, payment.currency}
     return payment.is_created and not is_same

@@ -1,6 +1,6 @@
-"""What became of the writes that were sent for a payment.
+"""The ends of the writes that were sent for a payment.
 
-Create, cancel, settle and refund ask here. None of them decides about an earlier write itself.
+Only this module decides about an earlier write. Create, cancel, settle and refund ask it.
 """
 
 from decimal import Decimal
@@ -18,7 +18,7 @@ from connector.domain.write import (
     WriteState,
 )
 
-# Nothing more is known of these writes than before a look.
+# In these states the end of a write is still unknown after a look.
 _STILL_OPEN = {WriteState.OPEN, WriteState.ACCEPTED}
 _ENDED_WITHOUT_EFFECT = (WriteState.FAILED, WriteState.REFUSED)
 
@@ -27,7 +27,7 @@ _ENDED_WITHOUT_EFFECT = (WriteState.FAILED, WriteState.REFUSED)
 
 
 def effect_of(write: Write | None, look: Look) -> Effect | None:
-    """Return what a later look shows of a refund, None when it shows no trace of it."""
+    """Return the effect of a refund that a later look shows, None if there is no trace."""
     if write is None:
         return None
     if look.write_effect is not None:
@@ -40,64 +40,64 @@ def effect_of(write: Write | None, look: Look) -> Effect | None:
 
 
 def _has_returned(write: Write, look: Look) -> bool:
-    """Whether the total that is refunded grew by the amount of the write."""
+    """Whether the refunded total grew by the amount of the write."""
     if look.refunded is None:
         return look.standing is Standing.UNDONE
     return look.refunded >= (write.refunded_before or Decimal()) + (write.amount or Decimal())
 
 
 def may_take_effect_later(write: Write | None, look: Look) -> bool:
-    """Whether a refund may still take effect: the company works on it, or shows no trace of it."""
+    """Whether a refund may still take effect: the company works on it, or there is no trace."""
     return effect_of(write, look) in {None, Effect.ACCEPTED}
 
 
 def has_failed(write: Write | None, look: Look) -> bool:
-    """Whether the company shows a failed end that it did not show before the write was sent."""
+    """Whether the company shows one more failure than before the write was sent."""
     return write is not None and look.failures > write.failures_before
 
 
 def took_nothing(write: Write | None, look: Look, amount: Decimal | None) -> bool:
-    """Whether an open settlement certainly took nothing, so that another takes its place.
+    """Whether an open settlement certainly took nothing, so that another write may replace it.
 
-    Where all is still held, a settlement of another amount did not happen.
+    While the whole is still held, a settlement of another amount did not happen.
     """
     return has_failed(write, look) or (write is not None and write.amount != amount)
 
 
-# What time tells of a write.
+# What the age of a write shows.
 
 
 def has_surely_ended(write: Write, attempt: Attempt) -> bool:
-    """Whether a write that was never answered cannot take effect any more.
+    """Whether a write without an answer cannot take effect any more.
 
-    After a lease the connection that it was sent on is closed. A write that the company accepted
-    has no such limit.
+    The connection of the write is closed when a lease's time has passed. An accepted write has no
+    such limit.
     """
     return write.state is WriteState.OPEN and write.age >= attempt.lease.seconds
 
 
 def may_be_repeated(write: Write, attempt: Attempt, *, is_idempotent: bool) -> bool:
-    """Whether a repeat under the same reference cannot be a second effect."""
+    """Whether a repeat with the same reference has no second effect."""
     return is_idempotent or has_surely_ended(write, attempt)
 
 
 def is_repeat_refused_for_good(
     write: Write | None, attempt: Attempt, *, is_idempotent: bool
 ) -> bool:
-    """Whether the refusal of a repeat ends the write. While the first may run it does not."""
+    """Whether the refusal of a repeat ends the write: the first call cannot run any more."""
     if write is None or attempt.is_new_write:
         return False
     return is_idempotent and has_surely_ended(write, attempt)
 
 
 def give_up(write: Write, attempt: Attempt, rule: Rule = Rule.REFUND_MAY_COME) -> None:
-    """Take a write for lost. Raises OutcomeUnknown while it may still take effect."""
+    """Call a write lost. Raises OutcomeUnknown while the write may still take effect."""
     if not has_surely_ended(write, attempt):
         raise OutcomeUnknown(reason=rule)
     attempt.move(write, WriteState.LOST)
 
 
-# Which writes there are.
+# The writes of a kind, or of a request.
 
 
 def is_of_this_request(write: Write, attempt: Attempt) -> bool:
@@ -129,12 +129,12 @@ def refund_failures(attempt: Attempt) -> int:
 
 
 def earlier_ends(attempt: Attempt, action: str, state: WriteState) -> int:
-    """Count the writes of a kind that ended so before this attempt."""
+    """Count the writes of a kind that were in this state before this attempt."""
     return sum(write.action == action and write.state is state for write in attempt.lease.writes)
 
 
 def latest_create(attempt: Attempt) -> Write | None:
-    """Return the latest create that reached the company, or may have."""
+    """Return the latest create that reached the company, or may have reached it."""
     creates = of_kind(attempt, CREATE, WriteState.OPEN, WriteState.DONE)
     return creates[-1] if creates else None
 
@@ -145,10 +145,10 @@ def has_created(attempt: Attempt) -> bool:
 
 
 def payment_may_exist(attempt: Attempt) -> bool:
-    """Whether our writes say that the company has the payment, or may have it soon.
+    """Whether our writes show that the company has the payment, or may have it soon.
 
-    A look that showed the payment came before each write, but not before a create. After a create
-    that has surely ended without an answer, nobody has the page to pay on.
+    Before each write, except a create, a look showed the payment. If a create surely ended without
+    an answer, nobody has the page, so nobody can pay.
     """
     return any(
         write.action != CREATE
@@ -158,7 +158,7 @@ def payment_may_exist(attempt: Attempt) -> bool:
     )
 
 
-# The amounts that went back to the buyer.
+# The amounts that the buyer got back.
 
 
 def refunded_by_vtex(attempt: Attempt) -> Decimal:
@@ -168,33 +168,33 @@ def refunded_by_vtex(attempt: Attempt) -> Decimal:
 
 
 def refunded(look: Look, attempt: Attempt) -> Decimal:
-    """Return what went back by now, by us or by a person at the company."""
+    """Return the amount that was returned until now, by us or by a person at the company."""
     return max(refunded_by_vtex(attempt), look.refunded or Decimal())
 
 
 def refunded_beyond_vtex(look: Look, attempt: Attempt) -> Decimal:
-    """Return what the company shows as returned beyond the refunds that are done."""
+    """Return the amount that the company returned beyond the refunds that are done."""
     is_all = look.refunded is None and look.standing is Standing.UNDONE
     shown = attempt.payment.settled if is_all else look.refunded
     return (shown or Decimal()) - refunded_by_vtex(attempt)
 
 
 def refunded_by_a_person(look: Look, attempt: Attempt) -> Decimal:
-    """Return what a person gave back; zero while a refund of ours may have returned it."""
+    """Return the amount that a person returned. Zero while our refund may have returned it."""
     may_be_ours = any(write.may_take_effect for write in of_kind(attempt, REFUND))
     if look.refunded is None or may_be_ours:
         return Decimal()
     return max(refunded_beyond_vtex(look, attempt), Decimal())
 
 
-# What another write of the payment waits for.
+# The rules that hold another write back.
 
 
 def record_refund_end(write: Write, look: Look, attempt: Attempt, *, is_idempotent: bool) -> None:
-    """Record what a look shows of an open refund. Before that is known no other refund begins.
+    """Record the end of an open refund, as a look shows it. Until then no other refund begins.
 
     A refund of this request that may be repeated stays open. So its repeat has the same reference.
-    Raises OutcomeUnknown while nothing is known, or PaymentBusy for another request's refund.
+    Raises OutcomeUnknown while the end is unknown, or PaymentBusy for another request's refund.
     """
     is_ours, state = is_of_this_request(write, attempt), _state_after(write, look, attempt)
     may_repeat = is_ours and may_be_repeated(write, attempt, is_idempotent=is_idempotent)
@@ -206,9 +206,9 @@ def record_refund_end(write: Write, look: Look, attempt: Attempt, *, is_idempote
 
 
 def rule_out_a_refund(write: Write, look: Look, attempt: Attempt) -> None:
-    """Make sure that a refund which VTEX asked for does not return the money.
+    """Make sure that a refund requested by VTEX does not return the money.
 
-    Raises OutcomeUnknown when it has returned the money, or may.
+    Raises OutcomeUnknown if the refund returned the money, or may return it.
     """
     state = _state_after(write, look, attempt)
     if state not in {WriteState.FAILED, WriteState.LOST}:
@@ -217,9 +217,9 @@ def rule_out_a_refund(write: Write, look: Look, attempt: Attempt) -> None:
 
 
 def rule_out_a_cancellation(attempt: Attempt) -> None:
-    """Make sure that no earlier cancellation returns the money, which was taken since.
+    """Make sure that no earlier cancellation returns the money that was taken later.
 
-    A cancellation by refund may still come late. The other kinds only release what is held.
+    A cancellation by refund may still take effect. The other kinds only release held money.
     """
     while write := attempt.open_write(*CANCELLATION_WRITES):
         if write.action == CANCEL_BY_REFUND:
@@ -229,10 +229,9 @@ def rule_out_a_cancellation(attempt: Attempt) -> None:
 
 
 def find_a_lost_refund(look: Look, attempt: Attempt, amount: Decimal) -> None:
-    """Recognise a refund of ours that took effect later than anybody waited for it.
+    """Find a lost refund of this request that took effect after all.
 
-    A smaller amount may have been returned by a person. Then nothing can be decided, and
-    OutcomeUnknown is raised.
+    Raises OutcomeUnknown if the company returned a smaller amount: a person may have returned it.
     """
     lost = refunds_of_this_request(attempt, WriteState.LOST)
     beyond = refunded_beyond_vtex(look, attempt)
@@ -243,7 +242,7 @@ def find_a_lost_refund(look: Look, attempt: Attempt, amount: Decimal) -> None:
 
 
 def _state_after(write: Write, look: Look, attempt: Attempt) -> WriteState:
-    """Return the state in which a look leaves an open refund."""
+    """Return the state of an open refund after a look."""
     effect = effect_of(write, look)
     if effect is not None:
         return STATE_AFTER[effect]
