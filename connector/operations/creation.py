@@ -85,8 +85,10 @@ class CreatingJob(CancellingJob):
         return replace(_unpaid_outcome(None), reason=error.why)
 
     def _is_there(self, attempt: Attempt) -> bool:
-        is_adopted = self.provider.is_adopting and attempt.payment.is_created
-        return is_adopted or writes.has_created(attempt)
+        if writes.has_created(attempt):
+            # This needs no provider, which may be switched off.
+            return True
+        return self.provider.is_adopting and attempt.payment.is_created
 
     def _tombstone(self, attempt: Attempt) -> Outcome:
         """Record the order of a payment that VTEX cancelled before its create."""

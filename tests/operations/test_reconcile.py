@@ -91,6 +91,20 @@ def test_a_repeat_by_vtex_starts_the_schedule_anew(rig: Rig, tranzzo: TranzzoCom
     assert 60 == _delay(rig)
 
 
+def test_a_created_payment_is_looked_at_though_its_company_was_switched_off_meanwhile(
+    rig: Rig, tranzzo: TranzzoCompany
+) -> None:
+    rig.add(tranzzo)
+    rig.create("P2")
+    rig.configure(CONNECTOR_PROVIDERS="sandbox")
+
+    assert "provider-unavailable" == rig.create("P2").get_json()["code"]
+
+    assert ["waiting"] == rig.states()
+    rig.configure(CONNECTOR_PROVIDERS="tranzzo")
+    assert 1 == rig.reconcile()
+
+
 def test_a_manual_row_closes_when_the_payment_expires(rig_on_both: Rig) -> None:
     with Cryptomus() as company:
         rig_on_both.add(company)
