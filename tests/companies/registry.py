@@ -79,8 +79,8 @@ class CompanyEntry:
         return self.stand_in(**{**self.options, **options})
 
     def words(self, *verbs: str) -> list[str]:
-        """Return the stand-in's words for the writes it has of these."""
-        return [self.writes[verb] for verb in verbs if verb in self.writes]
+        """Return the stand-in's words for the writes it has of these, each word once."""
+        return list(dict.fromkeys(self.writes[verb] for verb in verbs if verb in self.writes))
 
     def __str__(self) -> str:
         return f"{self.name}-{self.variant}" if self.variant else self.name
