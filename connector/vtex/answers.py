@@ -1,6 +1,6 @@
-"""VTEX's JSON, going out. Its words `nsu` and `acquirer` stand only here, `tid` in `schemas` too.
+"""Writes VTEX's JSON. Its words `nsu` and `acquirer` stand only here, `tid` in `schemas` too.
 
-Every answer has all the fields of its operation. A status that is not known is never invented.
+Every answer has all the fields of its operation. No answer guesses a status.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,7 +33,8 @@ WORDS: Mapping[PaymentStatus, str] = {
     PaymentStatus.DENIED: DENIED,
     PaymentStatus.CANCELLED: DENIED,
 }
-# VTEX's reserved codes end so. In the answer to a settlement one makes it refund twice.
+# VTEX's reserved codes end with this. In the answer to a settlement, such a code makes VTEX refund
+# twice.
 _MANUALLY = "-manually"
 BANK_INVOICE = "BankInvoice"
 JSON = "application/json"
@@ -45,27 +46,29 @@ def render_cancellation(manual_status: int) -> Callable[[CancelRequest, Outcome]
     """Make VTEX's answer to a cancellation; `manual_status` is 501 or 200."""
     statuses = {State.DONE: 200, State.MANUAL: manual_status}
 
-    def render(asked: CancelRequest, outcome: Outcome) -> Reply:
+    def render(request: CancelRequest, outcome: Outcome) -> Reply:
         cancellation_id = outcome.id if outcome.state is State.DONE else None
-        body = _answered(asked, {"cancellationId": cancellation_id}, outcome.code, outcome.message)
+        body = _operation_answer(
+            request, {"cancellationId": cancellation_id}, outcome.code, outcome.message
+        )
         return Reply(statuses.get(outcome.state, 500), body, outcome.code)
 
     return render
 
 
 def render_settlement() -> Callable[[SettleRequest, Outcome], Reply]:
-    """Make VTEX's answer to a settlement. It never holds a code that asks for a person."""
+    """Make VTEX's answer to a settlement. Its code never asks for a person."""
 
-    def render(asked: SettleRequest, outcome: Outcome) -> Reply:
+    def render(request: SettleRequest, outcome: Outcome) -> Reply:
         code = outcome.code
         if code and code.endswith(_MANUALLY):
             code = ProviderRefused.code
         is_done = outcome.state is State.DONE
         # The test suite sends no requestId, and VTEX's schema wants a text.
-        request_id = asked.request_id or ""
-        own = _moved("settleId", outcome)
-        payment_id = asked.payment.payment_id
-        body = operation_body(payment_id, own, code, outcome.message, request_id)
+        request_id = request.request_id or ""
+        operation_fields = _id_and_value("settleId", outcome)
+        payment_id = request.payment.payment_id
+        body = operation_body(payment_id, operation_fields, code, outcome.message, request_id)
         return Reply(200 if is_done else 500, body, code)
 
     return render
@@ -75,8 +78,10 @@ def render_refund(manual_status: int) -> Callable[[RefundRequest, Outcome], Repl
     """Make VTEX's answer to a refund; `manual_status` is 501 or 200."""
     statuses = {State.DONE: 200, State.MANUAL: manual_status}
 
-    def render(asked: RefundRequest, outcome: Outcome) -> Reply:
-        body = _answered(asked, _moved("refundId", outcome), outcome.code, outcome.message)
+    def render(request: RefundRequest, outcome: Outcome) -> Reply:
+        body = _operation_answer(
+            request, _id_and_value("refundId", outcome), outcome.code, outcome.message
+        )
         return Reply(statuses.get(outcome.state, 500), body, outcome.code)
 
     return render
@@ -85,30 +90,30 @@ def render_refund(manual_status: int) -> Callable[[RefundRequest, Outcome], Repl
 def render_creation(
     providers: Mapping[str, Provider],
 ) -> Callable[[Merchant, CreateRequest, Outcome, Payment | None], Reply]:
-    """Make VTEX's answer to a create: how the payment stands by now, or why there is no payment."""
+    """Make VTEX's answer to a create: the payment's status now, or why there is no payment."""
 
     def render(
-        merchant: Merchant, asked: CreateRequest, outcome: Outcome, payment: Payment | None
+        merchant: Merchant, request: CreateRequest, outcome: Outcome, payment: Payment | None
     ) -> Reply:
         if payment is None or outcome.create_status != HTTPStatus.OK:
-            payment_id = asked.payment.payment_id
+            payment_id = request.payment.payment_id
             body = no_payment(payment_id, outcome.code or ConnectorError.code, outcome.message)
             return Reply(500, body, outcome.code)
-        method = asked.order.method if asked.order else ""
+        method = request.order.method if request.order else ""
         body = dump_payment(payment, providers[merchant.provider], method)
         return Reply(200, body, payment.code)
 
     return render
 
 
-def render_inbound(asked: InboundRequest, payment: Payment | None) -> Reply:
-    """Make VTEX's answer to an inbound request; it contains the answer for the sender."""
-    if asked.action != "status":
-        return _inbound(asked, 404, "unsupported-action", "The only action is status", {})
+def render_inbound(request: InboundRequest, payment: Payment | None) -> Reply:
+    """Make VTEX's answer to an inbound request. The answer for the sender stands inside it."""
+    if request.action != "status":
+        return _inbound(request, 404, "unsupported-action", "The only action is status", {})
     if payment is None:
-        return _inbound(asked, 404, "not-found", "There is no such payment here", {})
-    content = {"paymentId": asked.payment_id, "status": WORDS[payment.status]}
-    return _inbound(asked, 200, "ok", "How the payment stands, as it is recorded", content)
+        return _inbound(request, 404, "not-found", "There is no such payment here", {})
+    content = {"paymentId": request.payment_id, "status": WORDS[payment.status]}
+    return _inbound(request, 200, "ok", "How the payment stands, as it is recorded", content)
 
 
 def dump_payment(payment: Payment, provider: Provider, method: str = "") -> bytes:
@@ -117,7 +122,7 @@ def dump_payment(payment: Payment, provider: Provider, method: str = "") -> byte
     body: Fields = {
         "paymentId": payment.key.payment_id,
         "status": status,
-        **_ids(payment, is_approved=status == APPROVED),
+        **_id_fields(payment, is_approved=status == APPROVED),
         "acquirer": provider.title,
         "code": payment.code,
         "message": payment.message,
@@ -125,52 +130,60 @@ def dump_payment(payment: Payment, provider: Provider, method: str = "") -> byte
         "delayToAutoSettleAfterAntifraud": delays.auto_settle_after_antifraud,
         "delayToCancel": delays.cancel,
     }
-    return _bytes(body | _pages(payment.payment_url if status == PENDING else None, method))
+    return _json(body | _page_fields(payment.payment_url if status == PENDING else None, method))
 
 
-def _ids(payment: Payment, *, is_approved: bool) -> Fields:
+def _id_fields(payment: Payment, *, is_approved: bool) -> Fields:
     """Write the company's ids, or our own where the company has none.
 
     No other id of the company stands in for the authorizationId: VTEX sends it back as that id.
     """
     key = payment.key
-    its_id = key.provider_payment_id or key.payment_id
+    company_id = key.provider_payment_id or key.payment_id
     authorization_id = key.authorization_id or key.payment_id
     return {
         "authorizationId": authorization_id if is_approved else None,
-        "tid": its_id,
-        "nsu": its_id,
+        "tid": company_id,
+        "nsu": company_id,
     }
 
 
-def _pages(url: str | None, method: str) -> Fields:
-    """Write where the buyer pays, under all its names: VTEX's test suite reads the older names."""
+def _page_fields(url: str | None, method: str) -> Fields:
+    """Write the buyer's page under all names of it: the test suite reads the older names."""
     if url is None:
         return {"paymentUrl": None}
-    older = {"redirectUrl": url}
+    older_names = {"redirectUrl": url}
     if method == BANK_INVOICE:
-        older |= {"bankIssueInvoiceUrl": url, "bankIssueInvoiceId": url}
-    return {"paymentUrl": url, **older}
+        older_names |= {"bankIssueInvoiceUrl": url, "bankIssueInvoiceId": url}
+    return {"paymentUrl": url, **older_names}
 
 
-def _moved(name: str, outcome: Outcome) -> Fields:
-    """Write the id of a settlement or refund, and the amount that was moved, in units."""
+def _id_and_value(name: str, outcome: Outcome) -> Fields:
+    """Write the id of a settlement or refund, and the amount that it moved, in units."""
     if outcome.state is not State.DONE:
         return {name: None, "value": 0}
     return {name: outcome.id, "value": 0 if outcome.value is None else outcome.value}
 
 
-def _answered(asked: Request, own: Fields, code: str | None, message: str) -> bytes:
-    return operation_body(asked.payment.payment_id, own, code, message, asked.request_id)
+def _operation_answer(
+    request: Request, operation_fields: Fields, code: str | None, message: str
+) -> bytes:
+    return operation_body(
+        request.payment.payment_id, operation_fields, code, message, request.request_id
+    )
 
 
 def operation_body(
-    payment_id: str | None, own: Fields, code: str | None, message: str, request_id: str | None
+    payment_id: str | None,
+    operation_fields: Fields,
+    code: str | None,
+    message: str,
+    request_id: str | None,
 ) -> bytes:
-    return _bytes(
+    return _json(
         {
             "paymentId": payment_id,
-            **own,
+            **operation_fields,
             "code": code,
             "message": message,
             "requestId": request_id,
@@ -179,13 +192,15 @@ def operation_body(
 
 
 def no_payment(payment_id: str | None, code: str, message: str) -> bytes:
-    """Write the answer to a create without a payment to tell of."""
+    """Write the answer to a create that made no payment."""
     fields = {"status": "error", "code": code, "message": message, "paymentId": payment_id}
-    return _bytes(fields)
+    return _json(fields)
 
 
-def _inbound(asked: InboundRequest, status: int, code: str, message: str, content: Fields) -> Reply:
-    body = inbound_body(asked.payment_id, asked.request_id, status, code, message, content)
+def _inbound(
+    request: InboundRequest, status: int, code: str, message: str, content: Fields
+) -> Reply:
+    body = inbound_body(request.payment_id, request.request_id, status, code, message, content)
     return Reply(200, body, code)
 
 
@@ -198,7 +213,7 @@ def inbound_body(
     content: Fields,
 ) -> bytes:
     response = {"statusCode": status, "contentType": JSON, "content": exact.dumps(content)}
-    return _bytes(
+    return _json(
         {
             "requestId": request_id,
             "paymentId": payment_id,
@@ -209,5 +224,5 @@ def inbound_body(
     )
 
 
-def _bytes(fields: Fields) -> bytes:
+def _json(fields: Fields) -> bytes:
     return exact.dumps(fields).encode()

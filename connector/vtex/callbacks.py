@@ -1,8 +1,9 @@
-"""Callbacks: how a payment stands by now, sent to the address that VTEX gave for it.
+"""Callbacks: messages that tell VTEX a payment's status, at the address that VTEX gave for it.
 
-VTEX's help centre, "Payment Provider Protocol", "callbackUrl": a POST of the whole answer to a
-create, to exactly the address that VTEX gave, with the keys of our own VTEX account. VTEX does not
-document which answer means that it took the callback. Here every 2xx does.
+Source: VTEX's help centre, "Payment Provider Protocol", "callbackUrl". A callback is a POST of the
+whole answer to a create. It goes to exactly the address that VTEX gave, with the keys of our own
+VTEX account. VTEX does not document which answer means that it took the callback. Here every 2xx
+means that.
 """
 
 import logging
@@ -24,31 +25,32 @@ from connector.vtex.answers import dump_payment
 
 log = logging.getLogger(__name__)
 
-# The hosts of VTEX's own addresses. A request alone cannot name a host that gets our keys.
+# The hosts of VTEX's own addresses. Our keys go to no other host, whatever a request names.
 HOSTS = ("*.vtexpayments.com.br", "*.vtexpayments.com")
-# The form of VTEX's callback paths there (its help centre, "callbackUrl"). Another path of these
-# hosts may be somebody else's, and gets no keys.
+# The form of VTEX's callback paths on these hosts (help centre, "callbackUrl"). Another path may
+# belong to somebody else, so it gets no keys.
 PATHS = ("*/payment-provider/*",)
-# Seconds for which a sender has a callback for itself. One call has fewer, so that its outcome is
-# recorded within them.
+# Seconds for which one sender leases a callback. A call gets fewer seconds, so that its outcome is
+# recorded before the lease ends.
 LEASE_SECONDS = 30.0
 CALL_SECONDS = 8.0
-# Seconds from one try to the next; after these it is tried each hour of a day.
+# Seconds from one try to the next. After these pauses there is a try each hour, for a day.
 _FIRST_PAUSES = (10.0, 30.0, 60.0, 300.0, 900.0)
 _HOUR, _HOURS = 3600.0, 24
 PAUSES = (*_FIRST_PAUSES, *(_HOUR,) * _HOURS)
-# Callbacks and seconds of one round. The rest is due in the next round: reconcile has other work.
-MOST, ROUND_SECONDS = 50, 10.0
+# Callbacks in one round, and seconds of one round. The next round takes the rest, because
+# reconcile has other work too.
+MOST_IN_A_ROUND, ROUND_SECONDS = 50, 10.0
 SUCCESSES = range(200, 300)
 HOST_NOT_ALLOWED = "callback not sent: its host is not allowed"
 
 
 @dataclass(frozen=True)
 class Destinations:
-    """Where a callback may go, and where with our keys.
+    """Where a callback may go, and which addresses get our keys.
 
-    `hosts` and `paths` are empty for the default. `app_key` and `app_token` are of our own VTEX
-    account, and empty where there is none.
+    Empty `hosts` and `paths` mean the defaults. `app_key` and `app_token` belong to our own VTEX
+    account. They are empty if there is no account.
     """
 
     hosts: Sequence[str]
@@ -60,7 +62,7 @@ class Destinations:
         return is_allowed(url, self.hosts or HOSTS)
 
     def keys_for(self, url: str, merchant: Merchant) -> Mapping[str, str]:
-        """Return the keys, but not for VTEX's test suite, which anybody can be."""
+        """Return the keys for an address. The test suite gets none: anybody can play the suite."""
         if merchant.name == SUITE_NAME:
             return {}
         if not is_of_form(url, self.paths or PATHS):
@@ -72,7 +74,9 @@ class Destinations:
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Tells VTEX how payments stand, each by one sender at a time, until VTEX takes it.
+    """Tells VTEX the status of payments, until VTEX takes each callback.
+
+    Only one sender at a time sends the callback of a payment.
 
     `open_url` decrypts a payment's address.
     """
@@ -85,9 +89,9 @@ class Callbacks:
     destinations: Destinations
 
     def deliver_due(self) -> int:
-        """Send the due callbacks, the oldest first; return how many VTEX took. Never raises."""
+        """Send the due callbacks, the oldest first. Return how many VTEX took. Never raises."""
         try:
-            due = self.payments.due_callbacks(MOST)
+            due = self.payments.due_callbacks(MOST_IN_A_ROUND)
         except ConnectorError as error:
             log.warning("callbacks cannot be read", extra={"code": error.code})
             return 0
@@ -98,13 +102,13 @@ class Callbacks:
         return count
 
     def deliver(self, merchant_id: int, payment_id: str) -> bool:
-        """Send a payment's callback, if it is due and no one else sends it; say if VTEX took it.
+        """Send a payment's callback if it is due and has no other sender. Say whether VTEX took it.
 
         Never raises: a callback that fails is due again.
         """
         with context.of(operation="callback", payment_id=payment_id):
             try:
-                # Where VTEX hangs, it holds few of the threads that the companies need.
+                # If VTEX hangs, it must not hold all the threads that the companies need.
                 with self.http.bulkhead.slot():
                     return self._deliver_leased(merchant_id, payment_id)
             except ConnectorError as error:
@@ -125,7 +129,7 @@ class Callbacks:
     def _send(
         self, merchant_id: int, payment: Payment, tries: int
     ) -> tuple[Step | None, float | None]:
-        """Send once; return the step of the story, and the seconds until the next try."""
+        """Send once. Return the step of the story, and the seconds until the next try."""
         context.note_status(None)
         if payment.callback_address is None or payment.status is PaymentStatus.PENDING:
             # VTEX needs no callback of a pending payment: it asks again by itself.
@@ -140,11 +144,11 @@ class Callbacks:
             self._post(url, merchant_id, payment)
         except ConnectorError as error:
             _warn("callback not taken", error)
-            return _failed(step, error, tries)
+            return _failed_try(step, error, tries)
         return replace(step, http_status=context.last_status(), state=State.DONE), None
 
     def _post(self, url: str, merchant_id: int, payment: Payment) -> None:
-        """Raises ConnectorError when VTEX did not take it."""
+        """Call VTEX. Raises ConnectorError if VTEX did not take the callback."""
         merchant = self.merchant_of(merchant_id)
         context.add(merchant=merchant.name)
         keys = self.destinations.keys_for(url, merchant)
@@ -160,7 +164,7 @@ class Callbacks:
             raise ConnectorError(evidence=f"HTTP {answer.status}")
 
 
-def _failed(step: Step, error: ConnectorError, tries: int) -> tuple[Step, float | None]:
+def _failed_try(step: Step, error: ConnectorError, tries: int) -> tuple[Step, float | None]:
     pause = PAUSES[tries - 1] if tries <= len(PAUSES) else None
     state = State.FAILED if pause is None else State.WAITING
     http_status = context.last_status()

@@ -1,6 +1,7 @@
-"""How VTEX's endpoints answer a request that came to no outcome: they echo what can be read of it.
+"""Writes the answer of VTEX's endpoints to a request that failed before it had an outcome.
 
-A failure has all the fields of its operation's answer, so each endpoint has its own form.
+A failure has all the fields of its operation's answer, so each endpoint has its own form. It
+repeats the paymentId and the requestId if they can be read.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,14 +18,14 @@ from connector.http_server import body
 from connector.vtex.answers import inbound_body, no_payment, operation_body
 from connector.vtex.schemas import read_json, readable
 
-# Bytes of a stranger's body that is looked into: VTEX's cancellations have some hundred, with all
-# settings of a merchant some thousand. That takes a tenth of a millisecond.
+# Bytes of the largest stranger's body that is read for its ids. A cancellation of VTEX's has some
+# hundred bytes; with all settings of a merchant it has some thousand. To read it takes 0.1 ms.
 MOST_ECHOED = 8 * 1024
 
 
 @dataclass(frozen=True)
 class EchoingFailure:
-    """Writes an endpoint's failure; `write` gets the error, the paymentId and the requestId."""
+    """Writes an endpoint's failure. `write` gets the error, the paymentId and the requestId."""
 
     write: Callable[[ConnectorError, str | None, str | None], bytes]
 
@@ -47,40 +48,40 @@ def _echo_of_payment() -> Mapping[str, Any]:
     return {"payment_id": readable(_echo(), "paymentId")}
 
 
-def know_caller() -> None:
-    """Allow the whole body to be read: the caller has a merchant's keys."""
-    g.is_caller_known = True
+def allow_whole_body() -> None:
+    """Allow the echo to read the whole body: the caller has a merchant's keys."""
+    g.may_read_whole_body = True
 
 
-def keep_body(given: Mapping[str, Any]) -> None:
-    """Keep the body for the echo, so that it is read once."""
-    g.given = given
+def keep_body(members: Mapping[str, Any]) -> None:
+    """Store the body for the echo, so that it is read only once."""
+    g.members = members
 
 
 def _echo() -> Mapping[str, Any]:
-    """Return the body as far as it may be looked into; nothing of a request that was not read."""
+    """Return the members of the body that may be repeated. Without a request there are none."""
     if not has_request_context():
         return {}
-    if "given" not in g:
-        g.given = _whole() if "is_caller_known" in g else _glance()
-    given: Mapping[str, Any] = g.given
-    return given
+    if "members" not in g:
+        g.members = _caller_body() if "may_read_whole_body" in g else _stranger_body()
+    members: Mapping[str, Any] = g.members
+    return members
 
 
-def _whole() -> Mapping[str, Any]:
+def _caller_body() -> Mapping[str, Any]:
     with suppress(InvalidRequest):
         return read_json(body())
     return {}
 
 
-def _glance() -> Mapping[str, Any]:
-    """Read a stranger's body, if it is small and plain, so that the refusal names the request."""
+def _stranger_body() -> Mapping[str, Any]:
+    """Read a stranger's body if it is small and plain. The refusal then names the request."""
     if not request.content_length or request.content_length > MOST_ECHOED:
         return {}
     try:
-        given = body()
-        exact.check_members(given)
-        return read_json(given)
+        content = body()
+        exact.check_members(content)
+        return read_json(content)
     except (InvalidRequest, ValueError):
         return {}
 
@@ -96,14 +97,14 @@ def _no_cancellation(
 
 
 def _no_settlement(error: ConnectorError, payment_id: str | None, request_id: str | None) -> bytes:
-    own = {"settleId": None, "value": 0}
+    id_and_value = {"settleId": None, "value": 0}
     # VTEX's schema wants a text, though its test suite sends none.
-    return operation_body(payment_id, own, error.code, str(error), request_id or "")
+    return operation_body(payment_id, id_and_value, error.code, str(error), request_id or "")
 
 
 def _no_refund(error: ConnectorError, payment_id: str | None, request_id: str | None) -> bytes:
-    own = {"refundId": None, "value": 0}
-    return operation_body(payment_id, own, error.code, str(error), request_id)
+    id_and_value = {"refundId": None, "value": 0}
+    return operation_body(payment_id, id_and_value, error.code, str(error), request_id)
 
 
 def _no_inbound(error: ConnectorError, payment_id: str | None, request_id: str | None) -> bytes:

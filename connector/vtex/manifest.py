@@ -1,6 +1,7 @@
 """GET /manifest: the payment methods, and the Provider Fields that VTEX's Admin asks for.
 
-VTEX's OpenAPI file, Success-Manifest. `version` is left out: this connector speaks the default.
+Source: VTEX's OpenAPI file, Success-Manifest. `version` is left out, because this connector speaks
+the default version.
 """
 
 import json
@@ -28,18 +29,18 @@ def manifest(providers: Iterable[Provider]) -> bytes:
 
 
 def field_name(provider: Provider, setting: Setting) -> str:
-    """Name the Provider Field of a setting. After a change of name VTEX no longer has its value."""
+    """Return the name of a setting's Provider Field. If the name changes, VTEX loses the value."""
     return f"{provider.title} {setting.title}"
 
 
 def _field(provider: Provider, setting: Setting) -> dict[str, Any]:
-    field: dict[str, Any] = {"name": field_name(provider, setting), "type": _type(setting)}
+    field: dict[str, Any] = {"name": field_name(provider, setting), "type": _field_type(setting)}
     if setting.options:
         field["options"] = [{"text": option, "value": option} for option in setting.options]
     return field
 
 
-def _type(setting: Setting) -> str:
+def _field_type(setting: Setting) -> str:
     if setting.is_secret:
         return "password"
     return "select" if setting.options else "text"

@@ -1,7 +1,7 @@
-"""VTEX's create-payment body: an order to be paid (VTEX's OpenAPI file, POST /payments).
+"""Reads the body of VTEX's create as an order (VTEX's OpenAPI file, POST /payments).
 
-Four fields are required. Any other field may be missing, null or of another type: then a line of
-the cart or a name is lost, never the payment.
+Four fields are required. Any other field may be missing, null or of another type. Then the order
+loses a line of the cart or a name, but the payment is still created.
 """
 
 import logging
@@ -21,9 +21,9 @@ from connector.vtex.values import read_text
 
 log = logging.getLogger(__name__)
 
-# The card number where there is no card. Some of VTEX's examples have the text.
+# These card numbers mean that there is no card. Some of VTEX's examples have the text "null".
 _NO_CARD = {"", "null"}
-# Fields that only a card has. `expiration` and `document` may come with other methods too.
+# Only a card has these fields. `expiration` and `document` may come with other methods too.
 _CARD_FIELDS = (
     *("number", "holder", "csc", "token", "cryptogram", "bin"),
     *("numberToken", "holderToken", "cscToken"),
@@ -48,28 +48,28 @@ _CREATE = CreateSchema()
 
 def load_creation(merchant_id: int, body: Mapping[str, Any]) -> CreateRequest:
     """Read a payment to be created. Raises InvalidRequest that names every wrong field."""
-    read = load(_CREATE, body)
-    payment_id, amount = read["payment_id"], read["value"]
+    required_values = load(_CREATE, body)
+    payment_id, amount = required_values["payment_id"], required_values["value"]
     return CreateRequest(
         merchant_id,
         PaymentKey(payment_id),
         value=amount,
         sandbox=_is_true(body.get("sandBoxMode")) or _is_true(body.get("sandboxMode")),
-        order=_order(payment_id, amount, read, body),
+        order=_order(payment_id, amount, required_values, body),
         callback_url=_callback_url(body),
     )
 
 
 def _order(
-    payment_id: str, amount: Decimal, read: Mapping[str, Any], body: Mapping[str, Any]
+    payment_id: str, amount: Decimal, required_values: Mapping[str, Any], body: Mapping[str, Any]
 ) -> Order:
     cart = _object(body, "miniCart")
     return Order(
         payment_id=payment_id,
         amount=amount,
-        currency=read["currency"].upper(),
+        currency=required_values["currency"].upper(),
         reference=_text(body, "reference") or _text(body, "orderId") or "",
-        method=read["method"],
+        method=required_values["method"],
         lines=lines_of(amount, cart),
         buyer=_buyer(_object(cart, "buyer")),
         return_url=_return_url(body),
@@ -93,7 +93,7 @@ def _card_number(card: Mapping[str, Any]) -> str | None:
 
 
 def _carries_card(card: object) -> bool:
-    """Whether a part of a card came, or its token (VTEX's guide "Secure Proxy")."""
+    """Whether the body has any part of a card, or a card's token (VTEX's guide "Secure Proxy")."""
     if not isinstance(card, dict):
         return _is_there(card)
     return any(_is_there(card.get(name)) for name in _CARD_FIELDS)
@@ -104,16 +104,16 @@ def _is_there(value: object) -> bool:
 
 
 def _return_url(body: Mapping[str, Any]) -> str:
-    """Take the address that the buyer's browser goes to, if it is a page: a script would run."""
+    """Read the address that the buyer's browser opens, if it is a page. A browser runs a script."""
     url = _text(body, "returnUrl") or ""
     return url if addresses.is_page(url) else ""
 
 
 def _callback_url(body: Mapping[str, Any]) -> str | None:
-    """Take VTEX's address for callbacks. Without an address VTEX still asks again."""
+    """Read VTEX's address for callbacks. Without an address VTEX repeats its create instead."""
     url = _text(body, "callbackUrl")
     if url and addresses.read(url) is None:
-        # Never the address itself: it carries a signature.
+        # The address itself is never logged: it carries a signature.
         log.warning("callbackUrl is no https URL; no callback will be sent")
         return None
     return url

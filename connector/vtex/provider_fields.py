@@ -1,8 +1,8 @@
-"""Provider Fields: the settings that a merchant gives in VTEX's Admin, sent with every request.
+"""Provider Fields: a merchant's settings in VTEX's Admin. VTEX sends them with every request.
 
 Anybody who has a merchant's AppToken can send any fields. So the fields count only for a merchant
-whose settings are to come from VTEX. There they replace the stored settings, so that reconcile has
-them too. For any other merchant they are ignored and counted.
+with `settings_from` VTEX. For such a merchant they replace the stored settings, so that reconcile
+uses them too. For any other merchant they are ignored and counted.
 """
 
 import logging
@@ -25,10 +25,10 @@ from connector.vtex.values import read_text
 
 log = logging.getLogger(__name__)
 
-# Changes of one merchant's settings that this process stores, in so many seconds. Without a limit
-# two shops that share an AppKey, each with its own fields, write with every request.
+# This process stores at most so many changes of a merchant's settings in so many seconds. Two shops
+# may share an AppKey and send different fields. Without a limit each request would be a write.
 MOST_WRITES, WRITE_SECONDS = 5, 300.0
-# Seconds between two notes, and between two warnings, of the fields that a merchant does not use.
+# The connector notes unused fields, and warns of them, at most once in so many seconds.
 NOTE_SECONDS, WARN_SECONDS = 60.0, 3600.0
 
 
@@ -44,10 +44,11 @@ class ProviderFields:
         self._lock = threading.Lock()
         self._writes = _Pace(MOST_WRITES, WRITE_SECONDS)
         self._notes, self._warnings = _Pace(1, NOTE_SECONDS), _Pace(1, WARN_SECONDS)
-        # The settings that were stored last, and when.
-        self._stored: dict[int, tuple[Mapping[str, str], float]] = {}
-        # The fields that were noted last, and those to be noted when their request is answered.
-        self._noted: dict[int, dict[str, str]] = {}
+        # By merchant id: the settings that this process stored last, and when.
+        self._last_stores: dict[int, tuple[Mapping[str, str], float]] = {}
+        # By merchant id: the fields of the last note, and the fields of a note to write after the
+        # answer.
+        self._last_notes: dict[int, dict[str, str]] = {}
         self._due: dict[int, tuple[Merchant, dict[str, str]]] = {}
 
     def apply(
@@ -55,96 +56,96 @@ class ProviderFields:
     ) -> Merchant:
         """Return the merchant with the settings that count for a request.
 
-        Fields that cannot be used stop a create only: raises InvalidRequest that names them.
+        Unusable fields stop only a create: then it raises InvalidRequest, which names them.
         """
         provider = self._providers.get(merchant.provider)
-        given = _given(provider, body) if provider else {}
-        if provider is None or not given:
+        fields = _fields_of(provider, body) if provider else {}
+        if provider is None or not fields:
             return merchant
         if merchant.settings_from is SettingsFrom.CONNECTOR:
-            self._ignore(merchant, given)
+            self._ignore(merchant, fields)
             return merchant
-        given = self._without_payouts(provider, merchant, given)
-        if given.items() <= merchant.settings.items():
+        fields = self._without_payouts(provider, merchant, fields)
+        if fields.items() <= merchant.settings.items():
             return merchant
-        return self._merge(provider, merchant, given, is_create=is_create)
+        return self._merge(provider, merchant, fields, is_create=is_create)
 
     @property
     def is_note_due(self) -> bool:
         return bool(self._due)
 
     def note(self) -> None:
-        """Record the fields that VTEX sends and nobody uses. It is done after the answer."""
+        """Record the fields that VTEX sends and nobody uses. It runs after the answer."""
         with self._lock:
             due, self._due = self._due, {}
-        for merchant, given in due.values():
+        for merchant, fields in due.values():
             try:
-                self._merchants.note_fields(merchant, given)
+                self._merchants.note_fields(merchant, fields)
             except Exception:
                 log.exception("Provider Fields were not noted")
-                self._noted.pop(merchant.id, None)
+                self._last_notes.pop(merchant.id, None)
 
     def _without_payouts(
-        self, provider: Provider, merchant: Merchant, given: dict[str, str]
+        self, provider: Provider, merchant: Merchant, fields: dict[str, str]
     ) -> dict[str, str]:
-        """Leave out where money goes: a request never decides that."""
+        """Leave out the payout settings: a request never decides where money goes."""
         payouts = {setting.key for setting in provider.settings if setting.is_payout}
-        self._warn_of_ignored(merchant, {key: given[key] for key in payouts & given.keys()})
-        return {key: value for key, value in given.items() if key not in payouts}
+        self._warn_of_ignored(merchant, {key: fields[key] for key in payouts & fields.keys()})
+        return {key: value for key, value in fields.items() if key not in payouts}
 
     def _warn_of_ignored(self, merchant: Merchant, ignored: Mapping[str, str]) -> None:
         differing = [key for key, value in ignored.items() if merchant.settings.get(key) != value]
         if differing:
             self._warn(merchant, "ignored", ", ".join(differing))
 
-    def _ignore(self, merchant: Merchant, given: dict[str, str]) -> None:
-        self._warn_of_ignored(merchant, given)
-        if self._noted.get(merchant.id) == given:
+    def _ignore(self, merchant: Merchant, fields: dict[str, str]) -> None:
+        self._warn_of_ignored(merchant, fields)
+        if self._last_notes.get(merchant.id) == fields:
             return
         with self._lock:
             if self._notes.allows(merchant.id):
-                self._noted[merchant.id] = given
-                self._due[merchant.id] = (merchant, given)
+                self._last_notes[merchant.id] = fields
+                self._due[merchant.id] = (merchant, fields)
 
     def _merge(
-        self, provider: Provider, merchant: Merchant, given: dict[str, str], *, is_create: bool
+        self, provider: Provider, merchant: Merchant, fields: dict[str, str], *, is_create: bool
     ) -> Merchant:
         keys = {setting.key for setting in provider.settings}
         stored = {key: value for key, value in merchant.settings.items() if key in keys}
         try:
-            merged = provider.check_settings({**stored, **given})
+            merged = provider.check_settings({**stored, **fields})
         except ConfigurationError as error:
-            faulty = _faulty(provider, error)
+            faulty = _faulty_keys(provider, error)
             if is_create:
-                raise _refusal(provider, faulty) from None
+                raise _unusable_fields(provider, faulty) from None
             self._warn(merchant, "unusable", ", ".join(faulty))
             return merchant
         changed = replace(merchant, settings=merged)
-        if merged == merchant.settings or self._store(changed, given):
+        if merged == merchant.settings or self._store(changed, fields):
             return changed
-        self._warn(merchant, "ignored", ", ".join(given))
+        self._warn(merchant, "ignored", ", ".join(fields))
         return merchant
 
-    def _store(self, changed: Merchant, given: Mapping[str, str]) -> bool:
-        """Store the fields; say whether they count. A command may have just switched them off."""
+    def _store(self, changed: Merchant, fields: Mapping[str, str]) -> bool:
+        """Store the fields. Say whether they count: a command may have just switched them off."""
         with self._lock:
-            settings, at = self._stored.get(changed.id, (None, 0.0))
+            settings, at = self._last_stores.get(changed.id, (None, 0.0))
             if settings == changed.settings and now() - at < STALE_SECONDS:
                 # Another thread is storing them, or has just stored them.
                 return True
             is_allowed = self._writes.allows(changed.id)
             if is_allowed:
-                self._stored[changed.id] = (changed.settings, now())
+                self._last_stores[changed.id] = (changed.settings, now())
         if not is_allowed:
             self._warn(changed, "not-stored", "too many changes")
             return True
-        if not self._merchants.take_fields(changed.name, given):
+        if not self._merchants.take_fields(changed.name, fields):
             return False
         self._directory.replace(changed)
         return True
 
     def _warn(self, merchant: Merchant, outcome: str, reason: str) -> None:
-        """Count each time, and warn now and then. No value is logged."""
+        """Count every time, and warn once in WARN_SECONDS. No value is logged."""
         count_fields(merchant.provider, outcome)
         with self._lock:
             is_allowed = self._warnings.allows(merchant.id)
@@ -156,7 +157,7 @@ class ProviderFields:
 
 
 class _Pace:
-    """Allows so many times in so many seconds, for each merchant."""
+    """Allows each merchant `most` times in `seconds`."""
 
     def __init__(self, most: int, seconds: float) -> None:
         self._most, self._seconds = most, seconds
@@ -172,31 +173,31 @@ class _Pace:
 
 @cache
 def _keys(provider: Provider) -> dict[str, str]:
-    """Map each field to its setting, also a field that the manifest does not offer."""
+    """Map each field's name to its setting, even if the manifest does not offer the field."""
     return {field_name(provider, setting): setting.key for setting in provider.settings}
 
 
-def _given(provider: Provider, body: Mapping[str, Any]) -> dict[str, str]:
-    """Read merchantSettings; leave out empty fields, and fields that are not ours."""
+def _fields_of(provider: Provider, body: Mapping[str, Any]) -> dict[str, str]:
+    """Read merchantSettings. Leave out empty fields, and fields of no setting."""
     keys = _keys(provider)
     entries = body.get("merchantSettings")
-    found = {}
+    values = {}
     for entry in entries if isinstance(entries, list) else []:
         name = entry.get("name") if isinstance(entry, dict) else None
         key = keys.get(name.strip()) if isinstance(name, str) else None
         value = read_text(entry["value"]) if key and "value" in entry else ""
         if key and value:
-            found[key] = value
-    return found
+            values[key] = value
+    return values
 
 
-def _faulty(provider: Provider, error: ConfigurationError) -> list[str]:
-    """Name the faulty settings. A fault begins with its setting; the rest may hold a secret."""
+def _faulty_keys(provider: Provider, error: ConfigurationError) -> list[str]:
+    """Return the faulty settings. A fault begins with its setting; its other text may be secret."""
     named = set(re.findall(r"(?:^|; )(\w+): ", error.message))
     return [setting.key for setting in provider.settings if setting.key in named]
 
 
-def _refusal(provider: Provider, faulty: list[str]) -> InvalidRequest:
+def _unusable_fields(provider: Provider, faulty: list[str]) -> InvalidRequest:
     settings = [setting for setting in provider.settings if setting.key in faulty]
     names = [field_name(provider, setting) for setting in settings]
     return InvalidRequest(f"merchantSettings: missing or not usable: {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""VTEX's endpoints: whose a request is, what it asks for, and who answers it."""
+"""VTEX's endpoints: each finds the merchant of a request, reads the request and answers it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -24,19 +24,19 @@ from connector.vtex.orders import load_creation
 from connector.vtex.provider_fields import ProviderFields
 from connector.vtex.schemas import InboundRequest
 
-# Seconds of an answer to VTEX's test suite, which waits for 5.
+# Seconds for an answer to VTEX's test suite, which waits for 5 seconds.
 SUITE_SECONDS = 4.5
-# The word of an inbound request in logs and metrics.
+# The name of an inbound request in logs and metrics.
 INBOUND = "inbound"
 
 Answer = Callable[[Merchant, Any, Deadline], Reply]
-# Finds what is recorded of a merchant's payment.
+# Finds a recorded payment, by the merchant's id and the paymentId.
 FindPayment = Callable[[int, str], Payment | None]
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What all endpoints need. The seconds of an answer are counted from a request's arrival."""
+    """The parts that all endpoints need. The time of an answer begins when the request arrives."""
 
     directory: Directory
     fields: ProviderFields
@@ -51,20 +51,20 @@ class Shared:
         return Deadline.after(seconds, ARRIVED.get())
 
     def merchant(self) -> Merchant:
-        """Find whose request it is. From then on its body may be read."""
+        """Find the merchant of the request. After that the body may be read."""
         try:
             merchant = authenticate(self.directory, request.headers)
         except ConfigurationError:
-            # The caller is known, only the settings cannot be read.
-            failures.know_caller()
+            # The keys are right. Only the merchant's settings cannot be read.
+            failures.allow_whole_body()
             raise
-        failures.know_caller()
+        failures.allow_whole_body()
         return merchant
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One kind of request: its word in logs and metrics, its reader, its answer and its failure."""
+    """One kind of request: its name in logs and metrics, its reader, its answer and its failure."""
 
     name: str
     load: Callable[..., Any]
@@ -73,7 +73,7 @@ class Endpoint:
     shared: Shared
 
     def view(self, **values: str) -> Response:
-        """Answer a request; `values` are what its path names."""
+        """Answer a request. `values` are the values in its path."""
         started = time.monotonic()
         g.provider = ""
         payment_id, app_key = failures.payment_id_in(values), shown_key(request.headers)
@@ -98,40 +98,45 @@ class Endpoint:
         with self.shared.shares.place(merchant.provider):
             body = schemas.read_json(json_body())
             failures.keep_body(body)
-            asked = self.load(merchant.id, body, **values)
-            context.add(**_named(asked))
+            operation_request = self.load(merchant.id, body, **values)
+            context.add(**_log_ids(operation_request))
             is_create = self.name == Operation.CREATE
             merchant = self.shared.fields.apply(merchant, body, is_create=is_create)
-            return self.answer(merchant, asked, deadline)
+            return self.answer(merchant, operation_request, deadline)
 
 
-def _named(asked: Request | InboundRequest) -> dict[str, str | None]:
-    """Name a request in the lines of the log."""
-    its = asked.payment if isinstance(asked, Request) else asked
-    return {"payment_id": its.payment_id, "request_id": asked.request_id or None}
+def _log_ids(operation_request: Request | InboundRequest) -> dict[str, str | None]:
+    """Return the ids of a request for the lines of the log."""
+    payment_source = (
+        operation_request.payment if isinstance(operation_request, Request) else operation_request
+    )
+    return {
+        "payment_id": payment_source.payment_id,
+        "request_id": operation_request.request_id or None,
+    }
 
 
-def _of_payment(path: str) -> tuple[str, str]:
-    """Name a payment's paths: the second takes an id with slashes, to refuse it as an id."""
+def _payment_paths(path: str) -> tuple[str, str]:
+    """Return two paths. The second matches an id with slashes, so that the id is refused."""
     return f"/payments/<string:payment_id>/{path}", f"/payments/<path:payment_id>/{path}"
 
 
-# Of each kind of request: its paths, its reader, and how its failure is written.
-_KINDS: Mapping[str, tuple[tuple[str, ...], Callable[..., Any], failures.EchoingFailure]] = {
+# Each kind of request has its paths, its reader, and its form of a failure.
+_ENDPOINTS: Mapping[str, tuple[tuple[str, ...], Callable[..., Any], failures.EchoingFailure]] = {
     Operation.CREATE: (("/payments",), load_creation, failures.NO_CREATION),
     Operation.CANCEL: (
-        _of_payment("cancellations"),
+        _payment_paths("cancellations"),
         schemas.load_cancellation,
         failures.NO_CANCELLATION,
     ),
     Operation.SETTLE: (
-        _of_payment("settlements"),
+        _payment_paths("settlements"),
         schemas.load_settlement,
         failures.NO_SETTLEMENT,
     ),
-    Operation.REFUND: (_of_payment("refunds"), schemas.load_refund, failures.NO_REFUND),
+    Operation.REFUND: (_payment_paths("refunds"), schemas.load_refund, failures.NO_REFUND),
     INBOUND: (
-        (*_of_payment("inbound/<action>"), *_of_payment("inbound-request/<action>")),
+        (*_payment_paths("inbound/<action>"), *_payment_paths("inbound-request/<action>")),
         schemas.load_inbound,
         failures.NO_INBOUND,
     ),
@@ -139,17 +144,19 @@ _KINDS: Mapping[str, tuple[tuple[str, ...], Callable[..., Any], failures.Echoing
 
 
 def blueprint(shared: Shared, answer: Answer, find: FindPayment, manifest: bytes) -> Blueprint:
-    """Mount the endpoints: all but the manifest are opened by a merchant's AppKey and AppToken."""
+    """Register the endpoints. All but the manifest need a merchant's AppKey and AppToken."""
     routes = Blueprint("vtex", __name__)
     show_manifest = partial(respond, Reply(200, manifest))
     routes.add_url_rule("/manifest", "manifest", show_manifest, methods=["GET"])
-    tell: Answer = partial(_tell, find)
-    for name, (paths, load, failure) in _KINDS.items():
+    tell: Answer = partial(_answer_inbound, find)
+    for name, (paths, load, failure) in _ENDPOINTS.items():
         view = Endpoint(name, load, tell if name == INBOUND else answer, failure, shared).view
         for path in paths:
             routes.add_url_rule(path, name, view, methods=["POST"], failure=failure)
     return routes
 
 
-def _tell(find: FindPayment, merchant: Merchant, asked: InboundRequest, _: Deadline) -> Reply:
-    return render_inbound(asked, find(merchant.id, asked.payment_id))
+def _answer_inbound(
+    find: FindPayment, merchant: Merchant, operation_request: InboundRequest, _: Deadline
+) -> Reply:
+    return render_inbound(operation_request, find(merchant.id, operation_request.payment_id))

@@ -1,7 +1,7 @@
-"""VTEX's JSON, coming in. VTEX's word `tid` is read here, and written in `answers`.
+"""Reads VTEX's JSON. VTEX's word `tid` is read here, and written in `answers`.
 
-Required are only the fields that an operation cannot do without. VTEX's own guides and test suite
-leave out many fields that its OpenAPI file calls required.
+A field is required only if its operation needs the field. VTEX's own guides and test suite leave
+out many fields that its OpenAPI file calls required.
 """
 
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ class Number(fields.Decimal):
 
 
 class Amount(Number):
-    """An amount of money to be moved, in units: above zero, and with few enough digits."""
+    """An amount of money to move, in units. It is above zero, and its digits are limited."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
         number = super()._deserialize(value, attr, data, **kwargs)
@@ -75,7 +75,7 @@ def _request_id_field(*, required: bool) -> fields.String:
 
 
 class Tolerant(Schema):
-    """A body whose unknown fields are ignored; an empty string, like null, counts as absent."""
+    """A body whose unknown fields are ignored. A field that is empty or null counts as absent."""
 
     class Meta:  # noqa: D106 - marshmallow's own
         unknown = EXCLUDE
@@ -99,7 +99,7 @@ class OperationSchema(Tolerant):
 
 
 class CancelSchema(OperationSchema):
-    """The body of a cancellation; the unit of `value` is not known here."""
+    """The body of a cancellation. Its `value` may be in units or in cents."""
 
     value = Number(validate=validate.Range(min=0, error="must not be negative"))
 
@@ -126,7 +126,7 @@ class InboundSchema(Tolerant):
 
 @dataclass(frozen=True)
 class InboundRequest:
-    """A message that VTEX passes on from somebody; `action` is from the path."""
+    """A message that VTEX passes on for a sender. `action` stands in the path."""
 
     merchant_id: int
     payment_id: str
@@ -143,7 +143,7 @@ _CANCEL, _SETTLE, _REFUND, _INBOUND = (
 
 
 def read_json(body: bytes) -> dict[str, Any]:
-    """Read a JSON object, numbers exact. Raises InvalidRequest."""
+    """Read a JSON object. Its numbers stay exact. Raises InvalidRequest."""
     try:
         value = exact.loads(body.decode("utf-8-sig"))
     except ValueError as error:
@@ -155,35 +155,35 @@ def read_json(body: bytes) -> dict[str, Any]:
 
 def load_cancellation(merchant_id: int, body: Mapping[str, Any], payment_id: str) -> CancelRequest:
     """Read a cancellation. Raises InvalidRequest that names every wrong field."""
-    return CancelRequest(merchant_id, **_operation(_CANCEL, payment_id, body))
+    return CancelRequest(merchant_id, **_request_values(_CANCEL, payment_id, body))
 
 
 def load_settlement(merchant_id: int, body: Mapping[str, Any], payment_id: str) -> SettleRequest:
-    return SettleRequest(merchant_id, **_operation(_SETTLE, payment_id, body))
+    return SettleRequest(merchant_id, **_request_values(_SETTLE, payment_id, body))
 
 
 def load_refund(merchant_id: int, body: Mapping[str, Any], payment_id: str) -> RefundRequest:
-    return RefundRequest(merchant_id, **_operation(_REFUND, payment_id, body))
+    return RefundRequest(merchant_id, **_request_values(_REFUND, payment_id, body))
 
 
 def load_inbound(
     merchant_id: int, body: Mapping[str, Any], payment_id: str, action: str
 ) -> InboundRequest:
-    read = _load_of_payment(_INBOUND, payment_id, body)
-    return InboundRequest(merchant_id, payment_id, read["request_id"], action)
+    values = _load_of_payment(_INBOUND, payment_id, body)
+    return InboundRequest(merchant_id, payment_id, values["request_id"], action)
 
 
 def load(schema: Schema, body: Mapping[str, Any]) -> dict[str, Any]:
     """Read a body. Raises InvalidRequest that names every wrong field."""
     try:
-        read: dict[str, Any] = schema.load(dict(body))
+        values: dict[str, Any] = schema.load(dict(body))
     except ValidationError as error:
-        raise InvalidRequest(_faults(error)) from error
-    return read
+        raise InvalidRequest(_fault_texts(error)) from error
+    return values
 
 
 def readable(body: Mapping[str, Any], field: str) -> str | None:
-    """Return a text of a body, to echo it. Everything else in the body may be wrong."""
+    """Return a text field of a body, to repeat it. All other fields may be wrong."""
     text = body.get(field)
     return text if isinstance(text, str) else None
 
@@ -191,34 +191,34 @@ def readable(body: Mapping[str, Any], field: str) -> str | None:
 def _load_of_payment(schema: Schema, payment_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
     if not is_payment_id(payment_id):
         raise InvalidRequest(f"paymentId in the path must be {PAYMENT_ID_FORM}")
-    read = load(schema, body)
-    if read["payment_id"] != payment_id:
+    values = load(schema, body)
+    if values["payment_id"] != payment_id:
         raise InvalidRequest("paymentId in the body differs from the one in the path")
-    return read
+    return values
 
 
-def _operation(schema: Schema, payment_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    read = _load_of_payment(schema, payment_id, body)
+def _request_values(schema: Schema, payment_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    values = _load_of_payment(schema, payment_id, body)
     return {
-        "payment": _key(payment_id, read),
-        "request_id": read.get("request_id", ""),
-        "value": read.get("value"),
-        "sandbox": read.get("sandbox", False),
+        "payment": _payment_key(payment_id, values),
+        "request_id": values.get("request_id", ""),
+        "value": values.get("value"),
+        "sandbox": values.get("sandbox", False),
     }
 
 
-def _key(payment_id: str, fields_: Mapping[str, Any]) -> PaymentKey:
+def _payment_key(payment_id: str, fields_: Mapping[str, Any]) -> PaymentKey:
     """Read the company's ids.
 
-    VTEX's own payment id is no id of the company. But VTEX has it as an answer to a create, so the
-    payment once existed.
+    An id that is VTEX's own paymentId is no id of the company. But it stood in an answer to a
+    create, so the payment once existed.
     """
     names = ("authorization_id", "provider_payment_id")
-    given = {name: fields_[name] for name in names if fields_.get(name) is not None}
-    ids = {name: given_id for name, given_id in given.items() if given_id != payment_id}
-    return PaymentKey(payment_id, **ids, uses_payment_id=payment_id in given.values())
+    present = {name: fields_[name] for name in names if fields_.get(name) is not None}
+    ids = {name: id_ for name, id_ in present.items() if id_ != payment_id}
+    return PaymentKey(payment_id, **ids, uses_payment_id=payment_id in present.values())
 
 
-def _faults(error: ValidationError) -> str:
+def _fault_texts(error: ValidationError) -> str:
     faults: dict[str, list[str]] = error.normalized_messages()  # type: ignore[no-untyped-call]
     return "; ".join(f"{name}: {' '.join(map(str, texts))}" for name, texts in faults.items())

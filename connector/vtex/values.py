@@ -1,6 +1,6 @@
-"""Numbers and texts as VTEX writes them in JSON. A number may be a text, a text may be a number.
+"""Reads numbers and texts as VTEX writes them. A number may be a text, a text may be a number.
 
-How numbers are written is decided in `connector.domain.exact`.
+`connector.domain.exact` decides how the connector writes numbers.
 """
 
 import re
@@ -8,12 +8,13 @@ from decimal import Decimal
 
 # Digits before the point, and after it, that an amount may have.
 MOST_DIGITS = 15
-# "29,90" appears in a VTEX guide's example. A comma before three digits may as well part thousands.
+# An example in a VTEX guide has "29,90". A comma before exactly three digits is refused: it may
+# separate thousands.
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+|,(?![0-9]{3}$)[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 
 
 def read_number(value: object) -> Decimal | None:
-    """Read a number, or a text that is a number; None for any other value."""
+    """Read a number, or a text that is a number. Any other value gives None."""
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return Decimal(value)
     text = value.strip() if isinstance(value, str) else ""
@@ -21,14 +22,14 @@ def read_number(value: object) -> Decimal | None:
 
 
 def read_text(value: object) -> str:
-    """Read a text, or a whole number as a text; empty for any other value."""
+    """Read a text, or a whole number as a text. Any other value gives an empty text."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     return str(value).strip()
 
 
 def has_few_digits(value: Decimal) -> bool:
-    """Whether an amount can be calculated with and written without an exponent."""
+    """Whether an amount is short enough to calculate with, and to write without an exponent."""
     is_short = value.is_finite() and value.adjusted() < MOST_DIGITS
     return is_short and decimals(value) <= MOST_DIGITS
 

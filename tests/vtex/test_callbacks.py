@@ -339,7 +339,7 @@ def test_an_address_that_was_moved_from_another_payment_is_not_called(
 def test_everything_due_is_sent_a_bounded_number_each_round(
     shop: PaymentWithCallback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callbacks, "MOST", 2)
+    monkeypatch.setattr(callbacks, "MOST_IN_A_ROUND", 2)
     for number in range(2, 6):
         shop.rig.execute(
             "INSERT INTO payments (merchant_id, payment_id, status, sends, amount, currency, "
