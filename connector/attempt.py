@@ -50,14 +50,14 @@ class Attempt:
         self, store: WriteStore, lease: Lease, deadline: Deadline, due: DueRequest | None = None
     ) -> None:
         self._store = store
-        self._write: Write | None = None
+        self._started_write: Write | None = None
         self.lease = lease
         self.deadline = deadline
         self.vtex_waits = due is None
         self.looks = due.looks if due else 0
         self.payment = lease.payment
         self.writes = list(lease.writes)
-        self._recorded = {write.key: write.state for write in lease.writes}
+        self._recorded_states = {write.key: write.state for write in lease.writes}
         self.is_new_write = False
         # The claim recorded the first step of an early attempt; reconcile's attempt has none.
         has_first_step = lease.attempt <= MOST_ATTEMPTS or due is not None
@@ -67,7 +67,7 @@ class Attempt:
     @property
     def action(self) -> str:
         """The kind of the write that was started last."""
-        return self._write.action if self._write else ""
+        return self._started_write.action if self._started_write else ""
 
     def note(self, step: Step) -> None:
         """Let a step be recorded with the next write, or with the end.
@@ -91,8 +91,8 @@ class Attempt:
 
     def may_take_effect(self) -> bool:
         """Whether a write of this request may still take effect, or turn out to have done so."""
-        own = [write for write in self.writes if write.claim_id == self.lease.claim_id]
-        return any(write.may_take_effect for write in own)
+        writes = [write for write in self.writes if write.claim_id == self.lease.claim_id]
+        return any(write.may_take_effect for write in writes)
 
     @property
     def write_states(self) -> WriteStates:
@@ -100,7 +100,7 @@ class Attempt:
         return {
             write.key: write.state
             for write in self.writes
-            if write.state is not self._recorded.get(write.key, WriteState.OPEN)
+            if write.state is not self._recorded_states.get(write.key, WriteState.OPEN)
         }
 
     def move(self, write: Write, state: WriteState) -> None:
@@ -108,8 +108,8 @@ class Attempt:
 
         Raises ValueError for a state that the recorded state never becomes.
         """
-        recorded = self._recorded.get(write.key, WriteState.OPEN)
-        moved = replace(write, state=recorded).moved(state)
+        recorded_state = self._recorded_states.get(write.key, WriteState.OPEN)
+        moved = replace(write, state=recorded_state).moved(state)
         self.writes = [
             replace(other, state=moved.state) if other.key == write.key else other
             for other in self.writes
@@ -117,16 +117,16 @@ class Attempt:
 
     def end_write(self, effect: Effect) -> None:
         """Say what is known of the write that was started."""
-        if self._write and effect in STATE_AFTER:
-            self.move(self._write, STATE_AFTER[effect])
+        if self._started_write and effect in STATE_AFTER:
+            self.move(self._started_write, STATE_AFTER[effect])
 
     def withdraw_write(self) -> None:
         """Say that the write was not sent after all.
 
         A repeat is not withdrawn: the earlier write under its reference may have been sent.
         """
-        if self.is_new_write and self._write:
-            self.move(self._write, WriteState.WITHDRAWN)
+        if self.is_new_write and self._started_write:
+            self.move(self._started_write, WriteState.WITHDRAWN)
 
     def references(self, action: str) -> Iterator[str]:
         """Give the references of this request's next writes of a kind.
@@ -200,9 +200,9 @@ class Attempt:
         step = Step(Kind.SENT, action=write.action, reference=write.reference, amount=write.amount)
         self.note(replace(step, message=message))
         self._store.start_write(self.lease, write, self.payment, self.write_states, self.steps)
-        self._recorded = {other.key: other.state for other in self.writes}
+        self._recorded_states = {other.key: other.state for other in self.writes}
         self.steps, self.has_sent = [], True
-        self._write = write
+        self._started_write = write
         return write.reference
 
 
@@ -213,7 +213,7 @@ def last_step(
 
     VTEX is told the `reply`. On the operator's list the `outcome` may have another state.
     """
-    ended = Step(
+    last = Step(
         Kind.ENDED,
         state=outcome.state,
         code=outcome.code,
@@ -221,21 +221,21 @@ def last_step(
         reason=outcome.reason,
     )
     if not attempt.vtex_waits:
-        return ended
-    told = replace(ended, kind=Kind.TOLD)
+        return last
+    told_step = replace(last, kind=Kind.TOLD)
     if RULES[request.operation].is_answered_from_the_payment:
-        return _told_of_a_payment(told, outcome, attempt.payment)
+        return _step_of_a_create(told_step, outcome, attempt.payment)
     answer = reply()
-    return replace(told, http_status=answer.status, code=answer.code)
+    return replace(told_step, http_status=answer.status, code=answer.code)
 
 
-def _told_of_a_payment(told: Step, outcome: Outcome, payment: Payment) -> Step:
+def _step_of_a_create(told_step: Step, outcome: Outcome, payment: Payment) -> Step:
     """The reply to a create is made after this step is recorded, of the recorded payment."""
     return replace(
-        told,
+        told_step,
         http_status=outcome.create_status,
         reported_status=payment.status,
-        code=told.code or payment.code,
+        code=told_step.code or payment.code,
     )
 
 

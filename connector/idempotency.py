@@ -96,7 +96,7 @@ class IdempotentRunner:
         Raises RequestMismatch, RequestInProgress, PaymentBusy, and OutOfTime without time.
         """
         if stored := self.requests.stored_reply(job.request):
-            return _checked(stored, job.request)
+            return _reply_of(stored, job.request)
         if not deadline.left():
             raise OutOfTime
         while True:
@@ -105,11 +105,11 @@ class IdempotentRunner:
             )
             if isinstance(claimed, Lease):
                 return Attempt(self.requests, claimed, deadline)
-            ended = claimed or self._wait(job.request, deadline)
-            if isinstance(ended, StoredReply):
-                return _checked(ended, job.request)
-            if ended:
-                return job.reply(ended)
+            answer = claimed or self._wait(job.request, deadline)
+            if isinstance(answer, StoredReply):
+                return _reply_of(answer, job.request)
+            if answer:
+                return job.reply(answer)
 
     def claim_due(self, due: DueRequest, deadline: Deadline) -> Attempt | None:
         """Claim a request that VTEX no longer repeats, unless another request came first."""
@@ -176,9 +176,9 @@ class IdempotentRunner:
         Returns the answer to the identical request when that request ends, None when the payment
         is free.
         """
-        first = now = self.requests.progress(request)
+        at_first = now = self.requests.progress(request)
         for pause in _pauses():
-            if _has_ended(first, now):
+            if _has_ended(at_first, now):
                 return self.requests.stored_reply(request) or _recorded_outcome(now)
             if not now.is_held:
                 return None
@@ -196,15 +196,15 @@ def _log(outcome: Outcome) -> None:
         log.info("not done", extra={"outcome": outcome.state.value, "code": outcome.code})
 
 
-def _checked(stored: StoredReply, request: Request) -> Reply:
+def _reply_of(stored: StoredReply, request: Request) -> Reply:
     """Return a stored reply. Raises RequestMismatch when VTEX repeats with another value."""
     request.check_repeats(stored.value)
     return stored.reply
 
 
-def _has_ended(first: Progress, now: Progress) -> bool:
+def _has_ended(at_first: Progress, now: Progress) -> bool:
     """Whether the identical request has ended that was running. A killed one has its lease."""
-    is_first = first.is_same and now.attempts == first.attempts and now.code != REFUNDED_LATE
+    is_first = at_first.is_same and now.attempts == at_first.attempts and now.code != REFUNDED_LATE
     return is_first and not now.is_same and now.state is not State.RUNNING
 
 

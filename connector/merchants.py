@@ -29,7 +29,7 @@ FRESH_SECONDS = 2.0
 STALE_SECONDS = 4.0
 # The token of an unknown AppKey is compared with these, so that the work is the same as for a
 # known one.
-_NOBODYS_DIGESTS = (digest("nobody"),) * LIVE_TOKENS
+_UNKNOWN_KEYS_DIGESTS = (digest("nobody"),) * LIVE_TOKENS
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ class Directory:
         Raises NotAuthenticated, ConfigurationError.
         """
         entry = self._current().by_app_key.get(app_key)
-        is_right = _is_right(app_token, entry.digests if entry else ())
+        is_live_token = _is_live_token(app_token, entry.digests if entry else ())
         if not (app_key and app_token):
             raise NotAuthenticated(reason=Stranger.MISSING)
         if entry is None:
             raise NotAuthenticated(reason=Stranger.UNKNOWN_KEY)
-        if not is_right:
+        if not is_live_token:
             raise NotAuthenticated(reason=Stranger.WRONG_TOKEN)
         if entry.is_disabled:
             raise NotAuthenticated(reason=Stranger.DISABLED)
@@ -91,11 +91,11 @@ class Directory:
 
     def by_id(self, merchant_id: int) -> Merchant:
         """Find a merchant, also a disabled one: the work that was begun for it is finished."""
-        return _present(self._current().by_id.get(merchant_id))
+        return _existing(self._current().by_id.get(merchant_id))
 
     def by_name(self, name: str) -> Merchant:
         """Find a merchant, also a disabled one, by the name that a notification's address has."""
-        return _present(self._current().by_name.get(name))
+        return _existing(self._current().by_name.get(name))
 
     def of_suite(self) -> Merchant:
         """Return the merchant of VTEX's test suite; its first request makes it. Raises SuiteOff."""
@@ -141,16 +141,17 @@ class Directory:
         )
 
 
-def _is_right(app_token: str, digests: tuple[str, ...]) -> bool:
+def _is_live_token(app_token: str, digests: tuple[str, ...]) -> bool:
     """Compare a token with a merchant's live ones: the same work for any number of them."""
-    given = digest(app_token)
-    compared = [
-        hmac.compare_digest(given, live) for live in (*digests, *_NOBODYS_DIGESTS)[:LIVE_TOKENS]
+    given_digest = digest(app_token)
+    matches = [
+        hmac.compare_digest(given_digest, live)
+        for live in (*digests, *_UNKNOWN_KEYS_DIGESTS)[:LIVE_TOKENS]
     ]
-    return any(compared[: len(digests)])
+    return any(matches[: len(digests)])
 
 
-def _present(merchant: Merchant | None) -> Merchant:
+def _existing(merchant: Merchant | None) -> Merchant:
     if merchant is None:
         raise UnknownMerchant
     return merchant

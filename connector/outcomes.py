@@ -20,8 +20,8 @@ SCHEDULE = (60.0, 300.0, 900.0, 3600.0, 14400.0) + (86400.0,) * 7
 
 
 def fault_outcome(error: Exception) -> Outcome:
-    shown = ConnectorError()
-    return Outcome(State.UNKNOWN, shown.code, str(shown), reason=type(error).__name__)
+    fault = ConnectorError()
+    return Outcome(State.UNKNOWN, fault.code, str(fault), reason=type(error).__name__)
 
 
 def error_outcome(operation: Operation, attempt: Attempt, error: ConnectorError) -> Outcome:
@@ -50,16 +50,16 @@ def _state_after(operation: Operation, attempt: Attempt, error: ConnectorError) 
 def callback_change(operation: Operation, attempt: Attempt) -> CallbackChange:
     """Decide whether VTEX is to be called back about the payment's status."""
     before, after = attempt.lease.payment.status, attempt.payment.status
-    if after in _ASKED_BY_VTEX:
+    if after in _REQUESTED_BY_VTEX:
         return CallbackChange.DROPPED
-    if before is not PaymentStatus.PENDING or after not in _TOLD_BY_CALLBACK:
+    if before is not PaymentStatus.PENDING or after not in _SENT_BY_CALLBACK:
         return CallbackChange.UNCHANGED
     return RULES[operation].callback_change if attempt.vtex_waits else CallbackChange.DUE
 
 
-_TOLD_BY_CALLBACK = {PaymentStatus.APPROVED, PaymentStatus.DENIED}
+_SENT_BY_CALLBACK = {PaymentStatus.APPROVED, PaymentStatus.DENIED}
 # A payment gets these statuses only by a request of VTEX's, so VTEX knows the payment's verdict.
-_ASKED_BY_VTEX = {PaymentStatus.CANCELLED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
+_REQUESTED_BY_VTEX = {PaymentStatus.CANCELLED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
 
 
 def with_a_warning(operation: Operation, attempt: Attempt, outcome: Outcome) -> Outcome:

@@ -38,8 +38,8 @@ class ConnectorError(Exception):
     @property
     def why(self) -> str:
         """Say for the operator what it was: the failure's class, and what is known of its cause."""
-        known = [part for part in (self.evidence, self.reason) if part]
-        return ": ".join([type(self).__name__, *known])
+        parts = [part for part in (self.evidence, self.reason) if part]
+        return ": ".join([type(self).__name__, *parts])
 
 
 def root_of(error: BaseException) -> str:

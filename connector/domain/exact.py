@@ -43,7 +43,9 @@ def dumps(value: object) -> str:
         case float():
             raise TypeError("a float is not exact")
         case dict():
-            members = (f"{json.dumps(str(name))}: {dumps(one)}" for name, one in value.items())
+            members = (
+                f"{json.dumps(str(name))}: {dumps(member)}" for name, member in value.items()
+            )
             return "{" + ", ".join(members) + "}"
         case list() | tuple():
             return "[" + ", ".join(map(dumps, value)) + "]"

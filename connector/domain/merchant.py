@@ -50,14 +50,14 @@ class Merchant:
     # In which units VTEX was seen to write the value of a cancellation.
     units_seen: frozenset[ValueUnit] = frozenset()
 
-    def redacted(self, text: str, known: Collection[str] = ()) -> str:
+    def redacted(self, text: str, public_values: Collection[str] = ()) -> str:
         """Take the settings out of a text that a company may have repeated them in.
 
         A very short setting, such as an app's number, is no secret and could be any word, and
         so are the `known` ones, which anybody may choose.
         """
         for value in self.settings.values():
-            if len(value) >= SHORTEST_SECRET and value not in known:
+            if len(value) >= SHORTEST_SECRET and value not in public_values:
                 text = text.replace(value, "...")
         return text
 

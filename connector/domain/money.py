@@ -28,9 +28,9 @@ def only_unit(value: Decimal, amount: Decimal) -> ValueUnit | None:
     return ValueUnit.CENTS if amount < value <= amount * 100 else None
 
 
-def unit_in_use(unit: ValueUnit, seen: Collection[ValueUnit]) -> ValueUnit:
+def unit_in_use(unit: ValueUnit, units_seen: Collection[ValueUnit]) -> ValueUnit:
     """Return what `auto` means where VTEX was seen to write one unit only."""
-    return next(iter(seen)) if unit is ValueUnit.AUTO and len(seen) == 1 else unit
+    return next(iter(units_seen)) if unit is ValueUnit.AUTO and len(units_seen) == 1 else unit
 
 
 def is_whole(value: Decimal | None, amount: Decimal | None, unit: ValueUnit) -> bool:
@@ -48,15 +48,15 @@ def is_all(
     value: Decimal | None,
     amount: Decimal | None,
     unit: ValueUnit,
-    seen: Collection[ValueUnit],
+    units_seen: Collection[ValueUnit],
 ) -> bool:
     """Whether cancelling `value` means all, where VTEX was seen to write the units `seen`.
 
     After both were seen, a value counts under `auto` only if it can be in one unit alone.
     """
-    if not is_whole(value, amount, unit_in_use(unit, seen)):
+    if not is_whole(value, amount, unit_in_use(unit, units_seen)):
         return False
-    is_clear = unit is not ValueUnit.AUTO or len(seen) < len(_FACTORS[unit])
+    is_clear = unit is not ValueUnit.AUTO or len(units_seen) < len(_FACTORS[unit])
     return is_clear or value is None or amount is None or only_unit(value, amount) is not None
 
 

@@ -8,15 +8,15 @@ from typing import Any
 from connector.storage.columns import Row
 from connector.storage.database import Connection
 
-_RECORD = """
+_INSERT_EVENT = """
     INSERT INTO admin_events (merchant_id, at, actor, command, changed, settings)
     VALUES (:merchant_id, NOW, :actor, :command, :changed, :settings)"""
-_OF = """
+_EVENTS_OF_MERCHANT = """
     SELECT id, at, actor, command, changed, settings IS NOT NULL AS is_undoable
     FROM admin_events
     WHERE merchant_id = :merchant_id ORDER BY id DESC"""
 # The event that is named, else the newest.
-_REPLACED = """
+_EVENT_WITH_SETTINGS = """
     SELECT id, settings FROM admin_events
     WHERE merchant_id = :merchant_id AND settings IS NOT NULL AND id = coalesce(:event_id, id)
     ORDER BY id DESC LIMIT 1"""
@@ -58,11 +58,11 @@ def changes(
 ) -> dict[str, Change]:
     """Return the settings that differ, by fingerprints."""
 
-    def shown(values: Mapping[str, str], key: str) -> str | None:
+    def fingerprint_of(values: Mapping[str, str], key: str) -> str | None:
         return fingerprint(key, values[key]) if key in values else None
 
     changed = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
-    return {key: (shown(before, key), shown(after, key)) for key in changed}
+    return {key: (fingerprint_of(before, key), fingerprint_of(after, key)) for key in changed}
 
 
 def record(
@@ -77,7 +77,7 @@ def record(
 ) -> None:
     """Add an event. `replaced` are the settings before it, encrypted."""
     connection.run(
-        _RECORD,
+        _INSERT_EVENT,
         merchant_id=merchant_id,
         actor=actor,
         command=command,
@@ -88,14 +88,14 @@ def record(
 
 def events_of(connection: Connection, merchant_id: int) -> list[AdminEvent]:
     """Return a merchant's events, the newest first."""
-    return [_event(row) for row in connection.all(_OF, merchant_id=merchant_id)]
+    return [_event(row) for row in connection.all(_EVENTS_OF_MERCHANT, merchant_id=merchant_id)]
 
 
 def replaced_by(
     connection: Connection, merchant_id: int, event_id: int | None
 ) -> tuple[int, str] | None:
     """Return an event that replaced settings, and those settings, encrypted."""
-    row = connection.first_row(_REPLACED, merchant_id=merchant_id, event_id=event_id)
+    row = connection.first_row(_EVENT_WITH_SETTINGS, merchant_id=merchant_id, event_id=event_id)
     return None if row is None else (row["id"], row["settings"])
 
 

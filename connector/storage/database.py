@@ -215,8 +215,8 @@ def _engine(url: str, pool_size: int, *, verify: bool, ca_file: str) -> Engine:
         return engine
     location = make_url(url)
     _, arguments = location.get_dialect()().create_connect_args(location)
-    added = postgres_trust.guards(arguments, verify=verify, ca_file=ca_file)
-    engine = create_engine(url, connect_args={**_LIMITS, **added}, **options)
+    guards = postgres_trust.guards(arguments, verify=verify, ca_file=ca_file)
+    engine = create_engine(url, connect_args={**_LIMITS, **guards}, **options)
     event.listen(engine, "connect", _prepare_postgresql)
     return engine
 

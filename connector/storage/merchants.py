@@ -92,7 +92,7 @@ class Merchants:
         """Replace the settings and options that are given. Raises UnknownMerchant."""
         options = _options(sandbox, captured, settings_from)
         with self._database.write() as connection:
-            self._change(connection, _locked(connection, name), settings, options, by, command)
+            self._change(connection, _locked_row(connection, name), settings, options, by, command)
 
     def take_fields(self, name: str, given: Mapping[str, str]) -> bool:
         """Store settings that came with a request of VTEX's, beside the stored ones.
@@ -103,7 +103,7 @@ class Merchants:
         stored = self.find(name)
         if _takes_fields(stored) and not given.items() <= stored.merchant.settings.items():
             with self._database.write() as connection:
-                row = _locked(connection, name)
+                row = _locked_row(connection, name)
                 stored = self._stored(row)
                 after = {**stored.merchant.settings, **given}
                 if _takes_fields(stored) and after != stored.merchant.settings:
@@ -115,7 +115,7 @@ class Merchants:
 
         The same fingerprints again are not written.
         """
-        seen = json.dumps(self._prints(given), sort_keys=True)
+        seen = json.dumps(self._fingerprints(given), sort_keys=True)
         with self._database.read() as connection:
             if connection.first_row(sql.IS_SEEN, id=merchant.id, seen=seen):
                 return
@@ -134,7 +134,7 @@ class Merchants:
         Raises UnknownMerchant, and ConfigurationError when no event replaced settings.
         """
         with self._database.read() as connection:
-            merchant_id = _named(connection, name)["id"]
+            merchant_id = _row_named(connection, name)["id"]
             replaced = admin_events.replaced_by(connection, merchant_id, event_id)
         if replaced is None:
             raise ConfigurationError(
@@ -147,14 +147,14 @@ class Merchants:
     def record(self, name: str | None, by: str, command: str, **options: Any) -> None:
         """Record a command that changes no merchant's row."""
         with self._database.write() as connection:
-            merchant_id = None if name is None else _named(connection, name)["id"]
+            merchant_id = None if name is None else _row_named(connection, name)["id"]
             admin_events.record(connection, merchant_id, by, command, **options)
 
     def rotate_token(self, name: str, *, by: str = CONNECTOR) -> Credentials:
         """Give a new AppToken. The AppToken before it stays live. Raises UnknownMerchant."""
         token = secrets.token_urlsafe(32)
         with self._database.write() as connection:
-            row = _locked(connection, name)
+            row = _locked_row(connection, name)
             connection.run(sql.INSERT_DIGEST, id=row["id"], digest=digest(token))
             connection.run(sql.DROP_TOKENS, id=row["id"], live=LIVE_TOKENS)
             admin_events.record(connection, row["id"], by, "rotate-token")
@@ -191,7 +191,7 @@ class Merchants:
     def find(self, name: str) -> StoredMerchant:
         """Raises UnknownMerchant."""
         with self._database.read() as connection:
-            return self._stored(_named(connection, name))
+            return self._stored(_row_named(connection, name))
 
     def all(self) -> list[StoredMerchant]:
         """Return every merchant, with its tokens."""
@@ -207,7 +207,7 @@ class Merchants:
     def detail(self, name: str) -> Detail:
         """Return times, tokens and events of a merchant. Raises UnknownMerchant."""
         with self._database.read() as connection:
-            stored = self._stored(_named(connection, name))
+            stored = self._stored(_row_named(connection, name))
             times = connection.first_row(sql.TIMES, id=stored.merchant.id) or _NO_TIMES
             tokens = connection.all(sql.TOKEN_TIMES, id=stored.merchant.id)
             events = admin_events.events_of(connection, stored.merchant.id)
@@ -215,12 +215,12 @@ class Merchants:
             **times,
             tokens=[token["created_at"] for token in tokens],
             events=events,
-            fingerprints=self._prints(stored.merchant.settings),
+            fingerprints=self._fingerprints(stored.merchant.settings),
         )
 
     def check_keys(self) -> None:
         """Raises ConfigurationError when a merchant's settings cannot be decrypted."""
-        unreadable = [one.merchant.name for one in self.all() if not one.is_readable]
+        unreadable = [stored.merchant.name for stored in self.all() if not stored.is_readable]
         if unreadable:
             names = ", ".join(unreadable)
             raise ConfigurationError(
@@ -256,11 +256,11 @@ class Merchants:
 
     def _set_disabled(self, name: str, *, disabled: bool, by: str) -> None:
         with self._database.write() as connection:
-            merchant_id = _locked(connection, name)["id"]
+            merchant_id = _locked_row(connection, name)["id"]
             connection.run(sql.DISABLE, id=merchant_id, disabled=disabled)
             admin_events.record(connection, merchant_id, by, "disable" if disabled else "enable")
 
-    def _prints(self, settings: Mapping[str, str]) -> dict[str, str]:
+    def _fingerprints(self, settings: Mapping[str, str]) -> dict[str, str]:
         return {key: self._vault.fingerprint(key, value) for key, value in settings.items()}
 
     def _reencrypt(self, connection: Connection, row: Row) -> None:
@@ -289,13 +289,13 @@ def _takes_fields(stored: StoredMerchant) -> bool:
     return stored.is_readable and stored.merchant.settings_from is SettingsFrom.VTEX
 
 
-def _named(connection: Connection, name: str, statement: str = sql.NAMED) -> Row:
+def _row_named(connection: Connection, name: str, statement: str = sql.NAMED) -> Row:
     row = connection.first_row(statement, name=name)
     if row is None:
         raise UnknownMerchant(f"There is no merchant named {name}")
     return row
 
 
-def _locked(connection: Connection, name: str) -> Row:
+def _locked_row(connection: Connection, name: str) -> Row:
     """Find a merchant to change. Until the transaction ends, nobody else changes the merchant."""
-    return _named(connection, name, sql.TOUCH)
+    return _row_named(connection, name, sql.TOUCH)

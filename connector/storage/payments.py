@@ -50,12 +50,12 @@ class Payments:
 
         `step` is the step of the payment's story, when a callback was sent.
         """
-        named = {"merchant_id": merchant_id, "payment_id": payment_id}
+        key = {"merchant_id": merchant_id, "payment_id": payment_id}
         with self._database.write() as connection:
             if again is None:
-                connection.run(sql.DROP_CALLBACK, **named)
+                connection.run(sql.DROP_CALLBACK, **key)
             else:
-                connection.run(sql.POSTPONE_CALLBACK, seconds=again, **named)
+                connection.run(sql.POSTPONE_CALLBACK, seconds=again, **key)
             if step:
                 _write_step(connection, merchant_id, payment_id, step)
 

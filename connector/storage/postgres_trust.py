@@ -38,16 +38,16 @@ def guards(arguments: Mapping[str, Any], *, verify: bool, ca_file: str) -> dict[
     A server on another machine must prove who it is. Raises ConfigurationError for a URL that does
     not ask for that.
     """
-    used = {**_defaults(), **{name: _text(value) for name, value in arguments.items()}}
-    added = {"require_auth": used.get("require_auth") or _REQUIRED}
-    if used.get("sslmode", "").startswith("verify-"):
-        added["sslrootcert"] = used.get("sslrootcert") or tls.bundle(ca_file)
-    if not verify or _is_on_this_machine(used):
-        return added
-    if used.get("sslmode") != _VERIFIED:
+    options = {**_defaults(), **{name: _text(value) for name, value in arguments.items()}}
+    additions = {"require_auth": options.get("require_auth") or _REQUIRED}
+    if options.get("sslmode", "").startswith("verify-"):
+        additions["sslrootcert"] = options.get("sslrootcert") or tls.bundle(ca_file)
+    if not verify or _is_on_this_machine(options):
+        return additions
+    if options.get("sslmode") != _VERIFIED:
         raise ConfigurationError(_NOT_VERIFIED)
     # GSSAPI's encryption would take the place of TLS.
-    return added | {"sslmode": _VERIFIED, "gssencmode": "disable"}
+    return additions | {"sslmode": _VERIFIED, "gssencmode": "disable"}
 
 
 def reason_for_distrust(error: BaseException | None) -> str:
@@ -67,14 +67,14 @@ def _text(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
-def _is_on_this_machine(used: Mapping[str, str]) -> bool:
+def _is_on_this_machine(options: Mapping[str, str]) -> bool:
     """Whether every server is. A service file may name any server."""
-    return not used.get("service") and all(map(_is_here, _servers(used)))
+    return not options.get("service") and all(map(_is_here, _servers(options)))
 
 
-def _servers(used: Mapping[str, str]) -> Iterator[str]:
+def _servers(options: Mapping[str, str]) -> Iterator[str]:
     """Name each server that libpq may connect to. An address counts before a name."""
-    hosts, addresses = used.get("host", "").split(","), used.get("hostaddr", "").split(",")
+    hosts, addresses = options.get("host", "").split(","), options.get("hostaddr", "").split(",")
     for number in range(max(len(hosts), len(addresses))):
         host = hosts[number] if number < len(hosts) else ""
         address = addresses[number] if number < len(addresses) else ""

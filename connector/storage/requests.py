@@ -42,7 +42,7 @@ from connector.storage.stories import write_steps
 CLOSED = "An operator closed it"
 
 
-class _NotTaken(Exception):
+class _LeaseNotTaken(Exception):
     """Another request holds the lease, or there is nothing to do. Nothing is recorded."""
 
 
@@ -74,12 +74,12 @@ class Requests:
             with self._database.write() as connection:
                 payment = _take_lease(connection, request, lease_seconds)
                 attempt = _begin_attempt(connection, request, first_look)
-                lease = _lease(connection, request, lease_seconds, payment, attempt)
+                lease = _lease_from(connection, request, lease_seconds, payment, attempt)
                 if lease.attempt <= MOST_ATTEMPTS:
                     step = Step(Kind.ASKED, lease.attempt, amount=request.value)
                     write_steps(connection, lease.claim_id, [step])
                 return lease
-        except _NotTaken:
+        except _LeaseNotTaken:
             return self.stored_reply(request)
 
     def claim_due(self, request: Request, *, lease_seconds: float) -> Lease | None:
@@ -88,8 +88,8 @@ class Requests:
             with self._database.write() as connection:
                 payment = _take_lease(connection, request, lease_seconds)
                 attempt = connection.first_row(sql.TAKE_UP_DUE, id=request.claim_id)
-                return _lease(connection, request, lease_seconds, payment, attempt)
-        except _NotTaken:
+                return _lease_from(connection, request, lease_seconds, payment, attempt)
+        except _LeaseNotTaken:
             return None
 
     def record_notification(self, request: Request, provider_status: str = "") -> bool:
@@ -108,7 +108,9 @@ class Requests:
     def progress(self, request: Request) -> Progress:
         """Say how far a request is, and whether its payment's lease is held."""
         with self._database.read() as connection:
-            row = connection.first_row(sql.PROGRESS, id=request.claim_id, **_payment(request))
+            row = connection.first_row(
+                sql.PROGRESS, id=request.claim_id, **_key_of_request(request)
+            )
         return Progress(is_held=False, is_same=False) if row is None else progress_from(row)
 
     def start_write(
@@ -125,15 +127,15 @@ class Requests:
         """
         with self._database.write() as connection:
             _record_payment(connection, sql.BEGIN_WRITE, lease, payment)
-            _close(connection, lease, write_states)
-            connection.run(sql.INSERT_WRITE, **write_values(write), **_payment_of(lease))
+            _record_write_states(connection, lease, write_states)
+            connection.run(sql.INSERT_WRITE, **write_values(write), **_key_of_lease(lease))
             connection.run(sql.SET_REFERENCE, id=lease.claim_id, reference=write.reference)
             write_steps(connection, lease.claim_id, steps)
 
     def values(self, lease: Lease, operation: Operation) -> dict[str, Decimal]:
         """Return the amounts that requests of this operation name for the payment, by claim."""
         with self._database.read() as connection:
-            rows = connection.all(sql.VALUES, operation=operation.value, **_payment_of(lease))
+            rows = connection.all(sql.VALUES, operation=operation.value, **_key_of_lease(lease))
         return {row["id"]: Decimal(row["value"]) for row in rows}
 
     def record_outcome(self, lease: Lease, end: AttemptEnd) -> None:
@@ -144,7 +146,7 @@ class Requests:
         change = end.callback_change.value
         with self._database.write() as connection:
             _record_payment(connection, sql.END_LEASE, lease, end.payment, callback_change=change)
-            _close(connection, lease, end.write_states)
+            _record_write_states(connection, lease, end.write_states)
             connection.run(sql.END_ATTEMPT, id=lease.claim_id, **_end_values(end))
             write_steps(connection, lease.claim_id, end.steps)
 
@@ -165,7 +167,7 @@ class Requests:
         request is not on the list any more.
         """
         with self._database.write() as connection:
-            is_free = connection.run(sql.REMOVE_OLD_LEASE, **_payment(request))
+            is_free = connection.run(sql.REMOVE_OLD_LEASE, **_key_of_request(request))
             if not (is_free and connection.run(sql.CLOSE_REQUEST, id=request.claim_id)):
                 raise PaymentBusy("The payment is being worked on; try again in a minute")
             step = Step(Kind.CLOSED, state=State.DONE, message=CLOSED, who=who or None)
@@ -175,24 +177,24 @@ class Requests:
         self, *, state: str = "", merchant: str = "", payment_id: str = ""
     ) -> list[ListedRequest]:
         """Return what `connector operations list` shows, oldest first."""
-        chosen = {"state": state, "merchant": merchant, "payment_id": payment_id}
+        filters = {"state": state, "merchant": merchant, "payment_id": payment_id}
         with self._database.read() as connection:
-            return [listed_from(row) for row in connection.all(sql.LISTED_REQUESTS, **chosen)]
+            return [listed_from(row) for row in connection.all(sql.LISTED_REQUESTS, **filters)]
 
 
 def _record_payment(
     connection: Connection, statement: str, lease: Lease, payment: Payment, **values: str
 ) -> None:
     """Record how a payment stands, by a statement that does so for the lease's holder alone."""
-    values |= {"token": lease.token, **_payment_of(lease)}
+    values |= {"token": lease.token, **_key_of_lease(lease)}
     if not connection.run(statement, **payment_values(payment), **values):
         raise LeaseLost(reason=Rule.LEASE_LOST)
 
 
-def _close(connection: Connection, lease: Lease, write_states: WriteStates) -> None:
+def _record_write_states(connection: Connection, lease: Lease, write_states: WriteStates) -> None:
     for (action, number), state in write_states.items():
-        ended = {"action": action, "number": number, "state": state.value}
-        connection.run(sql.END_WRITE, **ended, **_payment_of(lease))
+        values = {"action": action, "number": number, "state": state.value}
+        connection.run(sql.END_WRITE, **values, **_key_of_lease(lease))
 
 
 def _end_values(end: AttemptEnd) -> dict[str, Any]:
@@ -240,20 +242,20 @@ def _take_lease(connection: Connection, request: Request, seconds: float) -> Row
         seconds=seconds,
         uses_payment_id=request.payment.uses_payment_id,
         **company_ids(request.payment),
-        **_payment(request),
+        **_key_of_request(request),
     )
     if payment is None:
-        raise _NotTaken
+        raise _LeaseNotTaken
     return payment
 
 
-def _lease(
+def _lease_from(
     connection: Connection, request: Request, seconds: float, payment: Row, attempt: Row | None
 ) -> Lease:
     """Return the lease, from the rows of its payment and of its attempt."""
     if attempt is None:
-        raise _NotTaken
-    writes = connection.all(sql.WRITES, **_payment(request)) if payment["sends"] else []
+        raise _LeaseNotTaken
+    writes = connection.all(sql.WRITES, **_key_of_request(request)) if payment["sends"] else []
     return Lease(
         claim_id=payment["lease_claim"],
         token=payment["lease_token"],
@@ -267,9 +269,9 @@ def _lease(
     )
 
 
-def _payment(request: Request) -> dict[str, Any]:
+def _key_of_request(request: Request) -> dict[str, Any]:
     return {"merchant_id": request.merchant_id, "payment_id": request.payment.payment_id}
 
 
-def _payment_of(lease: Lease) -> dict[str, Any]:
+def _key_of_lease(lease: Lease) -> dict[str, Any]:
     return {"merchant_id": lease.merchant_id, "payment_id": lease.payment.key.payment_id}

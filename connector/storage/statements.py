@@ -14,9 +14,9 @@ from connector.storage.mapping import (
     WRITE_COLUMNS,
 )
 
-_READ = listed(PAYMENT_READ_COLUMNS)
-_RECORDED = f"{assignments(PAYMENT_COLUMNS)}, updated_at = NOW"
-_THE_PAYMENT = "merchant_id = :merchant_id AND payment_id = :payment_id"
+_COLUMNS_READ = listed(PAYMENT_READ_COLUMNS)
+_SET_PAYMENT = f"{assignments(PAYMENT_COLUMNS)}, updated_at = NOW"
+_IS_THE_PAYMENT = "merchant_id = :merchant_id AND payment_id = :payment_id"
 
 FINAL_REPLY = """
     SELECT reply_status, reply_body, code, value FROM requests
@@ -24,14 +24,14 @@ FINAL_REPLY = """
 
 # An attempt begins with these: its number, whether the request is on the operator's list, and how
 # the attempt before it ended.
-_BEGUN = "attempts, state = 'manual' AS is_listed, code, message, reason"
+_ATTEMPT_COLUMNS = "attempts, state = 'manual' AS is_listed, code, message, reason"
 
 INSERT_REQUEST = f"""
     INSERT INTO requests (
         {listed(REQUEST_COLUMNS)}, state, attempts, looks, next_look_at, created_at, updated_at)
     VALUES ({parameters(REQUEST_COLUMNS)}, 'running', 1, 0, NOW + :first_look, NOW, NOW)
     ON CONFLICT (id) DO NOTHING
-    RETURNING {_BEGUN}"""
+    RETURNING {_ATTEMPT_COLUMNS}"""
 
 # A notification is recorded before anything is done with it. Reconcile may look at it at once.
 INSERT_NOTIFICATION = f"""
@@ -51,7 +51,7 @@ REPEAT_REQUEST = f"""
         attempts = attempts + 1, value = :value, looks = 0,
         next_look_at = NOW + :first_look, updated_at = NOW
     WHERE id = :id AND reply_status IS NULL
-    RETURNING {_BEGUN}"""
+    RETURNING {_ATTEMPT_COLUMNS}"""
 
 # Reconcile begins an attempt. A request on the operator's list stays there.
 TAKE_UP_DUE = f"""
@@ -59,7 +59,7 @@ TAKE_UP_DUE = f"""
         state = CASE WHEN state = 'manual' THEN state ELSE 'running' END,
         attempts = attempts + 1, updated_at = NOW
     WHERE id = :id AND next_look_at <= NOW
-    RETURNING {_BEGUN}"""
+    RETURNING {_ATTEMPT_COLUMNS}"""
 
 SET_REFERENCE = "UPDATE requests SET reference = :reference WHERE id = :id"
 
@@ -91,7 +91,7 @@ CLOSE_REQUEST = """
 # payment.
 VALUES = f"""
     SELECT id, value FROM requests
-    WHERE {_THE_PAYMENT} AND operation = :operation AND value IS NOT NULL"""
+    WHERE {_IS_THE_PAYMENT} AND operation = :operation AND value IS NOT NULL"""
 
 DUE_REQUESTS = f"""
     SELECT {listed(REQUEST_COLUMNS)}, looks, state, next_look_at
@@ -106,7 +106,7 @@ LISTED_REQUESTS = """
         AND (:payment_id = '' OR payment_id = :payment_id)
     ORDER BY requests.created_at, requests.id"""
 
-FIND_PAYMENT = f"SELECT {_READ} FROM payments WHERE {_THE_PAYMENT}"
+FIND_PAYMENT = f"SELECT {_COLUMNS_READ} FROM payments WHERE {_IS_THE_PAYMENT}"
 
 # Record the payment and take its lease, or change nothing while the lease is another request's.
 # An id that is stored stays, whatever a later request says. VTEX may hold an id that it got before
@@ -128,7 +128,7 @@ TAKE_LEASE = f"""
         uses_payment_id = payments.uses_payment_id
             OR (excluded.uses_payment_id AND payments.amount IS NULL)
     WHERE payments.lease_until IS NULL OR payments.lease_until < NOW
-    RETURNING {_READ}, sends, lease_claim, lease_token"""
+    RETURNING {_COLUMNS_READ}, sends, lease_claim, lease_token"""
 
 # Give the lease back and record the payment, while the lease is still ours. `callback_change` is a
 # `CallbackChange`. "later" waits for the answer that is on its way to VTEX: 20 s at most.
@@ -140,18 +140,18 @@ END_LEASE = f"""
             WHEN :callback_change = 'later' AND CAST(:callback AS TEXT) IS NOT NULL THEN NOW + 30
             WHEN :callback_change = 'dropped' THEN NULL
             ELSE callback_at END,
-        {_RECORDED}
-    WHERE {_THE_PAYMENT} AND lease_token = :token"""
+        {_SET_PAYMENT}
+    WHERE {_IS_THE_PAYMENT} AND lease_token = :token"""
 
 # Take away a lease whose time is over: its holder, if still running, can record nothing.
 REMOVE_OLD_LEASE = f"""
     UPDATE payments SET lease_claim = NULL, lease_token = NULL, lease_until = NULL
-    WHERE {_THE_PAYMENT} AND (lease_until IS NULL OR lease_until < NOW)"""
+    WHERE {_IS_THE_PAYMENT} AND (lease_until IS NULL OR lease_until < NOW)"""
 
 # Record the payment before a write is sent, while the lease is still ours.
 BEGIN_WRITE = f"""
-    UPDATE payments SET sends = sends + 1, {_RECORDED}
-    WHERE {_THE_PAYMENT} AND lease_token = :token AND lease_until > NOW"""
+    UPDATE payments SET sends = sends + 1, {_SET_PAYMENT}
+    WHERE {_IS_THE_PAYMENT} AND lease_token = :token AND lease_until > NOW"""
 
 # A write that is sent again under its reference keeps its row.
 INSERT_WRITE = f"""
@@ -162,12 +162,12 @@ INSERT_WRITE = f"""
 
 END_WRITE = f"""
     UPDATE sends SET state = :state
-    WHERE {_THE_PAYMENT} AND action = :action AND number = :number
+    WHERE {_IS_THE_PAYMENT} AND action = :action AND number = :number
         AND state IN ('open', 'accepted', 'lost')"""
 
 WRITES = f"""
     SELECT {listed(WRITE_COLUMNS)}, NOW - sent_at AS age FROM sends
-    WHERE {_THE_PAYMENT} ORDER BY sent_at, number"""
+    WHERE {_IS_THE_PAYMENT} ORDER BY sent_at, number"""
 
 INSERT_STEP = f"""
     INSERT INTO events (request, at, {listed(STEP_COLUMNS)})
@@ -194,14 +194,14 @@ CALLBACKS_DUE = """
 TAKE_CALLBACK = f"""
     UPDATE payments SET
         callback_attempts = callback_attempts + 1, callback_at = NOW + :seconds
-    WHERE {_THE_PAYMENT} AND callback_at <= NOW
-    RETURNING {_READ}, callback_attempts"""
+    WHERE {_IS_THE_PAYMENT} AND callback_at <= NOW
+    RETURNING {_COLUMNS_READ}, callback_attempts"""
 
 # A callback that was dropped in the meantime stays dropped.
 POSTPONE_CALLBACK = f"""
     UPDATE payments SET callback_at = NOW + :seconds
-    WHERE {_THE_PAYMENT} AND callback_at IS NOT NULL"""
+    WHERE {_IS_THE_PAYMENT} AND callback_at IS NOT NULL"""
 
 DROP_CALLBACK = f"""
     UPDATE payments SET callback_at = NULL
-    WHERE {_THE_PAYMENT} AND callback_at IS NOT NULL"""
+    WHERE {_IS_THE_PAYMENT} AND callback_at IS NOT NULL"""

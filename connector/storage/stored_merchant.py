@@ -60,9 +60,9 @@ def stored_from(row: Row, vault: Vault, digests: tuple[str, ...] = ()) -> Stored
         settings_from=SettingsFrom(row["settings_from"]),
         units_seen=units,
     )
-    differ = _differing(merchant, row["fields_seen"], vault) if is_readable else ()
+    differing = _differing(merchant, row["fields_seen"], vault) if is_readable else ()
     return StoredMerchant(
-        merchant, row["app_key"], bool(row["disabled"]), digests, is_readable, differ
+        merchant, row["app_key"], bool(row["disabled"]), digests, is_readable, differing
     )
 
 
@@ -77,10 +77,10 @@ def decrypted(row: Row, vault: Vault) -> dict[str, str] | None:
 def _differing(merchant: Merchant, seen: str | None, vault: Vault) -> tuple[str, ...]:
     if seen is None or merchant.settings_from is SettingsFrom.VTEX:
         return ()
-    prints: dict[str, str] = json.loads(seen)
+    fingerprints: dict[str, str] = json.loads(seen)
     stored = merchant.settings
     return tuple(
         key
-        for key, fingerprint in prints.items()
+        for key, fingerprint in fingerprints.items()
         if not vault.fits(fingerprint, key, stored.get(key, ""))
     )

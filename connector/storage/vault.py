@@ -17,7 +17,7 @@ from connector.storage import private_files
 
 KEY_FILE = "secret.key"
 # The beginning of a text that only its owner's keys decrypt. Older versions wrote texts without it.
-_BOUND = "2."
+_OWNED_PREFIX = "2."
 # Hex digits of a fingerprint: enough to tell two values of one setting apart.
 FINGERPRINT_DIGITS = 12
 _WRONG_KEYS = (
@@ -37,7 +37,7 @@ class Vault:
         try:
             self._fernet = MultiFernet([Fernet(key) for key in keys])
             self._keys = [base64.urlsafe_b64decode(key) for key in keys]
-            self._printers = [_derived(key, "fingerprints") for key in self._keys]
+            self._fingerprint_keys = [_derived(key, "fingerprints") for key in self._keys]
         except ValueError as error:
             raise ConfigurationError(f"{KEY_FILE} in the data directory is damaged") from error
 
@@ -49,11 +49,11 @@ class Vault:
         """Raises ConfigurationError when no key fits, or the settings are another merchant's."""
         plain = self.unseal(text, _settings_of(merchant))
         try:
-            read: dict[str, str] = json.loads(plain)
+            settings: dict[str, str] = json.loads(plain)
         except ValueError:
             # Somebody moved an address here that an older version wrote.
             raise ConfigurationError(_WRONG_KEYS) from None
-        return read
+        return settings
 
     def seal_callback(self, url: str, merchant_id: int, payment_id: str) -> str:
         """Encrypt the address for VTEX's callbacks about a payment."""
@@ -65,14 +65,14 @@ class Vault:
 
     def seal(self, text: str, owner: str) -> str:
         """Encrypt a text for its owner."""
-        return _BOUND + self._of(owner).encrypt(text.encode()).decode()
+        return _OWNED_PREFIX + self._keys_of(owner).encrypt(text.encode()).decode()
 
     def unseal(self, text: str, owner: str) -> str:
         """Raises ConfigurationError when no key fits, or the text is another owner's."""
-        bound = text.startswith(_BOUND)
-        fernet = self._of(owner) if bound else self._fernet
+        is_owned = text.startswith(_OWNED_PREFIX)
+        fernet = self._keys_of(owner) if is_owned else self._fernet
         try:
-            return fernet.decrypt(text.removeprefix(_BOUND).encode()).decode()
+            return fernet.decrypt(text.removeprefix(_OWNED_PREFIX).encode()).decode()
         except InvalidToken:
             raise ConfigurationError(_WRONG_KEYS) from None
 
@@ -80,23 +80,23 @@ class Vault:
         """Whether the newest key encrypted the settings, for this merchant."""
         try:
             newest = Fernet(_derived(self._keys[0], _settings_of(merchant)))
-            newest.decrypt(text.removeprefix(_BOUND).encode())
+            newest.decrypt(text.removeprefix(_OWNED_PREFIX).encode())
         except InvalidToken:
             return False
-        return text.startswith(_BOUND)
+        return text.startswith(_OWNED_PREFIX)
 
     def fingerprint(self, name: str, value: str) -> str:
         """Return what tells two values of a setting apart and shows neither.
 
         Nobody can find a value by trying without the keys.
         """
-        return _fingerprint(self._printers[0], name, value)
+        return _fingerprint(self._fingerprint_keys[0], name, value)
 
     def fits(self, fingerprint: str, name: str, value: str) -> bool:
         """Whether a fingerprint is of this value. Any of the keys may have made the fingerprint."""
-        return fingerprint in {_fingerprint(key, name, value) for key in self._printers}
+        return fingerprint in {_fingerprint(key, name, value) for key in self._fingerprint_keys}
 
-    def _of(self, owner: str) -> MultiFernet:
+    def _keys_of(self, owner: str) -> MultiFernet:
         return MultiFernet([Fernet(_derived(key, owner)) for key in self._keys])
 
 
@@ -115,8 +115,8 @@ def _derived(key: bytes, owner: str) -> bytes:
 
 
 def _fingerprint(key: bytes, name: str, value: str) -> str:
-    keyed = hmac.new(key, f"{name}\0{value}".encode(), hashlib.sha256)
-    return keyed.hexdigest()[:FINGERPRINT_DIGITS]
+    mac = hmac.new(key, f"{name}\0{value}".encode(), hashlib.sha256)
+    return mac.hexdigest()[:FINGERPRINT_DIGITS]
 
 
 def open_vault(keys: Sequence[str], data_dir: Path) -> Vault:
