@@ -1,4 +1,4 @@
-"""One attempt at a request: what it may do to the company, and what is known by now."""
+"""One attempt at a request: the payment and the writes, as they are known now."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from connector.domain.write import STATE_AFTER, Write, WriteState, WriteStates
 
 
 class WriteStore(Protocol):
-    """Records writes before they are sent, and shows what earlier requests asked for."""
+    """Records writes before they are sent, and returns the values of earlier requests."""
 
     def start_write(
         self,
@@ -38,12 +38,12 @@ class WriteStore(Protocol):
 
 
 class Attempt:
-    """One attempt at a request, under one lease: what it may do to the company.
+    """One attempt at a request, under one lease.
 
-    `payment` is what is known of the payment by now; each write and the end record it.
-    `vtex_waits` says that VTEX waits for the answer. Otherwise reconcile looks, after `looks`
-    earlier looks. `is_new_write` says that the write which is sent now has a reference of its own,
-    and is no repeat of an open write.
+    `payment` is the payment as it is known now. Each write, and the end, record the payment.
+    `vtex_waits` says that VTEX waits for the answer. Else this is an attempt of reconcile's, after
+    `looks` earlier looks. `is_new_write` says that the write which is sent now has a new reference,
+    and does not repeat an open write.
     """
 
     def __init__(
@@ -66,20 +66,20 @@ class Attempt:
 
     @property
     def action(self) -> str:
-        """The kind of the write that was started last."""
+        """The kind of the latest started write, empty before the first."""
         return self._started_write.action if self._started_write else ""
 
     def note(self, step: Step) -> None:
-        """Let a step be recorded with the next write, or with the end.
+        """Add a step, to be recorded with the next write or with the end.
 
-        A look that shows the same as the look before is no step of its own.
+        A step that is equal to the previous step is not added.
         """
         step = step.of_attempt(self.lease.attempt)
         if self.steps[-1:] != [step]:
             self.steps.append(step)
 
     def requested_values(self, operation: Operation) -> Mapping[str, Decimal]:
-        """Return the values that VTEX's requests of this kind named for the payment, by claim."""
+        """Return the values of VTEX's requests of this kind for the payment, by claim."""
         return self._store.values(self.lease, operation)
 
     def open_write(self, *actions: str) -> Write | None:
@@ -90,13 +90,13 @@ class Attempt:
         return None
 
     def may_take_effect(self) -> bool:
-        """Whether a write of this request may still take effect, or turn out to have done so."""
+        """Whether a write of this request may still take effect, or may have taken effect."""
         writes = [write for write in self.writes if write.claim_id == self.lease.claim_id]
         return any(write.may_take_effect for write in writes)
 
     @property
     def write_states(self) -> WriteStates:
-        """The states of the writes whose recorded state is another."""
+        """The states of the writes that differ from their recorded states."""
         return {
             write.key: write.state
             for write in self.writes
@@ -104,9 +104,9 @@ class Attempt:
         }
 
     def move(self, write: Write, state: WriteState) -> None:
-        """Say in which state a write is. Until that is recorded, a look may still correct it.
+        """Set the state of a write. Until the state is recorded, a look may correct it.
 
-        Raises ValueError for a state that the recorded state never becomes.
+        Raises ValueError for a move that is not in WRITE_TRANSITIONS.
         """
         recorded_state = self._recorded_states.get(write.key, WriteState.OPEN)
         moved = replace(write, state=recorded_state).moved(state)
@@ -116,24 +116,24 @@ class Attempt:
         ]
 
     def end_write(self, effect: Effect) -> None:
-        """Say what is known of the write that was started."""
+        """Set the state of the latest started write after this effect."""
         if self._started_write and effect in STATE_AFTER:
             self.move(self._started_write, STATE_AFTER[effect])
 
     def withdraw_write(self) -> None:
-        """Say that the write was not sent after all.
+        """Record that the latest started write was not sent after all.
 
-        A repeat is not withdrawn: the earlier write under its reference may have been sent.
+        A repeat is not withdrawn: the first call with the same reference may have been sent.
         """
         if self.is_new_write and self._started_write:
             self.move(self._started_write, WriteState.WITHDRAWN)
 
     def references(self, action: str) -> Iterator[str]:
-        """Give the references of this request's next writes of a kind.
+        """Yield the references of this request's next writes of a kind.
 
-        They depend on this request's own writes only. So a database that lost its newest rows gives
-        the same references again, under which the company knows the writes. The reference of a
-        withdrawn write is used again.
+        A reference depends only on the writes of this request. So a database that lost its newest
+        rows yields the same references again, and the company knows the writes by them. The
+        reference of a withdrawn write is used again.
         """
         used = {write.reference for write in self.writes if write.state is not WriteState.WITHDRAWN}
         for number in itertools.count(1):
@@ -152,9 +152,10 @@ class Attempt:
     ) -> str:
         """Record that a write is sent now, and return its reference.
 
-        An open write keeps its reference, so that our repeat is a repeat at the company too; but
-        `is_new` says that it certainly failed. The company shows `failures` and `refunded` by now.
-        Raises LeaseLost when another request has the lease: then nothing may be sent.
+        An open write keeps its reference, so that our repeat is also a repeat for the company.
+        `is_new` says that the open write certainly failed, so that a new write begins. `failures`
+        and `refunded` are from the latest look.
+        Raises LeaseLost if another request has the lease. Then nothing may be sent.
         """
         write = self.open_write(action)
         if write and is_new:
@@ -168,9 +169,9 @@ class Attempt:
     def record_shown_write(
         self, action: str, reference: str, amount: Decimal, refunded: Decimal
     ) -> None:
-        """Record a write that the company shows, and that this database does not have any more.
+        """Record a write that the company shows and that this database lost.
 
-        Raises LeaseLost when another request has the lease.
+        Raises LeaseLost if another request has the lease.
         """
         self.is_new_write = True
         write = self._add(action, reference, 0, amount, refunded)
@@ -209,9 +210,9 @@ class Attempt:
 def last_step(
     request: Request, attempt: Attempt, outcome: Outcome, reply: Callable[[], Reply]
 ) -> Step:
-    """Say how the attempt ended, and what VTEX is told, if it waits.
+    """Return the last step: the end of the attempt, and the answer to VTEX if VTEX waits.
 
-    VTEX is told the `reply`. On the operator's list the `outcome` may have another state.
+    The answer is the `reply`. On the operator's list the `outcome` may have another state.
     """
     last = Step(
         Kind.ENDED,
@@ -230,7 +231,7 @@ def last_step(
 
 
 def _step_of_a_create(told_step: Step, outcome: Outcome, payment: Payment) -> Step:
-    """The reply to a create is made after this step is recorded, of the recorded payment."""
+    """Show the payment, because the reply to a create is made after this step is recorded."""
     return replace(
         told_step,
         http_status=outcome.create_status,
@@ -240,7 +241,7 @@ def _step_of_a_create(told_step: Step, outcome: Outcome, payment: Payment) -> St
 
 
 def steps_to_store(attempt: Attempt, outcome: Outcome) -> Sequence[Step]:
-    """Return the attempt's steps. A late attempt that sent nothing and ended as before has none."""
+    """Return the steps to store. Of a late attempt without a write and without news: none."""
     lease = attempt.lease
     is_early = lease.attempt <= MOST_ATTEMPTS
     is_as_before = (outcome.code, outcome.message, outcome.reason) == lease.previous_end

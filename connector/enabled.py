@@ -1,4 +1,4 @@
-"""The providers that are switched on: which they are, where they call, and how many threads."""
+"""The providers that are switched on, their base URLs and their threads."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ from connector.provider import Hosts, Provider
 
 
 class Enabled(dict[str, Provider]):
-    """The providers that are switched on, by name; those `sold` are in CONNECTOR_PROVIDERS."""
+    """The providers that are switched on, by name. CONNECTOR_PROVIDERS names those `sold`."""
 
     def __init__(self, sold: Sequence[str]) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Enabled(dict[str, Provider]):
 
 
 def enable(settings: Settings, *, slots: int) -> Enabled:
-    """Make the providers; each may have `slots` operations at a time. Raises ConfigurationError."""
+    """Make the providers. Each has `slots` operations at a time. Raises ConfigurationError."""
     kinds = providers.discover()
     _check_paths(settings, kinds)
     enabled = Enabled(sold=settings.providers)
@@ -38,12 +38,12 @@ def enable(settings: Settings, *, slots: int) -> Enabled:
 
 
 def all_threads(settings: Settings, threads: int) -> int:
-    """Count the threads of a process; the companies that are switched off count as one."""
+    """Count the threads of a process. All companies that are switched off count as one company."""
     return bulkhead.all_threads(len(_names(settings)) + 1, threads)
 
 
 def http_client_of(name: str, settings: Settings, slots: int) -> HttpClient:
-    """Make the client of one company, or of VTEX for the callbacks."""
+    """Make the HTTP client for one company, or for VTEX's callbacks."""
     return HttpClient(
         name,
         seconds=settings.provider_seconds,
@@ -54,7 +54,7 @@ def http_client_of(name: str, settings: Settings, slots: int) -> HttpClient:
 
 
 def _names(settings: Settings) -> list[str]:
-    """Name the providers that are switched on, and the one that plays the test suite."""
+    """Name the providers that are switched on, with the provider of the test suite."""
     suite = [SUITE_PROVIDER] if settings.test_suite else []
     return list(dict.fromkeys([*settings.providers, *suite]))
 
@@ -62,8 +62,8 @@ def _names(settings: Settings) -> list[str]:
 def _check_paths(settings: Settings, kinds: Mapping[str, type[Provider]]) -> None:
     """Refuse a base URL without the documented path.
 
-    A company answers a wrong path much as it answers for an unknown payment, which would then
-    count as cancelled.
+    A company's answer to a wrong path looks like the answer for an unknown payment. Then the
+    connector would believe that the payment is cancelled.
     """
     faults = [
         f"{variable}: the path must end in {path}"
@@ -77,7 +77,7 @@ def _check_paths(settings: Settings, kinds: Mapping[str, type[Provider]]) -> Non
 def _base_urls(
     settings: Settings, kinds: Mapping[str, type[Provider]]
 ) -> Iterator[tuple[str, str, str]]:
-    """Name each variable with its base URL and the documented path."""
+    """Yield each variable's name, its base URL and the documented path."""
     for name, url in settings.urls.items():
         yield f"CONNECTOR_{name.upper()}_URL", url, _path(kinds[name].url)
     for name, url in settings.sandbox_urls.items():
@@ -90,7 +90,7 @@ def _path(url: str) -> str:
 
 
 def _hosts(kind: type[Provider], settings: Settings) -> Hosts:
-    """A company without a sandbox host of its own has both in one place."""
+    """Return both base URLs. A company without a sandbox host has its sandbox at the same URL."""
     url = settings.urls.get(kind.name, kind.url)
     sandbox_url = kind.sandbox_url or url
     return Hosts(url, settings.sandbox_urls.get(kind.name, sandbox_url))

@@ -1,8 +1,8 @@
-"""Run a request once: claim it, run its job, store its reply.
+"""Run a request once: claim the request, run its job, store its reply.
 
-One request at a time has the lease of a payment. An identical request waits for the same answer.
-Another request waits for the lease, and acts on the payment as it is then. Only the reply to a
-final outcome is stored. After any other outcome the next request looks before it writes.
+Only one request at a time has the lease of a payment. An identical request waits for the same
+answer. Another request waits for the lease, and then acts on the payment. Only the reply to a final
+outcome is stored. After any other outcome the next request looks before it writes.
 """
 
 import logging
@@ -50,14 +50,15 @@ from connector.outcomes import (
 
 log = logging.getLogger(__name__)
 
-# Seconds between two looks at a lease that another request holds: short enough for a company
-# that answers at once, long enough for fifty waiting requests to cost little.
+# Seconds between two queries for a lease that another request holds. The first pause is short, for
+# a company that answers at once. The longest pause is long, so that fifty waiting requests cost
+# little.
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.25
 
 
 class ClaimStore(WriteStore, Protocol):
-    """Claims requests, leases their payments, and records the outcomes."""
+    """Claims requests, takes the leases of their payments, and records the outcomes."""
 
     def stored_reply(self, request: Request) -> StoredReply | None: ...
 
@@ -73,7 +74,7 @@ class ClaimStore(WriteStore, Protocol):
 
 
 class RunnableJob(Protocol):
-    """One request of one merchant: the work for it, and VTEX's answer."""
+    """One request of one merchant: runs the request, and makes VTEX's answer."""
 
     @property
     def request(self) -> Request: ...
@@ -91,9 +92,9 @@ class IdempotentRunner:
     lease_seconds: float
 
     def claim(self, job: RunnableJob, deadline: Deadline) -> Attempt | Reply:
-        """Claim a request, and lease its payment; return the reply where there is one.
+        """Claim a request and take the lease of its payment, or return the reply if there is one.
 
-        Raises RequestMismatch, RequestInProgress, PaymentBusy, and OutOfTime without time.
+        Raises RequestMismatch, RequestInProgress, PaymentBusy, and OutOfTime after the deadline.
         """
         if stored := self.requests.stored_reply(job.request):
             return _reply_of(stored, job.request)
@@ -112,14 +113,14 @@ class IdempotentRunner:
                 return job.reply(answer)
 
     def claim_due(self, due: DueRequest, deadline: Deadline) -> Attempt | None:
-        """Claim a request that VTEX no longer repeats, unless another request came first."""
+        """Claim a request that VTEX does not repeat. None: another request has the lease."""
         lease = self.requests.claim_due(due.request, lease_seconds=self.lease_seconds)
         return None if lease is None else Attempt(self.requests, lease, deadline, due)
 
     def run(self, job: RunnableJob, attempt: Attempt) -> Reply:
-        """Run a claimed request; record the outcome, and give the lease back.
+        """Run a claimed request, record the outcome, and give the lease back.
 
-        A failure is an outcome, too. Raises LeaseLost when another request has the lease by now.
+        A failure is an outcome, too. Raises LeaseLost if another request has the lease now.
         """
         context.add(attempt=attempt.lease.attempt)
         try:
@@ -131,13 +132,13 @@ class IdempotentRunner:
                 log.warning("illegal transition", extra={"code": attempt.payment.status.value})
             outcome = error_outcome(job.request.operation, attempt, error)
         except Exception as error:
-            # Without an outcome a fault of ours would hold the payment until the lease ends.
+            # Without an outcome our own fault would keep the lease until its time is over.
             log.exception("operation failed", extra={"code": attempt.payment.status.value})
             outcome = fault_outcome(error)
         return self._record(job, attempt, outcome)
 
     def _record(self, job: RunnableJob, attempt: Attempt, outcome: Outcome) -> Reply:
-        """Record an outcome; the reply to a final one is stored for every repeat."""
+        """Record an outcome. The reply to a final outcome is stored for every repeat."""
         operation = job.request.operation
         outcome = with_a_warning(operation, attempt, outcome)
         reply = job.reply(outcome) if outcome.is_final else None
@@ -146,7 +147,7 @@ class IdempotentRunner:
         _log(recorded)
         attempt.note(last_step(job.request, attempt, recorded, lambda: reply or job.reply(outcome)))
         self._store(operation, attempt, recorded, reply, seconds)
-        # A reply that is not stored shows the payment as it is recorded.
+        # This comes after `_store`, because the reply to a create shows the recorded payment.
         return reply or job.reply(outcome)
 
     def _store(
@@ -157,7 +158,7 @@ class IdempotentRunner:
         reply: Reply | None,
         seconds: float | None,
     ) -> None:
-        """Record what came of an attempt; reconcile looks again after `seconds`."""
+        """Record the end of an attempt. Reconcile looks again after `seconds`."""
         end = AttemptEnd(
             outcome=outcome,
             payment=attempt.payment,
@@ -173,8 +174,8 @@ class IdempotentRunner:
     def _wait(self, request: Request, deadline: Deadline) -> StoredReply | Outcome | None:
         """Wait for the request that has the lease.
 
-        Returns the answer to the identical request when that request ends, None when the payment
-        is free.
+        Returns the answer to the identical request when that request ends, and None when no
+        request has the lease.
         """
         at_first = now = self.requests.progress(request)
         for pause in _pauses():
@@ -190,28 +191,28 @@ class IdempotentRunner:
 
 
 def _log(outcome: Outcome) -> None:
-    """Log why a request is not done; the line of its answer shows the reason, too."""
+    """Log why a request is not done. The log line of the answer shows the reason, too."""
     context.add(reason=outcome.reason)
     if outcome.state is not State.DONE:
         log.info("not done", extra={"outcome": outcome.state.value, "code": outcome.code})
 
 
 def _reply_of(stored: StoredReply, request: Request) -> Reply:
-    """Return a stored reply. Raises RequestMismatch when VTEX repeats with another value."""
+    """Return a stored reply. Raises RequestMismatch if the repeat has another value."""
     request.check_repeats(stored.value)
     return stored.reply
 
 
 def _has_ended(at_first: Progress, now: Progress) -> bool:
-    """Whether the identical request has ended that was running. A killed one has its lease."""
+    """Whether the identical request ended while we waited. A killed request keeps its lease."""
     is_first = at_first.is_same and now.attempts == at_first.attempts and now.code != REFUNDED_LATE
     return is_first and not now.is_same and now.state is not State.RUNNING
 
 
 def _recorded_outcome(progress: Progress) -> Outcome:
-    """Make an outcome of a recorded attempt.
+    """Make an outcome from the recorded end of an attempt.
 
-    A request on the operator's list keeps that state while its attempts end in other states.
+    A request on the operator's list stays MANUAL, although its attempts end in other states.
     """
     state = progress.state or State.UNKNOWN
     if state is State.MANUAL and progress.code not in {CANCEL_MANUALLY, REFUND_MANUALLY}:

@@ -1,6 +1,6 @@
-"""Who a key belongs to, for all who ask: VTEX's side, the webhooks, reconcile and the callbacks.
+"""The directory of merchants, by key, name or id. VTEX's side, webhooks and reconcile use it.
 
-The merchants are kept in memory, so that no request needs a query to find its own.
+The merchants are kept in memory, so that no request needs a query for its merchant.
 """
 
 import hmac
@@ -23,18 +23,19 @@ from connector.domain.merchant import SUITE_NAME, SUITE_PROVIDER, CapturedPolicy
 from connector.storage.merchants import LIVE_TOKENS, Merchants
 from connector.storage.stored_merchant import StoredMerchant, digest
 
-# Seconds for which a snapshot of the merchants is used before the database is asked for changes;
-# and for which it is still used while another thread asks. A change must arrive within 5 s.
+# A snapshot of the merchants is fresh for FRESH_SECONDS. Then one thread asks the database for
+# changes. The other threads use the snapshot until it is STALE_SECONDS old. A change must arrive
+# within 5 s.
 FRESH_SECONDS = 2.0
 STALE_SECONDS = 4.0
-# The token of an unknown AppKey is compared with these, so that the work is the same as for a
-# known one.
+# The token of an unknown AppKey is compared with these digests, so that the work is the same as for
+# a known AppKey.
 _UNKNOWN_KEYS_DIGESTS = (digest("nobody"),) * LIVE_TOKENS
 
 
 @dataclass(frozen=True)
 class _Snapshot:
-    """The merchants at one moment; `asked_at` is monotonic."""
+    """The merchants at one moment. `asked_at` is a reading of `time.monotonic`."""
 
     revision: tuple[int, int]
     asked_at: float
@@ -46,7 +47,7 @@ class _Snapshot:
         return {merchant.name: merchant for merchant in self.by_id.values()}
 
     def with_merchant(self, merchant: Merchant) -> "_Snapshot":
-        """Put a merchant's new settings in the place of the old ones."""
+        """Return a snapshot with a merchant's new settings."""
         entries = {
             key: replace(entry, merchant=merchant, is_readable=True)
             for key, entry in self.by_app_key.items()
@@ -61,7 +62,7 @@ class _Snapshot:
 
 
 class Directory:
-    """Finds merchants. With `suite` it has one for VTEX's test suite, too."""
+    """Finds merchants. With `suite` there is a merchant for VTEX's test suite, too."""
 
     def __init__(self, merchants: Merchants, *, suite: bool = False) -> None:
         self._merchants = merchants
@@ -71,7 +72,7 @@ class Directory:
         self._snapshot = _Snapshot(revision=(-1, -1), asked_at=-STALE_SECONDS)
 
     def by_keys(self, app_key: str, app_token: str) -> Merchant:
-        """Find the merchant that a pair of keys belongs to.
+        """Find the merchant of an AppKey and its AppToken.
 
         Raises NotAuthenticated, ConfigurationError.
         """
@@ -90,15 +91,15 @@ class Directory:
         return entry.merchant
 
     def by_id(self, merchant_id: int) -> Merchant:
-        """Find a merchant, also a disabled one: the work that was begun for it is finished."""
+        """Find a merchant, also a disabled merchant, whose open requests must be finished."""
         return _existing(self._current().by_id.get(merchant_id))
 
     def by_name(self, name: str) -> Merchant:
-        """Find a merchant, also a disabled one, by the name that a notification's address has."""
+        """Find a merchant, also a disabled merchant, by the name in a notification's address."""
         return _existing(self._current().by_name.get(name))
 
     def of_suite(self) -> Merchant:
-        """Return the merchant of VTEX's test suite; its first request makes it. Raises SuiteOff."""
+        """Return the test suite's merchant. The first call stores the merchant. Raises SuiteOff."""
         if not self.has_suite:
             raise SuiteOff(reason=Stranger.TEST_SUITE)
         if self._suite_merchant is None:
@@ -142,7 +143,7 @@ class Directory:
 
 
 def _is_live_token(app_token: str, digests: tuple[str, ...]) -> bool:
-    """Compare a token with a merchant's live ones: the same work for any number of them."""
+    """Compare a token with the live tokens. The work is the same for any number of tokens."""
     given_digest = digest(app_token)
     matches = [
         hmac.compare_digest(given_digest, live)

@@ -1,4 +1,4 @@
-"""Decide what is recorded of an attempt: its outcome, reconcile's next look, the callback."""
+"""Decide how an attempt is recorded: its state, reconcile's next look, the callback."""
 
 from dataclasses import replace
 
@@ -14,8 +14,8 @@ from connector.domain.operation import CallbackChange, Operation, Outcome, State
 from connector.domain.operation_rules import RULES
 from connector.domain.payment import PaymentStatus
 
-# Seconds until reconcile looks at a request that VTEX left: 1, 5 and 15 minutes, 1 and 4 hours,
-# then daily for a week. After that the request is the operator's.
+# Seconds until reconcile looks at a request that VTEX does not repeat: 1, 5 and 15 minutes, 1 and 4
+# hours, then daily for a week. After that an operator must look.
 SCHEDULE = (60.0, 300.0, 900.0, 3600.0, 14400.0) + (86400.0,) * 7
 
 
@@ -38,7 +38,7 @@ _STATES = {
 
 
 def _state_after(operation: Operation, attempt: Attempt, error: ConnectorError) -> State:
-    """Return the state of a request after an error. A failed look may leave it unknown."""
+    """Return the state of a request after an error. A failed look may leave the state UNKNOWN."""
     states = (state for family, state in _STATES.items() if isinstance(error, family))
     state = next(states, State.UNKNOWN)
     is_open = not attempt.vtex_waits or attempt.may_take_effect()
@@ -48,7 +48,7 @@ def _state_after(operation: Operation, attempt: Attempt, error: ConnectorError) 
 
 
 def callback_change(operation: Operation, attempt: Attempt) -> CallbackChange:
-    """Decide whether VTEX is to be called back about the payment's status."""
+    """Decide whether VTEX needs a callback about the payment's status."""
     before, after = attempt.lease.payment.status, attempt.payment.status
     if after in _REQUESTED_BY_VTEX:
         return CallbackChange.DROPPED
@@ -58,14 +58,14 @@ def callback_change(operation: Operation, attempt: Attempt) -> CallbackChange:
 
 
 _SENT_BY_CALLBACK = {PaymentStatus.APPROVED, PaymentStatus.DENIED}
-# A payment gets these statuses only by a request of VTEX's, so VTEX knows the payment's verdict.
+# Only a request of VTEX's gives a payment one of these statuses. So VTEX needs no callback.
 _REQUESTED_BY_VTEX = {PaymentStatus.CANCELLED, PaymentStatus.SETTLED, PaymentStatus.REFUNDED}
 
 
 def with_a_warning(operation: Operation, attempt: Attempt, outcome: Outcome) -> Outcome:
-    """Warn a person when VTEX is told that a write failed which may still take effect.
+    """Warn a person when VTEX gets a failure although the write may still take effect.
 
-    VTEX tells the merchant to do by hand what failed.
+    After a failure VTEX asks the merchant to do the operation by hand.
     """
     is_open = RULES[operation].is_listed_while_open and attempt.may_take_effect()
     if not is_open or outcome.is_listed or outcome.state in {State.DONE, State.MANUAL}:
@@ -77,7 +77,7 @@ def with_a_warning(operation: Operation, attempt: Attempt, outcome: Outcome) -> 
 def recorded_state(
     operation: Operation, attempt: Attempt, outcome: Outcome, next_look: float | None
 ) -> State:
-    """Return MANUAL for a request on the operator's list, whatever VTEX is told."""
+    """Return MANUAL for a request on the operator's list, whatever the answer to VTEX is."""
     is_left = _is_left_to_the_operator(operation, attempt, outcome, next_look)
     return State.MANUAL if outcome.is_listed or is_left else outcome.state
 
@@ -85,7 +85,7 @@ def recorded_state(
 def _is_left_to_the_operator(
     operation: Operation, attempt: Attempt, outcome: Outcome, next_look: float | None
 ) -> bool:
-    """Whether a request stays on the list, or reconcile looked for the last time."""
+    """Whether a request stays on the operator's list, or reconcile has looked for the last time."""
     rules = RULES[operation]
     if not rules.may_become_the_operators or outcome.state is State.DONE:
         return False
@@ -94,12 +94,12 @@ def _is_left_to_the_operator(
 
 
 def count_looks(attempt: Attempt) -> int:
-    """Count reconcile's looks, the one of this attempt too. VTEX's repeat begins anew."""
+    """Count reconcile's looks, with the look of this attempt. VTEX's repeat begins again at 0."""
     return 0 if attempt.vtex_waits else attempt.looks + 1
 
 
 def next_look(operation: Operation, outcome: Outcome, looks: int) -> float | None:
-    """Return the seconds until reconcile's next look, None when there is none."""
+    """Return the seconds until reconcile's next look. None: reconcile does not look again."""
     if outcome.state not in RULES[operation].looked_at_after:
         return None
     scheduled = SCHEDULE[looks] if looks < len(SCHEDULE) else None

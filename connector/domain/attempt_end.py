@@ -1,4 +1,4 @@
-"""The end of an attempt, as it is recorded when the attempt gives its lease back."""
+"""The end of an attempt. It is recorded when the attempt gives its lease back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ from connector.domain.write import WriteStates
 
 @dataclass(frozen=True)
 class AttemptEnd:
-    """Everything that an attempt leaves.
+    """The values to record at the end of an attempt.
 
-    `payment` is how the payment stands now. `reply` is stored when it is the first final reply.
-    `write_states` are those that changed, and `steps` those that are not recorded yet. `looks`
-    counts reconcile's attempts since VTEX's last. `next_look` is in seconds; None means never.
+    `payment` is the payment at the end. `reply` is a final reply; only the first one is stored.
+    `write_states` are the changed states, and `steps` the steps that are not recorded yet. `looks`
+    counts reconcile's attempts since VTEX's last request. `next_look` is in seconds; None: never.
     """
 
     outcome: Outcome

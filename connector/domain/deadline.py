@@ -3,14 +3,15 @@
 import time
 from dataclasses import dataclass
 
-# Linux's counts the time in which the machine was suspended too; others have the plain one.
+# Linux's CLOCK_BOOTTIME also counts the time while the machine is suspended. Other systems have
+# only CLOCK_MONOTONIC.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def now() -> float:
-    """Read a clock that nobody sets, and that goes on while a process is stopped.
+    """Read a clock that nobody can set, and that goes on while a process is stopped.
 
-    A worker that wakes late finds its deadline passed.
+    So a worker that was stopped for long finds that its deadline is over.
     """
     return time.clock_gettime(_CLOCK)
 
@@ -22,9 +23,9 @@ def sleep(seconds: float) -> None:
 
 @dataclass(frozen=True)
 class Deadline:
-    """Set when a request arrives and passed down; every wait, look and call draws on it.
+    """The end of a request's time. It is set on arrival; every wait, look and call must keep it.
 
-    `at` is a reading of `now`; `total` is in seconds.
+    `at` is a reading of `now`. `total` is the whole time, in seconds.
     """
 
     at: float
@@ -32,26 +33,26 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float, since: float | None = None) -> "Deadline":
-        """`seconds` from now, or from `since`."""
+        """Return the deadline that is `seconds` after now, or after `since`."""
         return cls(at=(now() if since is None else since) + seconds, total=seconds)
 
     def left(self) -> float:
-        """Seconds left, never negative."""
+        """Return the seconds that are left, never below zero."""
         return max(0.0, self.at - now())
 
     def allows_a_write(self) -> bool:
-        """No write is started in the last quarter: its answer would come too late to be told."""
+        """Whether a write may start. In the last quarter its answer would come too late."""
         return self.spare() >= 0
 
     def spare(self) -> float:
-        """Seconds until only the last quarter is left, negative after that."""
+        """Return the seconds until the last quarter begins, below zero after that."""
         return self.left() - self.total / 4
 
     def pause(self, seconds: float) -> bool:
-        """Wait; say whether there is time left: this process may have stood still."""
+        """Wait. Return whether time is left: the process may have been stopped meanwhile."""
         sleep(seconds)
         return self.left() > 0
 
     def within(self, seconds: float) -> "Deadline":
-        """The earlier of this deadline and `seconds` from now."""
+        """Return this deadline, or the deadline `seconds` from now if that is earlier."""
         return Deadline(at=min(self.at, now() + seconds), total=self.total)

@@ -1,8 +1,8 @@
-"""Every typed failure, named by what the caller may do next.
+"""Every typed failure. The groups say what the caller may do next.
 
-The message defaults to the docstring. `code` is what VTEX is told, `evidence` a short word of
-the company's (a status or error code, never free text, which could carry a secret). `reason` is
-for the operator alone: the rule that held an operation back, or the class of an exception.
+The default message is the docstring of the class. `code` is for VTEX. `evidence` is a short word
+from the company: a status or an error code, never free text, which could hold a secret. `reason` is
+only for the operator: the rule that held an operation back, or the class of an exception.
 """
 
 import inspect
@@ -11,7 +11,7 @@ from typing import overload
 
 
 class Rule(StrEnum):
-    """Why an operation was held back: it could have been done twice, or told falsely."""
+    """Why an operation was held back: a second effect, or a wrong answer, was possible."""
 
     CREATE_MAY_ARRIVE = "a create of ours may still arrive"
     WAS_THERE = "the provider does not know a payment that it knew, or that we may have created"
@@ -37,13 +37,13 @@ class ConnectorError(Exception):
 
     @property
     def why(self) -> str:
-        """Say for the operator what it was: the failure's class, and what is known of its cause."""
+        """The failure for the operator: its class, its evidence and its reason."""
         parts = [part for part in (self.evidence, self.reason) if part]
         return ": ".join([type(self).__name__, *parts])
 
 
 def root_of(error: BaseException) -> str:
-    """Name the exception of which libraries made their own ones, up to a failure of ours."""
+    """Name the first exception in a chain of causes, up to a failure of our own."""
     cause = error.__cause__ or error.__context__
     if cause is None or isinstance(cause, ConnectorError):
         return type(error).__name__
@@ -78,7 +78,7 @@ class NotFound(InvalidRequest):
 
 
 class Stranger(StrEnum):
-    """Why a caller was not let in; of a company's message, that it is not proven."""
+    """The reason why a caller was refused. UNPROVEN is for a company's message without a proof."""
 
     MISSING = "missing"
     UNKNOWN_KEY = "unknown-key"
@@ -163,7 +163,7 @@ class PaymentBusy(ConnectorError):
     code = "payment-busy"
 
 
-# Certainly not done: the same call may be sent again.
+# The operation certainly did not happen: the same call may be sent again.
 
 
 class NotDone(ConnectorError):
@@ -198,7 +198,7 @@ class OutOfTime(NotDone):
     """Too little of the answer time was left to start; nothing was sent."""
 
 
-# Maybe done: it must be looked up before it is sent again.
+# The operation may have happened: look before you send the call again.
 
 
 class OutcomeUnknown(ConnectorError):
@@ -211,7 +211,7 @@ class OutcomeUnknown(ConnectorError):
     @overload
     def __init__(self, message: str | None = None, *, reason: str) -> None: ...
     def __init__(self, message: str | None = None, *, evidence: str = "", reason: str = "") -> None:
-        """Give one of both: nobody can act on a doubt whose cause is not known."""
+        """Give `evidence` or `reason`: nobody can act on a doubt without a cause."""
         super().__init__(message, evidence=evidence, reason=reason)
 
 
@@ -223,7 +223,7 @@ class LeaseLost(OutcomeUnknown):
     """This request lost its turn to a later one."""
 
 
-# Refused.
+# The company refused.
 
 
 class ProviderRefused(ConnectorError):

@@ -3,24 +3,24 @@
 import json
 from decimal import Decimal
 
-# Members of a body whose sender is not known yet. The largest documented notification, one of
-# Cryptomus's, has some thirty.
+# The most members in a body while the sender is still unknown. The largest documented notification
+# is Cryptomus's, with about thirty members.
 MOST_MEMBERS = 200
 
 
 def check_members(text: bytes) -> None:
-    """Refuse JSON of many members, or deep, before it is read. Raises ValueError.
+    """Refuse JSON with many members, or with deep members, before it is read. Raises ValueError.
 
-    What separates and opens members is counted, in texts too: that takes microseconds.
+    The check counts the characters `,`, `[` and `{`, also inside texts. That takes microseconds.
     """
     if sum(map(text.count, (b",", b"[", b"{"))) > MOST_MEMBERS:
         raise ValueError("too many members")
 
 
 def loads(text: str | bytes, *, is_unique: bool = False) -> object:
-    """Read JSON; a number with a fraction or an exponent is a Decimal. Raises ValueError.
+    """Read JSON. A number with a fraction or an exponent becomes a Decimal. Raises ValueError.
 
-    Where it `is_unique`, an object that names a member twice is refused.
+    With `is_unique`, an object with two members of one name is refused.
     """
     pairs = _unique if is_unique else None
     try:
@@ -32,10 +32,10 @@ def loads(text: str | bytes, *, is_unique: bool = False) -> object:
 
 
 def dumps(value: object) -> str:
-    """Write JSON; a Decimal as a number with exactly its digits and no exponent.
+    """Write JSON. A Decimal becomes a number with exactly its digits and no exponent.
 
-    A float is refused: its digits are not those that were meant. Raises TypeError, and ValueError
-    for a Decimal that is no number.
+    A float is refused, because its digits are not exact. Raises TypeError for a float, and
+    ValueError for a Decimal that is no number.
     """
     match value:
         case Decimal():

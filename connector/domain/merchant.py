@@ -6,23 +6,23 @@ from enum import StrEnum
 
 from connector.domain.money import ValueUnit
 
-# Characters; keys are much longer.
+# In characters. Keys are much longer.
 SHORTEST_SECRET = 8
-# The merchant of VTEX's test suite: no other can have this name, and it has no settings. And the
-# provider that plays it: no company, so that it is on only where it is named.
+# The merchant of VTEX's test suite. No other merchant can have this name. This merchant has no
+# settings. Its provider is no company, so it is switched on only if a setting names it.
 SUITE_NAME = "(test suite)"
 SUITE_PROVIDER = "sandbox"
 
 
 class CapturedPolicy(StrEnum):
-    """What a cancellation does when the money is already captured."""
+    """The action of a cancellation when the money is already captured."""
 
     MANUAL = "manual"
     REFUND = "refund"
 
 
 class SettingsFrom(StrEnum):
-    """Whose word counts: what a command stored, or what VTEX sends with its requests."""
+    """The source of a merchant's settings: a command of ours, or VTEX's requests."""
 
     CONNECTOR = "connector"
     VTEX = "vtex"
@@ -30,7 +30,7 @@ class SettingsFrom(StrEnum):
 
 @dataclass(frozen=True)
 class Account:
-    """What a provider needs to act for a merchant: settings, and whether in its sandbox."""
+    """The values that a provider needs to act for a merchant, in the sandbox or not."""
 
     settings: Mapping[str, str] = field(repr=False)
     sandbox: bool = False
@@ -47,14 +47,14 @@ class Merchant:
     sandbox: bool = False
     captured: CapturedPolicy = CapturedPolicy.MANUAL
     settings_from: SettingsFrom = SettingsFrom.CONNECTOR
-    # In which units VTEX was seen to write the value of a cancellation.
+    # The units in which VTEX certainly wrote the value of a cancellation.
     units_seen: frozenset[ValueUnit] = frozenset()
 
     def redacted(self, text: str, public_values: Collection[str] = ()) -> str:
-        """Take the settings out of a text that a company may have repeated them in.
+        """Remove the settings from a text. A company may repeat them in its answer.
 
-        A very short setting, such as an app's number, is no secret and could be any word, and
-        so are the `known` ones, which anybody may choose.
+        A very short setting, such as an app's number, stays: it is no secret, and it may be part of
+        any word. The `public_values` stay, too: they are options that anybody may choose.
         """
         for value in self.settings.values():
             if len(value) >= SHORTEST_SECRET and value not in public_values:

@@ -6,14 +6,14 @@ from enum import StrEnum
 
 
 class ValueUnit(StrEnum):
-    """In what VTEX's cancel `value` is written (`CONNECTOR_CANCEL_VALUE_UNIT`)."""
+    """The unit of the `value` in VTEX's cancellation (`CONNECTOR_CANCEL_VALUE_UNIT`)."""
 
     AUTO = "auto"
     CENTS = "cents"
     UNITS = "units"
 
 
-# Factors from a payment's amount, in units, to the value VTEX may write for the whole of it.
+# A payment's amount, in units, times a factor is a value that VTEX may write for the whole payment.
 _FACTORS = {
     ValueUnit.AUTO: (Decimal(1), Decimal(100)),
     ValueUnit.CENTS: (Decimal(100),),
@@ -22,22 +22,22 @@ _FACTORS = {
 
 
 def only_unit(value: Decimal, amount: Decimal) -> ValueUnit | None:
-    """Return the one unit in which a part or all of an amount can be written so."""
+    """Return the only unit in which `value` is at most the amount. None: both units, or none."""
     if value % 1:
         return ValueUnit.UNITS if value <= amount else None
     return ValueUnit.CENTS if amount < value <= amount * 100 else None
 
 
 def unit_in_use(unit: ValueUnit, units_seen: Collection[ValueUnit]) -> ValueUnit:
-    """Return what `auto` means where VTEX was seen to write one unit only."""
+    """Return the unit that `auto` means: the only unit that VTEX wrote, if there is only one."""
     return next(iter(units_seen)) if unit is ValueUnit.AUTO and len(units_seen) == 1 else unit
 
 
 def is_whole(value: Decimal | None, amount: Decimal | None, unit: ValueUnit) -> bool:
-    """Whether cancelling `value` means all of a payment of `amount` (in units).
+    """Whether `value` is the whole of a payment of `amount` (in units).
 
-    An absent value is the whole; where the company shows no amount nothing can be compared.
-    VTEX's OpenAPI file says cents for this field and units for every other.
+    No value means the whole payment. If the amount is unknown, every value counts as the whole.
+    VTEX's OpenAPI file says cents for this field, and units for every other field.
     """
     if value is None or amount is None:
         return True
@@ -50,9 +50,9 @@ def is_all(
     unit: ValueUnit,
     units_seen: Collection[ValueUnit],
 ) -> bool:
-    """Whether cancelling `value` means all, where VTEX was seen to write the units `seen`.
+    """Whether `value` is the whole payment. VTEX wrote the `units_seen` before.
 
-    After both were seen, a value counts under `auto` only if it can be in one unit alone.
+    After VTEX wrote both units, under `auto` a value counts only if a single unit fits.
     """
     if not is_whole(value, amount, unit_in_use(unit, units_seen)):
         return False
@@ -61,5 +61,5 @@ def is_all(
 
 
 def is_within(value: Decimal, amount: Decimal, unit: ValueUnit) -> bool:
-    """Whether `value` is all of an amount (in units), or no more than it in whichever unit."""
+    """Whether `value` is the whole of an amount (in units), or at most the amount in every unit."""
     return is_whole(value, amount, unit) or value <= amount * min(_FACTORS[unit])

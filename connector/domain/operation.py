@@ -13,15 +13,15 @@ from connector.domain.order import Order
 from connector.domain.payment import Payment, PaymentKey
 from connector.domain.write import Write
 
-# The root of every identifier that this connector derives. Never change it: companies have
-# references, and VTEX has ids, that come from it.
+# The root of every identifier that this connector derives. Never change the root: companies hold
+# references, and VTEX holds ids, that are derived from it.
 NAMESPACE = uuid.UUID("6f9d3c52-3c0b-5f0e-9a51-7d1f0a6f2b11")
 
 
 # VTEX's reserved codes: a person must cancel, or refund.
 CANCEL_MANUALLY = "cancel-manually"
 REFUND_MANUALLY = "refund-manually"
-# The code of a refund that was made after VTEX was told that it failed. VTEX never gets this code.
+# The code of a refund that took effect after VTEX got a failure. VTEX never gets this code.
 REFUNDED_LATE = "refunded-late"
 
 
@@ -49,7 +49,7 @@ class State(StrEnum):
 class CallbackChange(StrEnum):
     """The change that an attempt makes to the payment's callback to VTEX.
 
-    LATER leaves time for the answer to VTEX, which drops the callback when it is sent.
+    LATER leaves time for the answer to VTEX. When the answer is sent, the callback is dropped.
     """
 
     DUE = "due"
@@ -76,21 +76,21 @@ class Request:
 
     @property
     def claim_id(self) -> str:
-        """The claim's key: merchant, operation, payment and request, of any characters."""
+        """The key of the claim: a hash of merchant, operation, payment and request."""
         parts = (str(self.merchant_id), self.operation, self.payment.payment_id, self.request_id)
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
     def check_repeats(self, value: Decimal | None) -> None:
-        """Refuse a repeat that has another value than it had before. Raises RequestMismatch."""
+        """Refuse a repeat with another value than before. Raises RequestMismatch."""
         if self.value != value:
             raise RequestMismatch
 
 
 @dataclass(frozen=True)
 class CreateRequest(Request):
-    """A payment to be created. It has no requestId: the payment's own id makes it one.
+    """A payment to create. It has no requestId, because each payment has only one create.
 
-    `order` and `callback_url` are None when nobody asks any more and it is only looked at.
+    `order` and `callback_url` are None when reconcile finishes the create: it only looks.
     """
 
     operation = Operation.CREATE
@@ -108,7 +108,7 @@ class CancelRequest(Request):
 
 @dataclass(frozen=True)
 class SettleRequest(Request):
-    """A settlement of `value` in units, or of all."""
+    """A settlement of `value` in units. None: the whole payment."""
 
     operation = Operation.SETTLE
 
@@ -122,7 +122,7 @@ class RefundRequest(Request):
 
 @dataclass(frozen=True)
 class NotificationRequest(Request):
-    """A notification of a payment. `purchase` holds the company's ids of it, if it names any."""
+    """A notification of a payment. `purchase` holds the company's ids, if the message names any."""
 
     operation = Operation.NOTIFICATION
 
@@ -137,13 +137,13 @@ REQUESTS: Mapping[str, type[Request]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an attempt.
+    """The result of an attempt.
 
-    - `id` is the cancellation's, the settlement's or the refund's.
+    - `id` is the id of the cancellation, the settlement or the refund.
     - `value` is the amount that was settled or refunded, in units.
     - `is_final` says that the reply is stored and given to every repeat of the request.
-    - `is_listed` says that a person must know of the request, whatever VTEX is told.
-    - `again` is the seconds until the next look, where the company named them.
+    - `is_listed` says that a person must know of the request, whatever the answer to VTEX is.
+    - `again` is the number of seconds until the next look, if the company named it.
     - `reason` is for the operator alone: why the request is not done.
     """
 
@@ -167,7 +167,7 @@ class Outcome:
 class Reply:
     """An answer to VTEX: the HTTP status, the exact bytes of the body, and the code in it.
 
-    `after` is to be called when the answer has been sent.
+    Call `after` when the answer has been sent.
     """
 
     status: int
@@ -180,10 +180,11 @@ class Reply:
 class Lease:
     """The right to act on one payment for one request, until the lease ends.
 
-    It lasts `seconds`. `token` fences it: after the lease passed to another request, nothing can
-    be sent or recorded with this one. `attempt` counts the attempts of this request, this one
-    too. `before` is how the attempt before ended: code, message and reason. `is_listed` says that
-    the request is on the operator's list. `payment` and `writes` are as they are recorded now.
+    The lease lasts `seconds`. When another request takes the lease, it gets another `token`. With
+    the old token nothing can be sent or recorded. `attempt` counts the attempts of this request,
+    with this attempt. `previous_end` holds code, message and reason of the previous attempt's end.
+    `is_listed` says that the request is on the operator's list. `payment` and `writes` are as
+    recorded when the lease began.
     """
 
     claim_id: str
@@ -207,10 +208,10 @@ class StoredReply:
 
 @dataclass(frozen=True)
 class Progress:
-    """What goes on with a payment when a request does not get the lease.
+    """The progress of a payment and of a request that waits for the lease.
 
     `is_held` says that a request holds the lease, `is_same` that an identical request holds it.
-    The rest is recorded of the request itself; its `state` is None when the request is new.
+    The other fields are the recorded fields of the request. Its `state` is None for a new request.
     """
 
     is_held: bool
@@ -223,7 +224,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class DueRequest:
-    """A request that is due for reconcile since `at`; `looks` counts the looks until now."""
+    """A request that is due for reconcile since `at`. `looks` counts its looks until now."""
 
     request: Request
     looks: int
@@ -233,7 +234,7 @@ class DueRequest:
 
 @dataclass(frozen=True)
 class ListedRequest:
-    """A line of `connector operations list`; instants are seconds since 1970."""
+    """A line of `connector operations list`. Instants are seconds since 1970."""
 
     merchant: str
     provider: str
@@ -251,23 +252,23 @@ class ListedRequest:
 
 
 def derive_cancellation_id(merchant_id: int, payment_id: str) -> str:
-    """Our id of a payment's cancellation, the same whenever it is derived."""
+    """Return our id of a payment's cancellation. Each payment has only one."""
     return uuid.uuid5(NAMESPACE, f"cancellation\n{merchant_id}\n{payment_id}").hex
 
 
 def derive_settle_id(merchant_id: int, payment_id: str) -> str:
-    """Our id of a payment's settlement: there is one, whoever asks for it how often."""
+    """Return our id of a payment's settlement. Each payment has only one."""
     return uuid.uuid5(NAMESPACE, f"settlement\n{merchant_id}\n{payment_id}").hex
 
 
 def derive_refund_id(claim_id: str) -> str:
-    """Our id of the refund that a request asked for."""
+    """Return our id of a request's refund."""
     return uuid.uuid5(NAMESPACE, f"refund\n{claim_id}").hex
 
 
 def write_reference(claim_id: str, action: str, number: int) -> str:
-    """The reference of a write at the company, derived from the claim that first needs it.
+    """Return the reference of a write for the company, derived from the claim of its request.
 
-    `number` counts the claim's own writes of the action.
+    `number` counts the writes of this action for that claim.
     """
     return str(uuid.uuid5(NAMESPACE, f"{claim_id}\n{action}\n{number}"))

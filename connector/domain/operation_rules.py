@@ -1,4 +1,4 @@
-"""The differences between the operations, as data: one row of a table for each operation."""
+"""The differences between the operations, as a table with a row for each operation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,15 +14,16 @@ class OperationRules:
     """The rules of one operation.
 
     - `looked_at_after`: reconcile looks again after these states.
-    - `is_unknown_after_a_failed_look`: a failed look leaves the request unknown. Without this
-      rule the error decides the state.
+    - `is_unknown_after_a_failed_look`: the state after a failed look is UNKNOWN. Without this rule
+      the error decides the state.
     - `may_become_the_operators`: the request enters the operator's list when reconcile stops.
     - `is_listed_while_open`: a failed request enters the operator's list while its write may
       still take effect.
     - `stays_listed`: a request on the operator's list stays there when VTEX repeats it.
     - `keeps_its_value`: after the first write VTEX cannot change the value.
     - `is_answered_from_the_payment`: the answer shows the payment as it is recorded.
-    - `callback_change`: the callback after VTEX asked, and the payment is approved or denied.
+    - `callback_change`: what happens to the callback when VTEX waits and the payment is approved or
+      denied.
     """
 
     looked_at_after: frozenset[State]
@@ -38,29 +39,29 @@ class OperationRules:
 RULES: Mapping[Operation, OperationRules] = {
     Operation.CREATE: OperationRules(
         looked_at_after=_MAY_HAVE_HAPPENED,
-        # VTEX ends an unpaid payment by itself, with a cancellation.
+        # VTEX cancels an unpaid payment by itself.
         may_become_the_operators=False,
         is_answered_from_the_payment=True,
         # The answer tells VTEX. The callback is sent only when the answer is lost.
         callback_change=CallbackChange.LATER,
     ),
-    # VTEX wants a cancellation whatever came of the first attempts.
+    # VTEX still wants a cancellation after the first attempts failed.
     Operation.CANCEL: OperationRules(
         looked_at_after=_NOT_DONE,
         is_unknown_after_a_failed_look=False,
         stays_listed=True,
     ),
-    # A settlement or a refund that certainly did not happen is VTEX's to ask for again, or the
-    # merchant's to make by hand. Reconcile only looks for what may have happened.
+    # If a settlement or a refund certainly failed, VTEX asks for it again, or the merchant makes it
+    # by hand. Reconcile only looks at operations that may have happened.
     Operation.SETTLE: OperationRules(looked_at_after=_MAY_HAVE_HAPPENED),
     Operation.REFUND: OperationRules(
         looked_at_after=_MAY_HAVE_HAPPENED,
-        # VTEX may never repeat a refund that failed, and tells the merchant to make it by hand.
+        # VTEX may never repeat a failed refund. It may ask the merchant to make the refund by hand.
         is_listed_while_open=True,
-        # A refund that may be under way has one amount.
+        # The amount of a refund must not change after its write began.
         keeps_its_value=True,
     ),
-    # The company does not repeat a notification that was kept.
+    # The company does not repeat a notification that was recorded.
     Operation.NOTIFICATION: OperationRules(
         looked_at_after=_NOT_DONE,
         is_unknown_after_a_failed_look=False,

@@ -1,4 +1,4 @@
-"""What a buyer is to pay for: all a company may want to know when a payment is created."""
+"""The order that a buyer pays for. A company may want these values when a payment is created."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -6,7 +6,7 @@ from decimal import Decimal
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a cart: `total` is in units, of all its pieces, discounts taken off."""
+    """One line of a cart. `total` is the price of all its pieces, in units, after discounts."""
 
     id: str
     title: str
@@ -16,7 +16,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Buyer:
-    """Who pays. Nothing of it is stored."""
+    """The person who pays. The database holds nothing of the buyer."""
 
     email: str | None = None
     phone: str | None = None
@@ -26,13 +26,13 @@ class Buyer:
 
 @dataclass(frozen=True)
 class Order:
-    """A payment to be created.
+    """An order whose payment is to be created.
 
-    `amount` is in units of `currency`; the lines' totals make up exactly that. `reference` is
-    the shop's own number of the order. `return_url` is where the buyer goes afterwards,
-    `notification_url` where the company reports, None when this server has no public address.
-    `card_number` is only ever read by the sandbox, and never stored; `carries_card` says whether
-    there was anything of a card at all.
+    `amount` is in units of `currency`. The sum of the lines' totals is exactly the amount.
+    `reference` is the shop's number of the order. The buyer goes to `return_url` after the payment.
+    The company sends notifications to `notification_url`, which is None if this server has no
+    public address. Only the sandbox reads `card_number`, and nobody stores it. `carries_card` says
+    whether VTEX sent any field of a card.
     """
 
     payment_id: str
@@ -50,10 +50,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Delays:
-    """Seconds VTEX waits before it settles by itself, and before it gives a payment up.
+    """The seconds that VTEX waits before it settles a payment by itself, or gives it up.
 
-    The same for every payment of a merchant: VTEX starts a second plan when they change. With
-    no antifraud VTEX takes the smaller of the first two, so they are equal.
+    The delays are the same for every payment of a merchant, because VTEX starts a second plan when
+    they change. Without antifraud VTEX takes the smaller of the first two, so they are equal.
     """
 
     auto_settle: int = 21_600

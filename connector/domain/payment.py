@@ -10,7 +10,7 @@ from connector.domain.errors import IllegalTransition, OutcomeUnknown
 
 
 class PaymentStatus(StrEnum):
-    """The status of a payment as VTEX was told it."""
+    """The status of a payment, as VTEX knows it."""
 
     PENDING = "PENDING"
     APPROVED = "APPROVED"
@@ -20,8 +20,8 @@ class PaymentStatus(StrEnum):
     REFUNDED = "REFUNDED"
 
 
-# Every way a payment's status may change. Whatever is not here never happens, whatever a
-# company, a notification or a late request says.
+# The allowed changes of a payment's status. No other change ever happens, even if a company, a
+# notification or a late request asks for it.
 TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = {
     PaymentStatus.PENDING: frozenset(
         {PaymentStatus.APPROVED, PaymentStatus.DENIED, PaymentStatus.CANCELLED}
@@ -61,12 +61,12 @@ def is_payment_id(text: str) -> bool:
 
 @dataclass(frozen=True)
 class PaymentKey:
-    """How a payment is found at a company.
+    """The ids by which a company finds a payment.
 
     - `payment_id` is VTEX's; the order id at the company is made of it.
-    - `authorization_id` and `provider_payment_id` are the company's, or another connector's, as
-      far as one of them gave them to VTEX or to us.
-    - `memo` is a text that only the provider's module reads. The module asked to have it kept.
+    - `authorization_id` and `provider_payment_id` are ids from the company, or from another
+      connector, if VTEX or we got them.
+    - `memo` is a text of the provider's module. Only that module reads the memo.
     - `uses_payment_id`: VTEX gave its own `payment_id` as one of the company's two ids, before the
       payment was created here.
     """
@@ -79,7 +79,7 @@ class PaymentKey:
 
     @property
     def was_authorized(self) -> bool:
-        """Whether an id is known that a company gave for the payment."""
+        """Whether we know an id that a company gave for the payment."""
         return bool(self.authorization_id or self.provider_payment_id)
 
     @property
@@ -90,14 +90,14 @@ class PaymentKey:
 
 @dataclass(frozen=True)
 class Payment:
-    """A payment as it is recorded here.
+    """A payment, as recorded here.
 
-    - `amount`, in units of `currency`, is what the buyer is to pay. A payment that was not created
-      here has none. `settled` is the amount that was taken, as VTEX was told.
-    - `code` and `message` are of the authorization.
-    - `is_cancel_asked`: VTEX cancelled all of it, whether that was possible by now or not.
-    - `is_manual`: a person was told to return what is taken. So no cancellation returns it.
-    - `callback_address` is VTEX's, encrypted; `is_callback_due`: one is due.
+    - The buyer must pay `amount`, in units of `currency`. A payment that was not created here has
+      no amount. `settled` is the amount that was taken, as in the answer to VTEX.
+    - `code` and `message` explain the end of the authorization.
+    - `is_cancel_asked`: VTEX asked to cancel the whole payment. The cancellation may have failed.
+    - `is_manual`: a person was asked to return the money. So no cancellation returns it.
+    - `callback_address` is VTEX's address, encrypted. `is_callback_due`: a callback is due.
     """
 
     key: PaymentKey
@@ -117,23 +117,23 @@ class Payment:
 
     @property
     def is_created(self) -> bool:
-        """Whether VTEX asked this connector to create it."""
+        """Whether VTEX asked this connector to create the payment."""
         return self.amount is not None
 
     @property
     def is_over(self) -> bool:
-        """Whether VTEX was told that there is no such payment: nothing of it is taken."""
+        """Whether the payment is over for VTEX, without any money."""
         return self.status in {PaymentStatus.CANCELLED, PaymentStatus.DENIED}
 
     def moved(self, status: PaymentStatus) -> "Payment":
-        """Return it in another status. Raises IllegalTransition."""
+        """Return the payment in another status. Raises IllegalTransition."""
         if status is not self.status and status not in TRANSITIONS[self.status]:
             raise IllegalTransition(f"A payment that is {self.status} does not become {status}")
         return replace(self, status=status)
 
 
-# What the company's standing says of the authorization of a payment that is PENDING here. Where
-# it is not clear, the payment stays PENDING.
+# The verdict that follows from a standing, for a payment that is PENDING here. After any other
+# standing the payment stays PENDING.
 _VERDICTS = {
     Standing.HELD: PaymentStatus.APPROVED,
     Standing.CAPTURED: PaymentStatus.APPROVED,
@@ -146,15 +146,15 @@ _VERDICTS = {
 class Look:
     """A company's answer to the question how a payment stands.
 
-    - `amount`, in units of `currency`, was first authorized. `captured` was taken, and `refunded`
-      is the part of that which was returned by now. None: the company does not show it.
+    - `amount`, in units of `currency`, is the first authorized amount. `captured` is the taken
+      amount, and `refunded` the returned amount. None: the company does not show the amount.
     - `cancellation_id` is the company's id of the operation that ended the payment.
-    - `failures` counts the operations, ours or others', that failed while the money stayed.
-    - `write_effect` and `write_id` are of the write whose reference was given, where the company
-      shows writes by our reference.
+    - `failures` counts the failed operations, ours and others', that moved no money.
+    - `write_effect` and `write_id` belong to the write whose reference the look asked for, if the
+      company shows writes by our reference.
     - `is_another`: the company shows the payment under another order id than VTEX's payment id.
-    - The ids, the `payment_url` and the `memo` are None where nothing new is known of them.
-    - `again` is when to look again, in seconds, where that is known.
+    - The ids, the `payment_url` and the `memo` are None if the answer has nothing new.
+    - `again` is the number of seconds until the next look, if the company names it.
     - `provider_status` is the company's own status word, for people.
     """
 
@@ -177,12 +177,12 @@ class Look:
 
     @property
     def verdict(self) -> PaymentStatus:
-        """The status of the authorization that follows: PENDING, APPROVED or DENIED."""
+        """The verdict on the authorization: PENDING, APPROVED or DENIED."""
         return _VERDICTS.get(self.standing, PaymentStatus.PENDING)
 
 
 class Effect(Enum):
-    """What a write did, by the company's own answer."""
+    """The effect of a write, as the company's answer shows it."""
 
     DONE = "it took effect"
     ACCEPTED = "the company will do it; a later look shows whether it took effect"
@@ -193,9 +193,9 @@ class Effect(Enum):
 
 @dataclass(frozen=True)
 class WriteResult:
-    """The answer to a write: its effect, and the company's id for it.
+    """The answer to a write: its effect, and the company's id of the write.
 
-    `lost` says why there is no answer to a write that is UNKNOWN.
+    If the effect is UNKNOWN, `lost` says why there is no answer.
     """
 
     effect: Effect
@@ -225,9 +225,9 @@ class CreateResult:
 class Notification:
     """A company's message, proven to be the company's.
 
-    - `id` is different for each message about one payment.
-    - `payment_ids` are the ids by which VTEX may know the payment. Where the company's order id
-      could stand for several, there is more than one.
+    - `id` differs between the messages about one payment.
+    - `payment_ids` are the possible ids of the payment at VTEX. There may be more than one if the
+      company's order id has several readings.
     - `authorization_id` and `provider_payment_id` name a purchase that the buyer began without us.
     """
 

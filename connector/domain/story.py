@@ -1,12 +1,12 @@
-"""A payment's story: what was asked, sent, answered and told, step by step."""
+"""A payment's story: the requests, the calls and the answers, step by step."""
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
-# Every step of this many attempts of a request is recorded. A later attempt that sends nothing, and
-# ends like the attempt before it, leaves no step: a request that VTEX repeats for days must not
-# fill the database. The request's row counts every attempt.
+# The first attempts of a request, up to this number, record every step. A later attempt records no
+# step if it sends nothing and ends like the previous attempt. So a request that VTEX repeats for
+# days does not fill the database. The request's row counts every attempt.
 MOST_ATTEMPTS = 20
 
 
@@ -18,21 +18,21 @@ class Kind(StrEnum):
     NOTIFIED = "notified"
     """The company sent a notification; `reported_status` is the status word in it."""
     SENT = "sent"
-    """A write was begun, with `action`, `reference` and `amount`: None is all of the payment."""
+    """A write began, with `action`, `reference` and `amount`. None: the whole payment."""
     ANSWERED = "answered"
-    """The company answered. `reported_status` and `http_status` are the company's; `message` says
-    how the connector reads them."""
+    """The company answered with `reported_status` and `http_status`. `message` is our reading of
+    the answer."""
     UNANSWERED = "unanswered"
     """The company gave no answer, or could not be called."""
     TOLD = "told"
-    """VTEX got an answer with `http_status` and `code`. The answer to a create also tells the
-    payment's status, which is `reported_status`."""
+    """VTEX got an answer with `http_status` and `code`. The answer to a create also has the
+    payment's status, `reported_status`."""
     ENDED = "ended"
-    """An attempt ended that VTEX did not wait for: reconcile's, or a notification's."""
+    """An attempt without VTEX ended: an attempt of reconcile's, or of a notification."""
     CALLED_BACK = "called-back"
     """VTEX got a callback with `reported_status`, and answered with `http_status`."""
     CLOSED = "closed"
-    """A person did what was asked for, and said so. `who` is a user of the operating system."""
+    """A person finished the task of the request. `who` is a user of the operating system."""
 
 
 @dataclass(frozen=True)

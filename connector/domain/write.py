@@ -1,4 +1,4 @@
-"""A write: one call to a company that may move money, and how it ended."""
+"""A write: one call to a company that may move money, and the state of that call."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,9 +7,9 @@ from enum import StrEnum
 
 from connector.domain.payment import Effect
 
-# The kinds of writes, as they are stored. Each has its own reference: a company could take another
-# write under the same reference for a repeat. A refund that VTEX asked for is not the refund by
-# which a cancellation returns what was captured.
+# The kinds of writes, as they are stored. Each write has its own reference, because a
+# company takes a second write with the same reference for a repeat. REFUND is a refund that VTEX
+# asked for. CANCEL_BY_REFUND is a refund by which a cancellation returns captured money.
 CREATE = "create"
 SETTLE = "settle"
 CANCEL = "cancel"
@@ -22,26 +22,26 @@ CANCELLATION_WRITES = (CANCEL, RELEASE, CANCEL_BY_REFUND)
 class WriteState(StrEnum):
     """What is known of a write. The value is stored."""
 
-    # It was recorded and perhaps sent; there is no answer yet.
+    # The write is recorded and perhaps sent. There is no answer yet.
     OPEN = "open"
-    # The company said that it will do it. From then on we only look.
+    # The company answered that it will do the write later. From then on we only look.
     ACCEPTED = "accepted"
-    # It left no trace in time. It may still turn up.
+    # The write left no trace in time. A later look may still show it.
     LOST = "lost"
-    # It took effect.
+    # The write took effect.
     DONE = "done"
-    # The company began it and ended it without effect.
+    # The company began the write and ended it without effect.
     FAILED = "failed"
-    # The company would not begin it.
+    # The company did not begin the write.
     REFUSED = "refused"
-    # It was not sent after all.
+    # The write was not sent after all.
     WITHDRAWN = "withdrawn"
 
 
 # The states of writes, by action and number.
 WriteStates = Mapping[tuple[str, int], WriteState]
 
-# Every way in which the recorded state of a write may change. Whatever is not here never happens.
+# The allowed changes of a write's recorded state. No other change ever happens.
 WRITE_TRANSITIONS: Mapping[WriteState, frozenset[WriteState]] = {
     WriteState.OPEN: frozenset(set(WriteState) - {WriteState.OPEN}),
     WriteState.ACCEPTED: frozenset(
@@ -54,7 +54,7 @@ WRITE_TRANSITIONS: Mapping[WriteState, frozenset[WriteState]] = {
     WriteState.WITHDRAWN: frozenset(),
 }
 
-# The state that a company's answer leaves a write in. An answer that says nothing changes none.
+# The state of a write after each effect. The effect UNKNOWN changes no state.
 STATE_AFTER: Mapping[Effect, WriteState] = {
     Effect.DONE: WriteState.DONE,
     Effect.ACCEPTED: WriteState.ACCEPTED,
@@ -65,12 +65,12 @@ STATE_AFTER: Mapping[Effect, WriteState] = {
 
 @dataclass(frozen=True)
 class Write:
-    """A write that was started at the company for a payment, and what is known of it.
+    """A write for a payment, and its state.
 
-    `reference` is ours; `number` counts the writes of this payment's `action`. `age` is in
-    seconds. `failures_before` counts the failed ends that a look showed before this write was
-    sent; `refunded_before` is the amount that was returned by then. `claim_id` is the request
-    that the write was for, and `amount` how much of the payment: None is all of it.
+    `reference` is our id of the write. `number` counts the payment's writes of the same `action`.
+    `age` is in seconds. A look before this write showed `failures_before` failures and
+    `refunded_before` as the returned amount. `claim_id` is the claim of the request that needed
+    the write. `amount` is the part of the payment; None: the whole payment.
     """
 
     action: str
@@ -85,24 +85,24 @@ class Write:
 
     @property
     def key(self) -> tuple[str, int]:
-        """What tells the write from the other writes of its payment."""
+        """The key of the write among the writes of its payment."""
         return self.action, self.number
 
     @property
     def is_open(self) -> bool:
-        """Whether its end is still looked for, under its own reference."""
+        """Whether the end of the write is unknown, so that a look uses its reference."""
         return self.state in {WriteState.OPEN, WriteState.ACCEPTED}
 
     @property
     def may_take_effect(self) -> bool:
-        """Whether it may still turn out to have moved money."""
+        """Whether a look may still show that the write moved money."""
         return WriteState.DONE in WRITE_TRANSITIONS[self.state]
 
     def moved(self, state: WriteState) -> "Write":
         """Return the write in another state.
 
-        Raises ValueError for a move that is not in the table. That is a fault of ours, after
-        which nobody knows what came of the operation.
+        Raises ValueError for a move that is not in the table. That is our own fault, and nobody
+        knows the end of the operation.
         """
         if state is not self.state and state not in WRITE_TRANSITIONS[self.state]:
             raise ValueError(f"A write that is {self.state} does not become {state}")
