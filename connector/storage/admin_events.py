@@ -1,4 +1,4 @@
-"""Who changed what: administrative commands, and settings that came with VTEX's requests."""
+"""The changes of merchants: by administrative commands, and by settings in VTEX's requests."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -15,13 +15,13 @@ _EVENTS_OF_MERCHANT = """
     SELECT id, at, actor, command, changed, settings IS NOT NULL AS is_undoable
     FROM admin_events
     WHERE merchant_id = :merchant_id ORDER BY id DESC"""
-# The event that is named, else the newest.
+# Without `event_id` this is the newest event.
 _EVENT_WITH_SETTINGS = """
     SELECT id, settings FROM admin_events
     WHERE merchant_id = :merchant_id AND settings IS NOT NULL AND id = coalesce(:event_id, id)
     ORDER BY id DESC LIMIT 1"""
 
-# Who made a change that no person made.
+# The actor of a change that no person made.
 CONNECTOR, VTEX = "connector", "VTEX's Provider Fields"
 
 # A setting's fingerprints before and after, None where the setting has no value.
@@ -30,7 +30,7 @@ Change = tuple[str | None, str | None]
 
 @dataclass(frozen=True)
 class AdminEvent:
-    """One change. `at` is in seconds since 1970. A change that replaced settings can be undone."""
+    """One change. `at` is in seconds since 1970. A change of settings can be undone."""
 
     id: int
     at: float
@@ -43,7 +43,7 @@ class AdminEvent:
 
 @dataclass(frozen=True)
 class Detail:
-    """Times, tokens and events of a merchant, the newest first, in seconds since 1970."""
+    """Times, tokens and events of a merchant. The newest is first; times are seconds since 1970."""
 
     created_at: float
     updated_at: float
@@ -56,7 +56,7 @@ class Detail:
 def changes(
     fingerprint: Callable[[str, str], str], before: Mapping[str, str], after: Mapping[str, str]
 ) -> dict[str, Change]:
-    """Return the settings that differ, by fingerprints."""
+    """Return the settings that differ, each with its two fingerprints."""
 
     def fingerprint_of(values: Mapping[str, str], key: str) -> str | None:
         return fingerprint(key, values[key]) if key in values else None
@@ -75,7 +75,7 @@ def record(
     replaced: str | None = None,
     **options: Any,
 ) -> None:
-    """Add an event. `replaced` are the settings before it, encrypted."""
+    """Add an event. `replaced` holds the settings before the change, encrypted."""
     connection.run(
         _INSERT_EVENT,
         merchant_id=merchant_id,
@@ -94,7 +94,7 @@ def events_of(connection: Connection, merchant_id: int) -> list[AdminEvent]:
 def replaced_by(
     connection: Connection, merchant_id: int, event_id: int | None
 ) -> tuple[int, str] | None:
-    """Return an event that replaced settings, and those settings, encrypted."""
+    """Return an event that replaced settings, and the replaced settings, encrypted."""
     row = connection.first_row(_EVENT_WITH_SETTINGS, merchant_id=merchant_id, event_id=event_id)
     return None if row is None else (row["id"], row["settings"])
 

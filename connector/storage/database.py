@@ -1,8 +1,8 @@
-"""The database: its connections, reading and writing, and its clock.
+"""The database: its connections, its transactions and its clock.
 
 Each statement is written once, for SQLite and PostgreSQL alike. A parameter is `:name`; `NOW` is
-the database's clock. The driver's own cursor runs the statements: we use SQLAlchemy's pool and
-URLs, but its statement objects would cost each request more than the statements themselves.
+the database's clock. The driver's cursor runs the statements. We use SQLAlchemy's pool and
+URLs, but not its statement objects: they would take more time than the statements themselves.
 """
 
 import re
@@ -28,8 +28,8 @@ _CLOCKS = {
 }
 _BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN"}
 
-# Parameters of libpq, in seconds; tcp_user_timeout is in milliseconds. A server that is gone
-# without a word is noticed as soon as a slow one.
+# Parameters of libpq, in seconds, but tcp_user_timeout in milliseconds. With these limits a dead
+# server is noticed as soon as a slow server.
 _LIMITS = {
     "connect_timeout": BUSY_SECONDS,
     "options": f"-c statement_timeout={BUSY_SECONDS}s -c lock_timeout={BUSY_SECONDS}s",
@@ -45,7 +45,7 @@ _COLUMN_NAME = itemgetter(0)
 
 @dataclass(frozen=True)
 class _Statements:
-    """What is known of each statement that has run: its text in the dialect, its columns."""
+    """A cache for each statement that has run: its text in the dialect, and its columns."""
 
     translations: dict[str, str] = field(default_factory=dict)
     columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Connection:
         self._statements = statements
 
     def run(self, sql: str, **values: Any) -> int:
-        """Execute a statement; return how many rows it changed."""
+        """Execute a statement. Return the number of changed rows."""
         self._execute(sql, values)
         return int(self._cursor.rowcount)
 
@@ -70,12 +70,12 @@ class Connection:
             self._cursor.executemany(self._translated(sql), rows)
 
     def first_row(self, sql: str, **values: Any) -> Row | None:
-        """Return the first row, by the names of its columns."""
+        """Execute a statement. Return its first row, by column names."""
         rows = self.all(sql, **values)
         return rows[0] if rows else None
 
     def all(self, sql: str, **values: Any) -> list[Row]:
-        """Return every row, by the names of its columns."""
+        """Execute a statement. Return every row, by column names."""
         self._execute(sql, values)
         rows = self._cursor.fetchall()
         if not rows:
@@ -109,10 +109,10 @@ def _translate(sql: str, dialect: str) -> str:
 
 
 class Database:
-    """SQLite or PostgreSQL. Every failure of the database is StorageUnavailable.
+    """SQLite or PostgreSQL. Every failure of the database raises StorageUnavailable.
 
-    With `verify`, a PostgreSQL on another machine must prove who it is; `ca_file` holds the
-    authorities that may vouch for it. Raises ConfigurationError for a URL that asks for no proof.
+    With `verify`, a PostgreSQL server on another machine must prove its name by a certificate.
+    `ca_file` holds the trusted authorities. Raises ConfigurationError for a URL without proof.
     """
 
     def __init__(
@@ -125,15 +125,15 @@ class Database:
         self._failures = (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error)
 
     def alone(self) -> AbstractContextManager[None]:
-        """Keep every other writer out, for work that manages its own transactions.
+        """Lock every other writer out, for work that manages its own transactions.
 
-        On SQLite the change to WAL fails at once when two processes make it.
+        On SQLite, two processes cannot change to WAL at the same time.
         """
         return self._writer_lock
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a connection for single statements. Each statement sees what is committed."""
+        """Open a connection for single statements. Each statement sees the committed rows."""
         with self._checked_out() as connection:
             yield connection
 
@@ -169,14 +169,15 @@ class Database:
     def _discard(self, pooled: Any, error: Any) -> None:
         """Drop a connection that broke, and every idle connection with it.
 
-        After a restart of the server all of them are dead. Each that stayed would cost a request.
+        After a restart of the server all connections are dead. Each dead connection would fail a
+        request.
         """
         if self.engine.dialect.is_disconnect(error, pooled, None):
             pooled.invalidate()
             self.engine.dispose()
 
     def check_server(self) -> None:
-        """Raises ConfigurationError when the server of the database is not trusted."""
+        """Raises ConfigurationError if the server of the database is not trusted."""
         try:
             with self.read() as connection:
                 connection.first_row("SELECT 1")
@@ -191,7 +192,7 @@ class Database:
                 row = connection.first_row("SELECT version_num FROM alembic_version")
         except StorageUnavailable:
             return False
-        # While the replicas are replaced one by one, a newer one may have migrated the database.
+        # During a rolling update a newer replica may have migrated the database already.
         return row is not None and row["version_num"] >= REVISION
 
     def close(self) -> None:
@@ -200,8 +201,8 @@ class Database:
 
 
 def _engine(url: str, pool_size: int, *, verify: bool, ca_file: str) -> Engine:
-    # The drivers stay in autocommit: `write` begins and ends each transaction, so that a connection
-    # goes back to the pool without a reset.
+    # The drivers are in autocommit mode, and `write` begins and ends each transaction. So a
+    # connection goes back to the pool without a reset.
     options: dict[str, Any] = {
         "hide_parameters": True,
         "pool_size": pool_size,

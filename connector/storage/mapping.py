@@ -1,7 +1,7 @@
 """The mapping between the tables' rows and the domain's values.
 
-A column is named in its table, in its migration, in the domain value, and here. The SQL takes its
-lists of columns from the functions here that write a row.
+A column stands in four places: its table, its migration, the domain value, and here. The
+statements take their lists of columns from the functions here that write a row.
 """
 
 from dataclasses import replace
@@ -25,7 +25,7 @@ from connector.storage.columns import Row, decimal, escaped, flag, text, unescap
 
 
 def payment_values(payment: Payment) -> dict[str, Any]:
-    """Write the columns that every statement sets which records a payment."""
+    """Write the columns that every statement sets when it records a payment."""
     return {
         **company_ids(payment.key),
         "memo": escaped(payment.key.memo),
@@ -212,5 +212,5 @@ PAYMENT_COLUMNS = tuple(payment_values(Payment(PaymentKey(""))))
 WRITE_COLUMNS = tuple(write_values(Write("", 0, "")))
 STEP_COLUMNS = tuple(step_values(Step(Kind.ASKED)))
 REQUEST_COLUMNS = tuple(request_values(NotificationRequest(0, PaymentKey(""))))
-# A payment is read with two more, which statements of their own write.
+# A payment is read with two more columns. Other statements write these two.
 PAYMENT_READ_COLUMNS = (*PAYMENT_COLUMNS, "uses_payment_id", "callback_at")

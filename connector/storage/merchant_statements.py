@@ -17,14 +17,14 @@ _COLUMNS = (
 ALL = f"SELECT {_COLUMNS} FROM merchants ORDER BY name"  # noqa: S608 - the column list above
 NAMED = f"SELECT {_COLUMNS} FROM merchants WHERE name = :name"  # noqa: S608 - likewise
 
-# Running servers compare the sum of the revisions to notice a change of any merchant. This
-# statement comes first in a transaction: from then on no other transaction changes the row.
+# Running servers notice a change of any merchant by the sum of the revisions. This statement is the
+# first of a transaction, because it locks the row against other transactions.
 TOUCH = f"""
     UPDATE merchants SET
         revision = (SELECT max(revision) + 1 FROM merchants), updated_at = NOW
     WHERE name = :name
     RETURNING {_COLUMNS}"""  # noqa: S608 - likewise
-# The sum, not the highest: two changes at once may get the same revision.
+# The sum, not the maximum, because two changes at the same time may get the same revision.
 REVISION = """
     SELECT coalesce(sum(revision), -1) AS revision, count(*) AS merchants FROM merchants"""
 
@@ -46,12 +46,12 @@ UPDATE = """
 DISABLE = "UPDATE merchants SET disabled = :disabled WHERE id = :id"
 
 SEALED = "SELECT id, name, settings FROM merchants ORDER BY name"
-# Only the settings that were read: a change since then has already used the newest key.
+# If the settings changed after they were read, they are already encrypted with the newest key.
 RESEAL = "UPDATE merchants SET settings = :sealed WHERE id = :id AND settings = :before"
 
 IS_SEEN = "SELECT 1 FROM merchants WHERE id = :id AND fields_seen = :seen"
 SEE = "UPDATE merchants SET fields_seen = :seen, fields_seen_at = NOW WHERE id = :id"
 
-# The first payment whose cancellation could only be in this unit stays.
+# The column keeps the first payment whose cancellation could only be in this unit.
 SEE_CENTS = "UPDATE merchants SET cents_seen = :payment_id WHERE id = :id AND cents_seen IS NULL"
 SEE_UNITS = "UPDATE merchants SET units_seen = :payment_id WHERE id = :id AND units_seen IS NULL"

@@ -1,4 +1,4 @@
-"""Merchants, their AppTokens, and who changed what of them."""
+"""The stored merchants, their AppTokens, and the events of their changes."""
 
 import json
 import secrets
@@ -24,15 +24,15 @@ from connector.storage.vault import Vault
 
 # Live tokens of a merchant: the token in VTEX's Admin, and the token that is to replace it.
 LIVE_TOKENS = 2
-# How the unit is remembered in which VTEX certainly wrote a value.
+# The statement that records the unit in which VTEX certainly wrote a value.
 _SEE_UNIT = {ValueUnit.CENTS: sql.SEE_CENTS, ValueUnit.UNITS: sql.SEE_UNITS}
 _NO_TIMES: Row = {"created_at": 0.0, "updated_at": 0.0, "fields_seen_at": None}
 
 
 class Merchants:
-    """What is stored of merchants. The settings are encrypted.
+    """The stored merchants. Their settings are encrypted.
 
-    `by` makes a change: a user of the operating system, or the connector itself.
+    `by` is the actor of a change: a user of the operating system, or the connector itself.
     """
 
     def __init__(self, database: Database, vault: Vault) -> None:
@@ -95,10 +95,10 @@ class Merchants:
             self._change(connection, _locked_row(connection, name), settings, options, by, command)
 
     def take_fields(self, name: str, given: Mapping[str, str]) -> bool:
-        """Store settings that came with a request of VTEX's, beside the stored ones.
+        """Add settings from a request of VTEX's to the stored settings.
 
-        Returns whether the settings in requests count. A command may have changed that since the
-        request came. They do not count beside settings that no key of this process decrypts.
+        Returns whether the settings in requests count. A command may have changed this while the
+        request was running. They do not count if no key of this process decrypts the stored ones.
         """
         stored = self.find(name)
         if _takes_fields(stored) and not given.items() <= stored.merchant.settings.items():
@@ -111,9 +111,9 @@ class Merchants:
         return _takes_fields(stored)
 
     def note_fields(self, merchant: Merchant, given: Mapping[str, str]) -> None:
-        """Store fingerprints of settings that VTEX sends and that do not count.
+        """Store the fingerprints of settings that VTEX sends and that do not count.
 
-        The same fingerprints again are not written.
+        Equal fingerprints are not written again.
         """
         seen = json.dumps(self._fingerprints(given), sort_keys=True)
         with self._database.read() as connection:
@@ -123,13 +123,13 @@ class Merchants:
             connection.run(sql.SEE, id=merchant.id, seen=seen)
 
     def record_unit(self, merchant: Merchant, unit: ValueUnit, payment_id: str) -> None:
-        """Remember in which unit VTEX writes the value of a cancellation."""
+        """Record the unit in which VTEX writes the value of a cancellation."""
         with self._database.write() as connection:
             if connection.run(_SEE_UNIT[unit], id=merchant.id, payment_id=payment_id):
                 connection.first_row(sql.TOUCH, name=merchant.name)
 
     def replaced(self, name: str, event_id: int | None) -> tuple[int, dict[str, str]]:
-        """Return an event and the settings that it replaced; without `event_id`, the last event.
+        """Return an event and the settings that it replaced. Without `event_id`: the last event.
 
         Raises UnknownMerchant, and ConfigurationError when no event replaced settings.
         """
@@ -151,7 +151,7 @@ class Merchants:
             admin_events.record(connection, merchant_id, by, command, **options)
 
     def rotate_token(self, name: str, *, by: str = CONNECTOR) -> Credentials:
-        """Give a new AppToken. The AppToken before it stays live. Raises UnknownMerchant."""
+        """Make a new AppToken. The previous AppToken stays live. Raises UnknownMerchant."""
         token = secrets.token_urlsafe(32)
         with self._database.write() as connection:
             row = _locked_row(connection, name)
@@ -161,7 +161,7 @@ class Merchants:
         return Credentials(name, row["provider"], row["app_key"], token)
 
     def outdated(self) -> list[str]:
-        """Name the merchants whose settings the newest key did not encrypt for them."""
+        """Name the merchants whose settings are not encrypted with the newest key."""
         with self._database.read() as connection:
             rows = connection.all(sql.SEALED)
         is_newest = self._vault.is_newest
@@ -277,7 +277,7 @@ def _options(
     captured: CapturedPolicy | None = None,
     settings_from: SettingsFrom | None = None,
 ) -> dict[str, Any]:
-    """Return options as they are stored and recorded. An update leaves None as it is stored."""
+    """Return the options as stored values. None: an update does not change the option."""
     return {
         "sandbox": sandbox,
         "captured": captured and captured.value,
@@ -297,5 +297,5 @@ def _row_named(connection: Connection, name: str, statement: str = sql.NAMED) ->
 
 
 def _locked_row(connection: Connection, name: str) -> Row:
-    """Find a merchant to change. Until the transaction ends, nobody else changes the merchant."""
+    """Find and lock a merchant. No other transaction changes it before this one ends."""
     return _row_named(connection, name, sql.TOUCH)

@@ -1,4 +1,4 @@
-"""Bring a database to the tables this code was written for."""
+"""Migrate a database to the tables that this code needs."""
 
 import threading
 from pathlib import Path
@@ -13,7 +13,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def migrate(database: Database) -> None:
-    """Run the missing migrations. It is safe to run again, and from several replicas at once."""
+    """Run the missing migrations. Several replicas may do this again, and at the same time."""
     with _ONE_AT_A_TIME, database.alone():
         _migrate(database)
 

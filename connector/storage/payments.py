@@ -1,4 +1,4 @@
-"""Payments as rows, and the callbacks due for them."""
+"""The recorded payments, and their due callbacks."""
 
 from connector.domain.operation import CreateRequest
 from connector.domain.payment import Payment, PaymentKey
@@ -10,13 +10,13 @@ from connector.storage.stories import write_steps
 
 
 class Payments:
-    """What is stored of payments, for callers that hold no lease."""
+    """The recorded payments, for callers without a lease."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def find(self, merchant_id: int, payment_id: str) -> Payment | None:
-        """Return a payment as it is recorded, None for an unknown payment."""
+        """Return a recorded payment, None for an unknown payment."""
         with self._database.read() as connection:
             row = connection.first_row(
                 sql.FIND_PAYMENT, merchant_id=merchant_id, payment_id=payment_id
@@ -24,7 +24,7 @@ class Payments:
         return None if row is None else payment_from(payment_id, row)
 
     def due_callbacks(self, most: int) -> list[tuple[int, str]]:
-        """Return the merchant and payment ids of callbacks due now, the longest due first."""
+        """Return merchant id and payment id of the callbacks that are due now, the oldest first."""
         with self._database.read() as connection:
             rows = connection.all(sql.CALLBACKS_DUE, most=most)
         return [(row["merchant_id"], row["payment_id"]) for row in rows]
@@ -34,8 +34,8 @@ class Payments:
     ) -> tuple[Payment, int] | None:
         """Take a due callback for `seconds`.
 
-        Returns the payment, and how often its callback was taken; None when another sender has the
-        callback, or when the callback is not due any more.
+        Returns the payment, and how often its callback was taken. None: another sender has the
+        callback, or the callback is not due any more.
         """
         with self._database.write() as connection:
             row = connection.first_row(
@@ -46,9 +46,9 @@ class Payments:
     def end_callback(
         self, merchant_id: int, payment_id: str, again: float | None, step: Step | None = None
     ) -> None:
-        """Record that VTEX took a callback, or that the callback is due `again`, in seconds.
+        """Drop a callback, or let it be due in `again` seconds.
 
-        `step` is the step of the payment's story, when a callback was sent.
+        `step` is a step for the payment's story, if a callback was sent.
         """
         key = {"merchant_id": merchant_id, "payment_id": payment_id}
         with self._database.write() as connection:

@@ -1,4 +1,4 @@
-"""How a PostgreSQL server proves who it is: what libpq is told besides the URL."""
+"""The proof of a PostgreSQL server's name: the arguments for libpq besides the URL."""
 
 import ipaddress
 from collections.abc import Iterator, Mapping
@@ -9,12 +9,12 @@ from psycopg import pq
 from connector import tls
 from connector.domain.errors import ConfigurationError
 
-# No password goes to a server that asks for it in clear. That holds on this machine too: another
-# user may have taken the port.
+# A server never gets a password in clear text. This rule is also for servers on this machine:
+# another user may have taken the port.
 _REQUIRED = "!password"
 _VERIFIED = "verify-full"
 
-# libpq's words when the server is not trusted, and ours.
+# Words in libpq's errors about a server that is not trusted, and our explanations.
 _DISTRUST = {
     "requested a cleartext password": "the server asks for the password in clear, which anybody "
     "could read: let it ask by scram-sha-256 (pg_hba.conf)",
@@ -35,8 +35,8 @@ _NOT_VERIFIED = (
 def guards(arguments: Mapping[str, Any], *, verify: bool, ca_file: str) -> dict[str, str]:
     """Return the arguments to add to those of a URL.
 
-    A server on another machine must prove who it is. Raises ConfigurationError for a URL that does
-    not ask for that.
+    A server on another machine must prove its name. Raises ConfigurationError for a URL that does
+    not ask for the proof.
     """
     options = {**_defaults(), **{name: _text(value) for name, value in arguments.items()}}
     additions = {"require_auth": options.get("require_auth") or _REQUIRED}
@@ -51,24 +51,24 @@ def guards(arguments: Mapping[str, Any], *, verify: bool, ca_file: str) -> dict[
 
 
 def reason_for_distrust(error: BaseException | None) -> str:
-    """Say why a server was not trusted; say nothing of another error."""
+    """Return why a server was not trusted, an empty text for any other error."""
     text = str(error)
     return next((reason for words, reason in _DISTRUST.items() if words in text), "")
 
 
 def _defaults() -> dict[str, str]:
-    """Return what libpq takes from the environment, and its own defaults."""
+    """Return libpq's options from the environment, and its defaults."""
     options = pq.Conninfo.get_defaults()
     return {option.keyword.decode(): (option.val or b"").decode() for option in options}
 
 
 def _text(value: Any) -> str:
-    """Write a parameter that is repeated as libpq does."""
+    """Write a parameter as libpq does. A repeated parameter becomes a list with commas."""
     return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
 def _is_on_this_machine(options: Mapping[str, str]) -> bool:
-    """Whether every server is. A service file may name any server."""
+    """Whether every server is on this machine. False for a service file: it may name any server."""
     return not options.get("service") and all(map(_is_here, _servers(options)))
 
 

@@ -1,4 +1,4 @@
-"""Files that only their owner may read or write, opened without following links."""
+"""Files that only their owner may read or write. Links are not followed."""
 
 import os
 import stat
@@ -12,9 +12,9 @@ _ROOT = 0
 
 
 def make_folder(path: Path, variable: str) -> None:
-    """Make a folder that is closed to others, or check the folder that is there.
+    """Make a folder that is closed to other users, or check an existing folder.
 
-    Raises ConfigurationError, which says how to close the folder.
+    Raises ConfigurationError, whose message says how to close the folder.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -22,19 +22,19 @@ def make_folder(path: Path, variable: str) -> None:
     except OSError as error:
         raise ConfigurationError(f"{variable}: {path}: {error.strerror}") from error
     _check_owner(path, status)
-    # In a sticky folder, such as /tmp, others can neither replace nor remove our files.
+    # In a sticky folder, such as /tmp, other users can neither replace nor remove our files.
     if status.st_mode & _OTHERS_WRITE and not status.st_mode & stat.S_ISVTX:
         raise ConfigurationError(f"{path}: others can write in this folder; run chmod go-w {path}")
 
 
 def read(path: Path) -> bytes:
-    """Read a file that is closed to others. Raises ConfigurationError, FileNotFoundError."""
+    """Read a file that is closed to other users. Raises ConfigurationError, FileNotFoundError."""
     with os.fdopen(_open(path, os.O_RDONLY), "rb") as file:
         return file.read()
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Make a new file, closed to others. It is on the disk when this returns."""
+    """Make a new file, closed to other users. Return when the file is on the disk."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
@@ -43,17 +43,17 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file that is closed to others. Make the file when it is missing."""
+    """Write a file that is closed to other users. A missing file is made."""
     with os.fdopen(_open(path, os.O_WRONLY | os.O_CREAT), "wb") as file:
         file.truncate()
         file.write(content)
 
 
 def open_lock(path: Path) -> int:
-    """Open a lock file. It is closed to others, who could hold the lock for ever."""
+    """Open a lock file. It is closed to other users, who could hold the lock for ever."""
     descriptor = _open(path, os.O_RDWR | os.O_CREAT, forbidden=_OTHERS_WRITE)
     if os.fstat(descriptor).st_uid == os.geteuid():
-        # Older versions left it readable.
+        # Older versions made the file readable for all.
         os.fchmod(descriptor, 0o600)
     return descriptor
 

@@ -1,4 +1,4 @@
-"""Requests, the lease on a payment, and the writes sent to companies."""
+"""The recorded requests, the leases on payments, and the writes to companies."""
 
 import uuid
 from collections.abc import Sequence
@@ -43,14 +43,14 @@ CLOSED = "An operator closed it"
 
 
 class _LeaseNotTaken(Exception):
-    """Another request holds the lease, or there is nothing to do. Nothing is recorded."""
+    """Another request holds the lease, or no attempt is needed. The transaction records nothing."""
 
 
 class Requests:
-    """What is stored of requests and payments. Every method is one transaction at most.
+    """The recorded requests and their payments. A method has one transaction at most.
 
-    A transaction locks the payment first and the request after it. The order is the same
-    everywhere, so that no two transactions wait for each other.
+    Every transaction locks the payment first, and the request after the payment. So no two
+    transactions wait for each other.
     """
 
     def __init__(self, database: Database) -> None:
@@ -67,8 +67,8 @@ class Requests:
     ) -> Lease | StoredReply | None:
         """Record a request and take the lease on its payment, both or neither.
 
-        Returns the lease, or the final reply when there is one by now, or None when another
-        request holds the lease. `first_look`, in seconds, is when reconcile may look at it.
+        Returns the lease, or the final reply if another request has stored one, or None if another
+        request holds the lease. After `first_look` seconds reconcile may look at the request.
         """
         try:
             with self._database.write() as connection:
@@ -83,7 +83,7 @@ class Requests:
             return self.stored_reply(request)
 
     def claim_due(self, request: Request, *, lease_seconds: float) -> Lease | None:
-        """Take a request that reconcile is to look at, unless another process took it."""
+        """Take the lease for a due request of reconcile's. None: another process was faster."""
         try:
             with self._database.write() as connection:
                 payment = _take_lease(connection, request, lease_seconds)
@@ -93,7 +93,7 @@ class Requests:
             return None
 
     def record_notification(self, request: Request, provider_status: str = "") -> bool:
-        """Record a notification for reconcile to look at. Returns whether it is new.
+        """Record a notification that is due for reconcile. Returns whether it is new.
 
         `provider_status` is the status word in the company's message.
         """
@@ -106,7 +106,7 @@ class Requests:
             return row is not None
 
     def progress(self, request: Request) -> Progress:
-        """Say how far a request is, and whether its payment's lease is held."""
+        """Return the progress of a request, and whether a request holds the payment's lease."""
         with self._database.read() as connection:
             row = connection.first_row(
                 sql.PROGRESS, id=request.claim_id, **_key_of_request(request)
@@ -121,9 +121,9 @@ class Requests:
         write_states: WriteStates,
         steps: Sequence[Step] = (),
     ) -> None:
-        """Record that a write is about to be sent, and the `steps` up to that.
+        """Record a write before it is sent, and the `steps` before the write.
 
-        Raises LeaseLost when the lease is another request's by now: the write must not be sent.
+        Raises LeaseLost if another request has the lease now. Then the write must not be sent.
         """
         with self._database.write() as connection:
             _record_payment(connection, sql.BEGIN_WRITE, lease, payment)
@@ -133,7 +133,7 @@ class Requests:
             write_steps(connection, lease.claim_id, steps)
 
     def values(self, lease: Lease, operation: Operation) -> dict[str, Decimal]:
-        """Return the amounts that requests of this operation name for the payment, by claim."""
+        """Return the values of the payment's requests of this operation, by claim."""
         with self._database.read() as connection:
             rows = connection.all(sql.VALUES, operation=operation.value, **_key_of_lease(lease))
         return {row["id"]: Decimal(row["value"]) for row in rows}
@@ -141,7 +141,7 @@ class Requests:
     def record_outcome(self, lease: Lease, end: AttemptEnd) -> None:
         """Record the end of an attempt and give the lease back, in one transaction.
 
-        Raises LeaseLost when the lease is another request's by now.
+        Raises LeaseLost if another request has the lease now.
         """
         change = end.callback_change.value
         with self._database.write() as connection:
@@ -151,7 +151,7 @@ class Requests:
             write_steps(connection, lease.claim_id, end.steps)
 
     def due(self, most: int, after: DueRequest | None = None) -> list[DueRequest]:
-        """Return the requests reconcile is to look at now, the longest due first.
+        """Return the requests that are due for reconcile now, the oldest first.
 
         `after` is the last request that an earlier call returned.
         """
@@ -161,10 +161,10 @@ class Requests:
         return [due_from(row) for row in rows]
 
     def close(self, request: Request, who: str = "") -> None:
-        """Record that a person did what a request on the operator's list asked for.
+        """Record that the person `who` finished the task of a request on the operator's list.
 
-        `who` says so. Raises PaymentBusy while another request holds the lease, or when the
-        request is not on the list any more.
+        Raises PaymentBusy while another request holds the lease, or if the request is not on the
+        list any more.
         """
         with self._database.write() as connection:
             is_free = connection.run(sql.REMOVE_OLD_LEASE, **_key_of_request(request))
@@ -176,7 +176,7 @@ class Requests:
     def rows(
         self, *, state: str = "", merchant: str = "", payment_id: str = ""
     ) -> list[ListedRequest]:
-        """Return what `connector operations list` shows, oldest first."""
+        """Return the rows of `connector operations list`, the oldest first."""
         filters = {"state": state, "merchant": merchant, "payment_id": payment_id}
         with self._database.read() as connection:
             return [listed_from(row) for row in connection.all(sql.LISTED_REQUESTS, **filters)]
@@ -185,7 +185,7 @@ class Requests:
 def _record_payment(
     connection: Connection, statement: str, lease: Lease, payment: Payment, **values: str
 ) -> None:
-    """Record how a payment stands, by a statement that does so for the lease's holder alone."""
+    """Record a payment, by a statement that changes it only for the lease's holder."""
     values |= {"token": lease.token, **_key_of_lease(lease)}
     if not connection.run(statement, **payment_values(payment), **values):
         raise LeaseLost(reason=Rule.LEASE_LOST)
@@ -211,7 +211,7 @@ def _end_values(end: AttemptEnd) -> dict[str, Any]:
 
 
 def _begin_attempt(connection: Connection, request: Request, first_look: float) -> Row | None:
-    """Begin an attempt of a new or a repeated request, unless its reply is final."""
+    """Begin an attempt of a new or a repeated request, unless a final reply is stored."""
     values = request_values(request)
     if row := connection.first_row(sql.INSERT_REQUEST, **values, first_look=first_look):
         return row
@@ -228,7 +228,7 @@ def _begin_attempt(connection: Connection, request: Request, first_look: float) 
 
 
 def _refuse_another_value(connection: Connection, request: Request) -> None:
-    """Raises RequestMismatch when a write was begun for another value."""
+    """Raises RequestMismatch if a write began for another value."""
     row = connection.first_row(sql.VALUE_OF_BEGUN, id=request.claim_id)
     if row is not None:
         request.check_repeats(decimal(row["value"]))
@@ -252,7 +252,7 @@ def _take_lease(connection: Connection, request: Request, seconds: float) -> Row
 def _lease_from(
     connection: Connection, request: Request, seconds: float, payment: Row, attempt: Row | None
 ) -> Lease:
-    """Return the lease, from the rows of its payment and of its attempt."""
+    """Make the lease from the rows of its payment and of its attempt."""
     if attempt is None:
         raise _LeaseNotTaken
     writes = connection.all(sql.WRITES, **_key_of_request(request)) if payment["sends"] else []

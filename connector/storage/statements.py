@@ -22,8 +22,8 @@ FINAL_REPLY = """
     SELECT reply_status, reply_body, code, value FROM requests
     WHERE id = :id AND reply_status IS NOT NULL"""
 
-# An attempt begins with these: its number, whether the request is on the operator's list, and how
-# the attempt before it ended.
+# The columns for a new attempt: its number, whether the request is on the operator's list, and the
+# end of the previous attempt.
 _ATTEMPT_COLUMNS = "attempts, state = 'manual' AS is_listed, code, message, reason"
 
 INSERT_REQUEST = f"""
@@ -33,7 +33,7 @@ INSERT_REQUEST = f"""
     ON CONFLICT (id) DO NOTHING
     RETURNING {_ATTEMPT_COLUMNS}"""
 
-# A notification is recorded before anything is done with it. Reconcile may look at it at once.
+# A notification is recorded before anybody acts on it. Reconcile may act on it at once.
 INSERT_NOTIFICATION = f"""
     INSERT INTO requests (
         {listed(REQUEST_COLUMNS)}, state, attempts, looks, next_look_at, created_at, updated_at)
@@ -41,7 +41,7 @@ INSERT_NOTIFICATION = f"""
     ON CONFLICT (id) DO NOTHING
     RETURNING id"""
 
-# The value of a request that has begun a write.
+# The value of a request whose first write has begun.
 VALUE_OF_BEGUN = "SELECT value FROM requests WHERE id = :id AND reference IS NOT NULL"
 
 # VTEX repeats a request: a new attempt begins. `stays_listed` is a rule of the operation.
@@ -80,15 +80,15 @@ PROGRESS = """
 
 REQUEST_EXISTS = "SELECT 1 FROM requests WHERE id = :id"
 
-# A person closes a request. That counts as an attempt: a waiting repeat gives the end of the
-# attempt that it waited for to VTEX as its answer, and must not give the person's.
+# A person closes a request. This counts as an attempt. A repeat that waits for an attempt answers
+# with the end of that attempt. By
+# the count the repeat notices that a person closed the request.
 CLOSE_REQUEST = """
     UPDATE requests SET
         state = 'done', attempts = attempts + 1, next_look_at = NULL, updated_at = NOW
     WHERE id = :id AND state = 'manual'"""
 
-# The amounts that requests of one operation name. A request without a value is of the whole
-# payment.
+# The values of the requests of one operation. A request without a value means the whole payment.
 VALUES = f"""
     SELECT id, value FROM requests
     WHERE {_IS_THE_PAYMENT} AND operation = :operation AND value IS NOT NULL"""
@@ -108,10 +108,10 @@ LISTED_REQUESTS = """
 
 FIND_PAYMENT = f"SELECT {_COLUMNS_READ} FROM payments WHERE {_IS_THE_PAYMENT}"
 
-# Record the payment and take its lease, or change nothing while the lease is another request's.
-# An id that is stored stays, whatever a later request says. VTEX may hold an id that it got before
-# the company told us of another. Of a payment that was created here, VTEX may send its own
-# payment id back as the company's: we told VTEX that id while there was no other.
+# Record the payment and take its lease. Change nothing while another request has the lease.
+# A stored id never changes. VTEX may still hold an old id, although the company showed us a new id
+# later. For a payment that was created here, VTEX may send its own payment id as the company's id:
+# our first answer had that id, because there was no other id yet.
 TAKE_LEASE = f"""
     INSERT INTO payments (
         merchant_id, payment_id, authorization_id, provider_payment_id, uses_payment_id,
@@ -130,8 +130,8 @@ TAKE_LEASE = f"""
     WHERE payments.lease_until IS NULL OR payments.lease_until < NOW
     RETURNING {_COLUMNS_READ}, sends, lease_claim, lease_token"""
 
-# Give the lease back and record the payment, while the lease is still ours. `callback_change` is a
-# `CallbackChange`. "later" waits for the answer that is on its way to VTEX: 20 s at most.
+# Give the lease back and record the payment, if the lease is still ours. `callback_change` is a
+# `CallbackChange`. "later" leaves time for the answer to VTEX, which takes 20 s at most.
 END_LEASE = f"""
     UPDATE payments SET
         lease_claim = NULL, lease_token = NULL, lease_until = NULL,
@@ -143,17 +143,17 @@ END_LEASE = f"""
         {_SET_PAYMENT}
     WHERE {_IS_THE_PAYMENT} AND lease_token = :token"""
 
-# Take away a lease whose time is over: its holder, if still running, can record nothing.
+# Remove a lease whose time is over. If its holder still runs, it can record nothing.
 REMOVE_OLD_LEASE = f"""
     UPDATE payments SET lease_claim = NULL, lease_token = NULL, lease_until = NULL
     WHERE {_IS_THE_PAYMENT} AND (lease_until IS NULL OR lease_until < NOW)"""
 
-# Record the payment before a write is sent, while the lease is still ours.
+# Record the payment before a write is sent, if the lease is still ours.
 BEGIN_WRITE = f"""
     UPDATE payments SET sends = sends + 1, {_SET_PAYMENT}
     WHERE {_IS_THE_PAYMENT} AND lease_token = :token AND lease_until > NOW"""
 
-# A write that is sent again under its reference keeps its row.
+# A write that is sent again with the same reference keeps its row.
 INSERT_WRITE = f"""
     INSERT INTO sends (merchant_id, payment_id, {listed(WRITE_COLUMNS)}, sent_at)
     VALUES (:merchant_id, :payment_id, {parameters(WRITE_COLUMNS)}, NOW)
@@ -190,7 +190,7 @@ CALLBACKS_DUE = """
     SELECT merchant_id, payment_id FROM payments WHERE callback_at <= NOW
     ORDER BY callback_at LIMIT :most"""
 
-# One sender has the callback for `seconds`; then another may send it.
+# One sender has the callback for `seconds`. Then another sender may take it.
 TAKE_CALLBACK = f"""
     UPDATE payments SET
         callback_attempts = callback_attempts + 1, callback_at = NOW + :seconds

@@ -1,4 +1,4 @@
-"""A merchant as it is stored, and the credentials that VTEX's Admin needs of it."""
+"""A merchant's row, and the credentials of the merchant for VTEX's Admin."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from connector.domain.money import ValueUnit
 from connector.storage.columns import Row
 from connector.storage.vault import Vault
 
-# The column that names the first payment whose value VTEX certainly wrote in a unit.
+# For each unit, the column with the first payment whose value VTEX certainly wrote in that unit.
 _UNIT_COLUMNS = {ValueUnit.CENTS: "cents_seen", ValueUnit.UNITS: "units_seen"}
 
 
@@ -26,10 +26,10 @@ class Credentials:
 
 @dataclass(frozen=True)
 class StoredMerchant:
-    """A merchant as it is stored. `digests` are those of its AppTokens.
+    """A stored merchant. `digests` are the digests of its live AppTokens.
 
-    A merchant is not readable, and has no settings here, when none of our keys decrypts them.
-    `fields_differ` names the settings for which VTEX last sent other values than are stored.
+    If none of our keys decrypts the settings, the merchant is not readable and has no settings.
+    `fields_differ` names the settings whose last value from VTEX differs from the stored value.
     """
 
     merchant: Merchant
@@ -41,7 +41,7 @@ class StoredMerchant:
 
 
 def digest(token: str) -> str:
-    """Hash an AppToken: SHA-256, in hex. Its 256 random bits make one plain round enough."""
+    """Hash an AppToken: SHA-256, in hex. One round is enough for 256 random bits."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The steps of payments' stories. A step is written with the change that it tells of."""
+"""The steps of payments' stories. A step is written in the transaction of its change."""
 
 from collections.abc import Iterable
 
@@ -9,13 +9,13 @@ from connector.storage.mapping import step_from, step_values
 
 
 class Stories:
-    """What is stored of payments' stories. Steps are only added."""
+    """The recorded stories of payments. Steps are only added."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def merchants(self, payment_id: str) -> list[str]:
-        """Name the merchants that have requests of a payment of this id."""
+        """Name the merchants that have requests for a payment with this id."""
         with self._database.read() as connection:
             rows = connection.all(sql.MERCHANTS_OF_PAYMENT, payment_id=payment_id)
         return [row["name"] for row in rows]
@@ -23,7 +23,7 @@ class Stories:
     def steps(self, merchant: str, payment_id: str) -> list[Step]:
         """Return a payment's story, oldest first.
 
-        The steps are in the order of recording: a clock may jump, and two machines' clocks differ.
+        The steps are in the order of recording, not of time, because clocks may jump and differ.
         """
         with self._database.read() as connection:
             rows = connection.all(sql.STORY, merchant=merchant, payment_id=payment_id)
@@ -31,7 +31,7 @@ class Stories:
 
 
 def write_steps(connection: Connection, claim_id: str, steps: Iterable[Step]) -> None:
-    """Record steps of a request, in the transaction of the change that they tell of."""
+    """Record steps of a request, in the transaction of their change."""
     connection.run_for_each(
         sql.INSERT_STEP, [{"id": claim_id, **step_values(step)} for step in steps]
     )

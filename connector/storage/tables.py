@@ -15,14 +15,14 @@ from sqlalchemy import (
     false,
 )
 
-# The migration this code was written for; `/readyz` compares it with the database.
+# The migration that this code needs. `/readyz` compares it with the migration of the database.
 REVISION = "0005"
 
 metadata = MetaData()
 
-# One row for each shop. `revision` grows with every change of any merchant: running servers notice
-# a change with one small query. `settings` is encrypted. `fields_seen` is JSON: fingerprints of the
-# Provider Fields that VTEX sent last, for a merchant whose settings do not come from VTEX.
+# One row for each shop. `revision` grows with every change, so that running servers notice a change
+# by one small query. `settings` is encrypted. `fields_seen` is JSON: fingerprints of VTEX's last
+# Provider Fields, for a merchant whose settings do not come from VTEX.
 # `cents_seen` and `units_seen` name a payment whose cancellation was certainly in that unit.
 merchants = Table(
     "merchants",
@@ -45,9 +45,9 @@ merchants = Table(
     Column("fields_seen_at", Double),
 )
 
-# Who changed what: one row for each administrative command, and for each change that came with
-# VTEX's Provider Fields. `changed` is JSON, with fingerprints for secrets. `settings` are the
-# settings that were replaced, encrypted. Rows are only added.
+# The changes of merchants: one row for each administrative command, and for each change by VTEX's
+# Provider Fields. `changed` is JSON, with fingerprints for secrets. `settings` holds the replaced
+# settings, encrypted. Rows are only added.
 admin_events = Table(
     "admin_events",
     metadata,
@@ -72,8 +72,8 @@ merchant_tokens = Table(
 
 # One row for each payment, with the lease by which one request at a time acts on the payment. The
 # ids come from the company or from VTEX. Texts from outside are JSON texts without their quotes, so
-# that a column holds any character. `sandbox` is null until it is known where the payment is.
-# `sends` counts the payment's rows in that table. Amounts are decimal texts, in units. `callback`
+# that a column holds any character. `sandbox` is null until the place of the payment is known.
+# `sends` counts the payment's writes. Amounts are decimal texts, in units. `callback`
 # is VTEX's address, encrypted. A callback is due while `callback_at` is set.
 payments = Table(
     "payments",
@@ -108,8 +108,8 @@ payments = Table(
     Index("payments_callback", "callback_at"),
 )
 
-# One row for each request: its claim, and its reply once that is final. The two company's ids come
-# from a notification. `looks` counts the attempts of reconcile since VTEX's last.
+# One row for each request: its claim, and its final reply. The two ids are the company's, from a
+# notification. `looks` counts the attempts of reconcile since VTEX's last request.
 requests = Table(
     "requests",
     metadata,
@@ -157,7 +157,7 @@ sends = Table(
 )
 
 # The audit trail, and the stories of payments: one row for each `Step`. A connector of revision
-# 0002, which may still run, writes one row for each attempt that ended.
+# 0002, which may still run, writes one row at the end of each attempt.
 events = Table(
     "events",
     metadata,

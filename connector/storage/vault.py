@@ -16,7 +16,7 @@ from connector.domain.errors import ConfigurationError
 from connector.storage import private_files
 
 KEY_FILE = "secret.key"
-# The beginning of a text that only its owner's keys decrypt. Older versions wrote texts without it.
+# A text that only its owner's keys decrypt begins so. Texts of older versions have no such prefix.
 _OWNED_PREFIX = "2."
 # Hex digits of a fingerprint: enough to tell two values of one setting apart.
 FINGERPRINT_DIGITS = 12
@@ -27,10 +27,10 @@ _WRONG_KEYS = (
 
 
 class Vault:
-    """Encrypts with the newest key, and decrypts with any.
+    """Encrypts with the newest key, and decrypts with any key.
 
-    Each owner has keys of its own, derived from these. A text that somebody moved to another
-    owner's row is not decrypted there.
+    Each owner of a text has its own keys, derived from these keys. If somebody moves a text to the
+    row of another owner, it cannot be decrypted there.
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
@@ -51,7 +51,7 @@ class Vault:
         try:
             settings: dict[str, str] = json.loads(plain)
         except ValueError:
-            # Somebody moved an address here that an older version wrote.
+            # Somebody moved an address of an older version to this column.
             raise ConfigurationError(_WRONG_KEYS) from None
         return settings
 
@@ -86,14 +86,14 @@ class Vault:
         return text.startswith(_OWNED_PREFIX)
 
     def fingerprint(self, name: str, value: str) -> str:
-        """Return what tells two values of a setting apart and shows neither.
+        """Return a fingerprint, by which values of a setting can be compared but not read.
 
-        Nobody can find a value by trying without the keys.
+        Without the keys nobody can find a value by trial.
         """
         return _fingerprint(self._fingerprint_keys[0], name, value)
 
     def fits(self, fingerprint: str, name: str, value: str) -> bool:
-        """Whether a fingerprint is of this value. Any of the keys may have made the fingerprint."""
+        """Whether a fingerprint belongs to this value, made with any of the keys."""
         return fingerprint in {_fingerprint(key, name, value) for key in self._fingerprint_keys}
 
     def _keys_of(self, owner: str) -> MultiFernet:
@@ -120,10 +120,10 @@ def _fingerprint(key: bytes, name: str, value: str) -> str:
 
 
 def open_vault(keys: Sequence[str], data_dir: Path) -> Vault:
-    """Open with the configured keys, else with the key in the data directory.
+    """Make a vault from the configured keys, or from the key in the data directory.
 
-    The first use makes that key, readable by its owner only. Two processes that start at once get
-    the same key.
+    The first use makes that key, which only its owner may read. Two processes that start at the
+    same time get the same key.
     """
     return Vault(keys or [_key_in(data_dir / KEY_FILE)])
 

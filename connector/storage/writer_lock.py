@@ -1,7 +1,7 @@
 """One writer at a time on SQLite, among threads and processes.
 
-SQLite's own busy handler sleeps and tries again. With many writers some then wait for seconds
-while others pass. A lock passes to the next writer as soon as it is free.
+SQLite's own busy handler sleeps and tries again. So with many writers some writers wait for seconds
+while others pass. A free lock goes to the next writer at once.
 """
 
 import fcntl
@@ -15,14 +15,14 @@ from sqlalchemy import Engine
 from connector.domain.errors import ConfigurationError, StorageUnavailable
 from connector.storage import private_files
 
-# Seconds a statement or a lock may take; an answer to VTEX has 18.
+# The most seconds for a statement or a lock. An answer to VTEX has 18 seconds.
 BUSY_SECONDS = 5
 # Seconds between two tries for the lock: a fraction of a transaction's length.
 PAUSE_SECONDS = 0.0001
 
 
 class WriterLock:
-    """A lock that is a file, for processes, and a lock of Python's, for the threads of one."""
+    """A file lock between processes, and a Python lock between the threads of a process."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.fdopen(private_files.open_lock(path), "a")
@@ -38,7 +38,7 @@ class WriterLock:
             raise
 
     def _lock(self, until: float) -> None:
-        """Wait for the writers of other processes. One thread waits here for all of its process."""
+        """Wait for the writers of other processes. Only one thread of a process waits here."""
         while True:
             try:
                 return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -56,7 +56,7 @@ class WriterLock:
 
 
 class NoLock:
-    """PostgreSQL's writers do not wait for one another."""
+    """No lock: PostgreSQL's writers do not wait for each other."""
 
     def __enter__(self) -> None:
         return None
@@ -69,7 +69,7 @@ class NoLock:
 
 
 def of(engine: Engine) -> NoLock | WriterLock:
-    """Return the lock of a database. The lock's file is beside the database's."""
+    """Return the lock of a database. The lock file is beside the database file."""
     name = engine.url.database
     if engine.dialect.name != "sqlite" or not name:
         return NoLock()
