@@ -190,7 +190,7 @@ class Tranzzo(Provider):
 
 
 class _NotFound(errors.ProviderRefused):
-    """Tranzzo has no such order, or cannot have it."""
+    """Tranzzo has no such order, or can have none."""
 
 
 class _Operation:
