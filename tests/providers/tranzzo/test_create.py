@@ -176,7 +176,7 @@ def test_a_uuid_is_created_without_its_dashes(shop: TranzzoAccount) -> None:
 
 def test_an_order_id_too_long_is_refused_unsent(shop: TranzzoAccount) -> None:
     # VTEX is told these words.
-    with pytest.raises(ProviderRefused, match="^Tranzzo has no such order, or can have none.$"):
+    with pytest.raises(ProviderRefused, match=r"^Tranzzo has no such order, or can have none\.$"):
         shop.create(Order("x" * 33, Decimal(5), "UAH"))
     assert not shop.company.calls
 
