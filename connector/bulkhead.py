@@ -1,6 +1,6 @@
-"""How much of a worker one company may take: threads, and operations at a time.
+"""Limits how many threads of a worker, and how many operations at once, one company may use.
 
-A company that hangs, or whose webhook is flooded, costs only its own requests.
+A company may hang, or its webhook may be flooded. Then only the requests of this company suffer.
 """
 
 import threading
@@ -10,37 +10,39 @@ from contextlib import AbstractContextManager, contextmanager
 
 from connector.domain.errors import ProviderBusy
 
-# Seconds after which a company with no place left counts as hung if no operation ended meanwhile;
-# also the longest wait for a place of an operation.
+# A company without a free place counts as hung if no operation began or ended for so many seconds.
+# An operation waits for a place for at most as many seconds.
 PATIENCE_SECONDS = 0.5
-# Seconds of the longest wait for a thread while the company answers: many buyers may pay at once.
+# Seconds for which a request waits for a thread, if the company answers: many buyers may pay at
+# once.
 THREAD_SECONDS = 2.0
-# Threads of a company's requests beyond those of its operations, as a share: for requests that wait
-# for another request's answer, or that need no call, while all operations hang.
+# A company has more threads for requests than for operations: this share more, and at least so
+# many. Requests that wait for another request, or need no call, use them while all operations hang.
 SPARE_SHARE, LEAST_SPARE = 1 / 8, 2
-# Threads for one company's notifications that are not proven yet, and for calls back to VTEX.
+# Threads for the unproven notifications of one company, and threads for callbacks to VTEX.
 NOTIFICATIONS, CALLBACKS = 32, 8
-# Threads of no company: they refuse strangers and excess requests, and answer for the health.
+# Threads that belong to no company. They refuse strangers and excess requests, and answer health
+# checks.
 COMMON = 8
 # Threads in which requests wait for a thread of their company.
 WAITING = 128
 
 
 def share(threads: int) -> int:
-    """Count the threads for requests of a company that may have `threads` operations."""
+    """Return the number of threads for the requests of a company with `threads` operations."""
     return threads + max(LEAST_SPARE, int(threads * SPARE_SHARE))
 
 
 def all_threads(companies: int, threads: int) -> int:
-    """Count the threads of a process: each company has its own and waits for no other company."""
+    """Return the number of threads of a process. No company waits for another company's threads."""
     return companies * (share(threads) + NOTIFICATIONS) + WAITING + COMMON
 
 
 class Bulkhead:
     """At most `slots` operations at one company at a time.
 
-    While the company answers, an operation waits a moment for a place. When the company hangs, the
-    refusal is immediate. `waiting` bounds how many operations wait, `patience` how many seconds.
+    If the company answers, an operation waits for a place, at most `patience` seconds. If the
+    company hangs, the operation is refused at once. `waiting` limits how many operations wait.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class Bulkhead:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Hold a place. Raises ProviderBusy when there is none."""
+        """Hold a place. Raises ProviderBusy if no place is free."""
         self._take()
         try:
             yield
@@ -65,7 +67,7 @@ class Bulkhead:
             self._give_back()
 
     def has_room(self) -> bool:
-        """Whether half of the places are free: then an operation that pauses may hold its place."""
+        """Whether half of the places are free. Then an operation that pauses may keep its place."""
         return self._free * 2 >= self._slots
 
     def _take(self) -> None:
@@ -76,7 +78,7 @@ class Bulkhead:
             self._changed_at = time.monotonic()
 
     def _wait(self) -> bool:
-        """Wait for a place while the company answers; say whether a place is free."""
+        """Wait for a place as long as the company answers. Say whether a place is free."""
         if not self._is_moving() or not self._waiting.acquire(blocking=False):
             return False
         until = time.monotonic() + self._patience
@@ -98,18 +100,18 @@ class Bulkhead:
 
 
 class Shares:
-    """A worker's threads, shared among the companies: each may hold `places` of them.
+    """A worker's threads. Each company may hold `places` of them.
 
-    Each thread that works for a company counts, whether it calls, waits, reads or acts. All names
-    that are not among `companies`, such as those switched off, share the places of one company.
-    `waiting` more threads are for requests that wait for a thread of their company.
+    Every thread that works for a company counts: it may call, wait, read or act. All names that are
+    not in `companies`, such as disabled providers, share the places of one company. In `waiting`
+    more threads, requests wait for a thread of their company.
     """
 
     def __init__(self, companies: Iterable[str], places: int, *, waiting: int) -> None:
         room = threading.Semaphore(waiting)
-        self._others = Bulkhead(places, room, THREAD_SECONDS)
-        self._own = {name: Bulkhead(places, room, THREAD_SECONDS) for name in companies}
+        self._of_other_names = Bulkhead(places, room, THREAD_SECONDS)
+        self._of_companies = {name: Bulkhead(places, room, THREAD_SECONDS) for name in companies}
 
     def place(self, company: str) -> AbstractContextManager[None]:
-        """Hold a thread for a company. Raises ProviderBusy when it has none left."""
-        return self._own.get(company, self._others).slot()
+        """Hold a thread for a company. Raises ProviderBusy if the company has no free thread."""
+        return self._of_companies.get(company, self._of_other_names).slot()

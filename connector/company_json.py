@@ -1,21 +1,21 @@
-"""A company's JSON, read by type: what cannot be read is AnswerNotUnderstood."""
+"""Reads a company's JSON by type. Raises AnswerNotUnderstood for an unreadable value."""
 
 import re
 from decimal import Decimal, InvalidOperation
 
 from connector.domain.errors import AnswerNotUnderstood
 
-# https, or plain http to this machine. No user name, no spaces: a browser must not read another
-# host in it.
+# https, or plain http to this machine. A user name or a space is not allowed, because a browser
+# could then read another host in the URL.
 _PAGE_URL = re.compile(
     r"(https://[A-Za-z0-9.:-]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)([/?#]\S*)?"
 )
 
 
 class Fields:
-    """A JSON object a company sent, read by type.
+    """A JSON object that a company sent.
 
-    A missing, null or empty value is absent; a value of another type is AnswerNotUnderstood.
+    A missing, null or empty value is absent. A value of a wrong type raises AnswerNotUnderstood.
     """
 
     def __init__(self, value: object) -> None:
@@ -24,7 +24,7 @@ class Fields:
         self._value = value
 
     def text(self, name: str) -> str | None:
-        """Return a text; a number is given as its text."""
+        """Return a text. A whole number becomes a text."""
         value = self._value.get(name)
         if value is None or value == "":
             return None
@@ -33,7 +33,7 @@ class Fields:
         return str(value)
 
     def decimal(self, name: str) -> Decimal | None:
-        """Return a number, or a text that is one."""
+        """Return a number. A text that is a number becomes a number."""
         value = self._value.get(name)
         if value is None or value == "":
             return None
@@ -54,17 +54,17 @@ class Fields:
         return value
 
     def page_url(self, name: str) -> str | None:
-        """Return the URL of a page if a buyer can safely be sent to it, else None."""
+        """Return the URL of a page, or None if a buyer cannot safely open it."""
         url = self.text(name)
         return url if url and _PAGE_URL.fullmatch(url) else None
 
     def object(self, name: str) -> "Fields":
-        """Return an object; an absent object is empty."""
+        """Return an object. An absent object is empty."""
         value = self._value.get(name)
         return Fields({} if value is None else value)
 
     def objects(self, name: str) -> "list[Fields]":
-        """Return a list of objects; an absent list is empty."""
+        """Return a list of objects. An absent list is empty."""
         return objects(self._value.get(name) or [])
 
 
@@ -76,8 +76,8 @@ def objects(value: object) -> list[Fields]:
 
 
 def safe_code(value: str | None) -> str:
-    """Return a company's status or error code if it is safe to show, else nothing.
+    """Return a company's status or error code if it is safe to show, else an empty text.
 
-    Free text is not shown: a company may repeat in it what it was sent, keys included.
+    Free text is not shown: it may repeat what we sent to the company, keys included.
     """
     return value if value and re.fullmatch(r"[A-Za-z0-9_-]{1,40}", value) else ""

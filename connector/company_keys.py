@@ -1,4 +1,4 @@
-"""The public keys of a company: a list that one thread fetches for all (RFC 7517)."""
+"""The public keys of a company (RFC 7517). One thread fetches the list for all threads."""
 
 import math
 import re
@@ -20,20 +20,21 @@ from connector.domain.errors import (
 )
 from connector.http_client import Answer, HttpClient
 
-# Seconds for which a list of keys is used; seconds before an unknown key lets it be fetched again.
+# Seconds for which a list of keys is used. Seconds after a fetch in which an unknown key starts no
+# other fetch.
 _KEYS_SECONDS, _REFETCH_SECONDS = 3600.0, 60.0
-# Seconds that an old key still counts while the list cannot be renewed; seconds that a fetch may
-# take; seconds before the next fetch after a failure.
+# Seconds for which an old key still counts if the list cannot be renewed. Seconds of the longest
+# fetch. Seconds between a failed fetch and the next fetch.
 _GRACE_SECONDS, _FETCH_SECONDS, _RETRY_SECONDS = 60.0, 2.0, 10.0
-# 32 bytes in base64url (RFC 7518, 6.2.1.2). PyJWT passes over characters that are not base64.
+# 32 bytes in base64url (RFC 7518, 6.2.1.2). PyJWT ignores characters that are not base64.
 _COORDINATE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class CompanyKeys:
     """The public keys of one origin, by `kid`.
 
-    A request waits for another one's fetch only while there is no list at all. Anybody can send a
-    token of an unknown key; a list that hangs must not hold up messages with a known key.
+    A request waits for the fetch of another request only while there is no list yet. Anybody can
+    send a token with an unknown key. A fetch that hangs must not delay messages with a known key.
     """
 
     def __init__(self, http: HttpClient, url: str) -> None:
@@ -42,10 +43,10 @@ class CompanyKeys:
         self._fetched_at = self._failed_at = -math.inf
 
     def get(self, kid: str, deadline: Deadline) -> PyJWK | None:
-        """Return a key, None where the company has none of that name.
+        """Return a key. None: the company has no key with this id.
 
-        Raises what `HttpClient.send` does where the list cannot be had, and NotDone at once while
-        another thread fetches the list or shortly after a failure.
+        If the fetch fails, it raises the errors of `HttpClient.send`. While another thread fetches
+        the list, and shortly after a failed fetch, it raises a NotDone.
         """
         if self._is_due(kid):
             try:
@@ -64,7 +65,7 @@ class CompanyKeys:
         return kid in self._keys and age <= _KEYS_SECONDS + _GRACE_SECONDS
 
     def _renew(self, kid: str, deadline: Deadline) -> None:
-        # Before the first list is there, everybody needs it.
+        # Before the first list is there, every message needs the list.
         patience = 0.0 if self._keys else min(_FETCH_SECONDS, deadline.left())
         if not self._lock.acquire(timeout=patience):
             raise ProviderBusy("The company's keys are being fetched; repeat the message")
@@ -75,9 +76,9 @@ class CompanyKeys:
             self._lock.release()
 
     def _fetch(self, deadline: Deadline) -> None:
-        """Fetch the list, unless that failed a moment ago.
+        """Fetch the list, unless a fetch failed a moment ago.
 
-        A request with too little time sends nothing: its failure would not be the list's failure.
+        A request with too little time sends nothing. Its failure would say nothing of the list.
         """
         if time.monotonic() - self._failed_at <= _RETRY_SECONDS:
             raise ProviderUnavailable("The company's keys cannot be had; repeat the message")
@@ -98,7 +99,7 @@ class CompanyKeys:
 
 
 def _keys_from(answer: Answer) -> dict[str, PyJWK]:
-    """Read {"keys": [{"kid", "kty", "crv", "x", "y"}]}; keys of another kind are left out."""
+    """Read {"keys": [{"kid", "kty", "crv", "x", "y"}]}; Keys of another kind are left out."""
     keys = {}
     for jwk in Fields(answer.json()).objects("keys"):
         kid, key = jwk.text("kid"), _key_from(jwk)
@@ -110,7 +111,7 @@ def _keys_from(answer: Answer) -> dict[str, PyJWK]:
 
 
 def _key_from(jwk: Fields) -> PyJWK | None:
-    """Read a key for ES256, None where it is of another kind or no point of its curve."""
+    """Read a key for ES256. None: it is another kind of key, or no point of the curve."""
     kty, crv = jwk.text("kty"), jwk.text("crv")
     if (kty, crv) != ("EC", "P-256"):
         return None

@@ -1,4 +1,4 @@
-"""Connections that keep the deadline of the call that uses them."""
+"""Connections that end at the deadline of the call that uses them."""
 
 import re
 import ssl
@@ -21,8 +21,8 @@ CONNECT_SECONDS = 3.0
 class OutgoingCall(threading.local):
     """The call that this thread makes.
 
-    Nothing was sent while it is `connecting`: a failure then has certainly had no effect. `target`
-    is the path and query as the caller wrote them.
+    While it is `connecting`, nothing was sent, so a failure certainly had no effect. `target` is
+    the path and the query as the caller wrote them.
     """
 
     deadline: Deadline
@@ -35,7 +35,7 @@ class OutgoingCall(threading.local):
         self.target = "/" + re.sub(r"\A[^/?]*//[^/?]*/?", "", url)
 
     def time_left(self) -> float:
-        """Return seconds. Raises TimeoutError when there are none."""
+        """Return the seconds until the deadline. Raises TimeoutError at the deadline."""
         left = self.deadline.left()
         if not left:
             raise TimeoutError
@@ -46,10 +46,10 @@ call = OutgoingCall()
 
 
 class _Bounded:
-    """A socket whose every read ends at the call's deadline.
+    """A socket. Every read of it ends at the call's deadline.
 
-    The timeout of a socket starts anew with each read: a server that drips a byte at a time
-    would hold a thread for as long as it likes.
+    The timeout of a plain socket starts anew with each read. A server that sends one byte at a time
+    could then hold a thread for ever.
     """
 
     def recv_into(self, *args: Any) -> int:
@@ -67,9 +67,9 @@ class _TLSSocket(_Bounded, ssl.SSLSocket):
 
 
 class _Connection:
-    """A connection that keeps the call's deadline, whatever the resolver does.
+    """A connection that keeps the call's deadline, even if the resolver is slow.
 
-    It sends path and query byte for byte: urllib3 would write them anew.
+    It sends the path and the query byte for byte. urllib3 would change their spelling.
     """
 
     def _new_conn(self: Any) -> socket:
@@ -89,7 +89,7 @@ class _Connection:
 
 
 def _connected(connection: socket, address: Any, options: Any) -> socket:
-    """Connect. All addresses of a host, and the handshake, share one deadline."""
+    """Connect. All addresses of a host, and the TLS handshake, share one deadline."""
     for option in options or ():
         connection.setsockopt(*option)
     connection.settimeout(min(CONNECT_SECONDS, call.time_left()))
@@ -124,9 +124,9 @@ class _HTTPSPool(HTTPSConnectionPool):
 
 
 class Adapter(HTTPAdapter):
-    """Connections that keep the call's deadline; `max_retries` stays 0.
+    """Opens connections that keep the call's deadline. `max_retries` stays 0.
 
-    urllib3 would otherwise repeat PUT, which is RuStore's cancel.
+    With more retries urllib3 would repeat a PUT, and RuStore's cancel is a PUT.
     """
 
     def __init__(self, ca_file: str, slots: int) -> None:
@@ -141,5 +141,5 @@ class Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Let the TLS context decide: the library would trust a list of its own besides."""
+        """Let the TLS context decide. The library would also trust a list of its own."""
         conn.cert_reqs = "CERT_REQUIRED"

@@ -1,8 +1,8 @@
-"""What the log lines of one piece of work share: the request, its merchant, payment and attempt.
+"""The fields that all log lines of one piece of work share, such as its merchant and payment.
 
 A piece of work is a request, a look of reconcile or a callback. Each thread has its own context. A
-thread does one piece of work after another, and begins each with an empty context.
-`connector.logs` says which of the fields are written.
+thread does one piece of work after another. Each begins with an empty context. `connector.logs`
+decides which of the fields are written.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +21,7 @@ def fields() -> Mapping[str, Value]:
 
 
 def begin(**values: Value) -> None:
-    """Forget the thread's last piece of work: a server's threads take one request after another."""
+    """Begin a piece of work. Drop the fields of the thread's previous piece of work."""
     _FIELDS.set(values)
 
 
@@ -32,7 +32,7 @@ def add(**values: Value) -> None:
 
 @contextmanager
 def of(**values: Value) -> Iterator[None]:
-    """Do a piece of work that is part of no request."""
+    """Begin and end a piece of work that belongs to no request."""
     token = _FIELDS.set(values)
     try:
         yield
@@ -41,7 +41,7 @@ def of(**values: Value) -> Iterator[None]:
 
 
 def note_status(http_status: int | None) -> None:
-    """Note the HTTP status of a company's answer, None when a call had no answer."""
+    """Note the HTTP status of a company's answer. None: the call had no answer."""
     _STATUS.set(http_status)
 
 
@@ -50,5 +50,5 @@ def last_status() -> int | None:
 
 
 def bind(work: Callable[[], object]) -> Callable[[], object]:
-    """Return work for later, bound to the context of now."""
+    """Return work for later. It runs in a copy of the present context."""
     return partial(copy_context().run, work)

@@ -1,7 +1,7 @@
-"""Every outgoing call: its deadline, its bulkhead, its typed errors and its log line.
+"""Makes every outgoing call, with a deadline, a bulkhead, typed errors and a log line.
 
-Nothing is retried here, and no redirect is followed. One question decides what a failure means:
-was there a connection? Without a connection nothing was sent; with it, anything may have happened.
+This module retries no call and follows no redirect. A failure without a connection means that
+nothing was sent. After a connection was made, a failed call may have had any effect.
 """
 
 import logging
@@ -32,19 +32,19 @@ from connector.resolver import Resolver
 
 log = logging.getLogger(__name__)
 
-# Bytes of one answer. The largest documented answer, a Tranzzo order with all its operations, has
-# a few kilobytes.
+# Bytes of the largest answer that is read. The largest documented answer is a Tranzzo order with
+# all its operations. It has a few kilobytes.
 MAX_ANSWER_BYTES = 1024 * 1024
 # The meaning of an HTTP status, or of a class of them, for the call (RFC 9110, section 15).
 _REFUSALS = {401: ProviderCredentials, 403: ProviderCredentials, 429: ProviderUnavailable}
 _REFUSED_CLASSES = {3: AnswerNotUnderstood, 5: OutcomeUnknown}
-# A compressed answer could grow beyond the limit when it is read.
+# No compression: a compressed answer could grow beyond the limit.
 HEADERS = {"User-Agent": "vtex-connector", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A company's answer: any HTTP status but 401, 403, 429, 3xx and 5xx."""
+    """A company's answer. After `accept`, its status is not 401, 403, 429, 3xx or 5xx."""
 
     status: int
     body: bytes
@@ -57,7 +57,7 @@ class Answer:
         return self
 
     def json(self) -> object:
-        """Return the body as JSON, numbers exact. Raises AnswerNotUnderstood."""
+        """Return the body as JSON. Its numbers stay exact. Raises AnswerNotUnderstood."""
         try:
             return exact.loads(self.body)
         except ValueError as error:
@@ -65,10 +65,11 @@ class Answer:
 
 
 class HttpClient:
-    """Calls to one company, safe to share between threads.
+    """Calls one company. All threads may share one client.
 
-    `seconds` bounds one call, `slots` how many calls run at once. `measure` gets the provider, the
-    operation, the outcome and the seconds of each call. `ca_file` replaces the system's trust.
+    A call takes at most `seconds`. At most `slots` calls run at once. `measure` gets the provider,
+    the operation, the outcome and the seconds of each call. The authorities in `ca_file`, if given,
+    replace the system's authorities.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class HttpClient:
         self._adapter.close()
 
     def bounded(self, deadline: Deadline) -> Deadline:
-        """Return the deadline that one call has."""
+        """Return the deadline of one call within this deadline."""
         return deadline.within(self._seconds)
 
     def send(
@@ -109,8 +110,9 @@ class HttpClient:
     ) -> Answer:
         """Make one call.
 
-        Raises a NotDone for no effect, OutOfTime among them, OutcomeUnknown for a possible one, and
-        AnswerNotUnderstood for a redirect or an answer that is too large.
+        Raises a NotDone, such as OutOfTime, if the call certainly had no effect. Raises
+        OutcomeUnknown if the call may have had an effect. Raises AnswerNotUnderstood for a redirect
+        or an answer that is too large.
         """
         request = requests.Request(method, url, {**HEADERS, **headers}, data=body)
         with self._report(operation) as report:
@@ -120,7 +122,7 @@ class HttpClient:
 
     @contextmanager
     def _report(self, operation: str) -> Iterator["_Report"]:
-        """Measure and log one call, whatever its end."""
+        """Measure and log one call, even if it fails."""
         report, started = _Report(), time.monotonic()
         try:
             yield report
@@ -157,7 +159,7 @@ class _Report:
 
 
 def _failure(error: Exception) -> ConnectorError:
-    """Say what a failed call may have done: nothing, as long as it was not connected."""
+    """Return the error of a failed call. A call without a connection had no effect."""
     reason = root_of(error)
     if not call.connecting:
         return OutcomeUnknown(reason=reason)

@@ -1,4 +1,4 @@
-"""The web application that all routes share. Each route knows how its own failures are written."""
+"""The web application of all routes. Each route knows how its own failures are written."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ Failure = Callable[[ConnectorError, int, Mapping[str, Any]], bytes]
 
 
 def plain_failure(error: ConnectorError, status: int, _: Mapping[str, Any]) -> bytes:
-    """Write a failure of an address that no one has given another form."""
+    """Write a failure in the form of a route that has no form of its own."""
     body = {"status": status, "code": error.code, "message": str(error)}
     return exact.dumps(body).encode()
 
@@ -36,26 +36,26 @@ class Route(Rule):
 
 
 def application(proxies: Sequence[Network]) -> Flask:
-    """Make an application without routes. What it does holds for every route."""
+    """Make an application without routes. Its settings hold for every route."""
     app = Flask("connector", static_folder=None)
     app.url_rule_class = Route
-    # A path that is nearly right is wrong: a redirect would be answered in HTML.
+    # A nearly right path is not found: Flask would answer with a redirect in HTML.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    # One byte more than our own limit, which thus has its own message where a view reads the body.
+    # One byte above our own limit: the view finds the body too large and answers with our message.
     app.config["MAX_CONTENT_LENGTH"] = http_server.MAX_BODY_BYTES + 1
     app.after_request(partial(http_server.end, Refusals()))
     app.before_request(partial(http_server.begin, proxies))
     app.teardown_request(lambda _: context.begin())
     app.register_error_handler(HTTPException, _http_failure)
     app.register_error_handler(ConnectorError, _failure)
-    app.register_error_handler(Exception, _fault)
+    app.register_error_handler(Exception, _unexpected_failure)
     return app
 
 
 def failure_at(routes: Map, path: str, error: ConnectorError, status: int) -> bytes:
-    """Write a failure as the route of a path does; without a route it is plain."""
+    """Write a failure in the form of the path's route. Without a route the form is plain."""
     failure, values = _route_at(routes, path)
     return failure(error, status, values)
 
@@ -64,7 +64,7 @@ def _route_at(routes: Map, path: str) -> tuple[Failure, Mapping[str, Any]]:
     """Find the route of a path, whatever the method."""
     adapter = routes.bind("")
     try:
-        # No route has this method: a path that has a route is answered with the route's methods.
+        # No route has this method. So for a path with a route, the error names the route's methods.
         adapter.match(path, method="NONE")
     except MethodNotAllowed as error:
         route, values = adapter.match(path, next(iter(error.valid_methods or ())), return_rule=True)
@@ -75,7 +75,7 @@ def _route_at(routes: Map, path: str) -> tuple[Failure, Mapping[str, Any]]:
 
 
 def _http_failure(error: HTTPException) -> Response:
-    """Answer for an address or a method that is not there, or a request Flask could not read."""
+    """Answer a request with a wrong address or method, or a request that Flask could not read."""
     is_large = isinstance(error, RequestEntityTooLarge)
     fault = BodyTooLarge() if is_large else NotFound(f"{error.name}: see /openapi.yaml")
     response = _response(fault, error.code or 500)
@@ -89,7 +89,7 @@ def _failure(error: ConnectorError) -> Response:
     return _response(error, http_server.status_of(error))
 
 
-def _fault(error: Exception) -> Response:
+def _unexpected_failure(error: Exception) -> Response:
     log.error("request failed", exc_info=error)
     return _response(ConnectorError(), 500)
 

@@ -1,4 +1,4 @@
-"""The body, the answer and the log line of an incoming request."""
+"""Reads the body of an incoming request, and writes its answer and its log line."""
 
 import logging
 import time
@@ -26,18 +26,21 @@ from connector.domain.operation import Reply
 
 log = logging.getLogger(__name__)
 
-# When the request of this thread arrived, by the deadline's clock; set by a server that knows.
+# When the request of this thread arrived, by the deadline's clock. Our server sets it; other WSGI
+# servers do not.
 ARRIVED: ContextVar[float | None] = ContextVar("ARRIVED", default=None)
 
-# Bytes of a body. VTEX's largest, a payment with a long cart, is some tens of kilobytes.
+# Bytes of the largest body. A create with a long cart, VTEX's largest, has some tens of kilobytes.
 MAX_BODY_BYTES = 256 * 1024
-# Bytes of a notification. The largest documented one, a Tranzzo operation, is a few kilobytes.
+# Bytes of the largest notification. The largest documented notification is a Tranzzo operation. It
+# has a few kilobytes.
 MAX_NOTIFICATION_BYTES = 32 * 1024
 
-# Headers of every answer: nobody keeps a copy of it, and no browser guesses another type.
+# Headers of every answer: no cache stores it, and no browser guesses another type.
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
-# HTTP status of each failure. Any other failure is 500, after which VTEX and the companies repeat.
+# HTTP status of each failure. Any other failure is 500: then VTEX and the companies repeat the
+# request.
 UNAUTHORIZED = 401
 _STATUSES: tuple[tuple[type[ConnectorError], int], ...] = (
     (NotAuthenticated, UNAUTHORIZED),
@@ -60,16 +63,16 @@ def json_body() -> bytes:
 
     Raises NotJson, Compressed, and what `body` raises.
     """
-    read = body()
+    content = body()
     if request.headers.get("Content-Encoding", "").strip().lower() not in {"", "identity"}:
         raise Compressed
     if request.mimetype not in {"", "application/json"}:
         raise NotJson
-    return read
+    return content
 
 
 def body(most: int = MAX_BODY_BYTES) -> bytes:
-    """Return the body, which has `most` bytes at most. It is read once.
+    """Return the body of at most `most` bytes. It is read once.
 
     Raises BodyTooLarge and InvalidRequest; a second call raises the same.
     """
@@ -77,46 +80,46 @@ def body(most: int = MAX_BODY_BYTES) -> bytes:
         g.body = _read(most)
     if isinstance(g.body, InvalidRequest):
         raise g.body
-    read: bytes = g.body
-    return read
+    content: bytes = g.body
+    return content
 
 
 def _read(most: int) -> bytes | InvalidRequest:
     if (request.content_length or 0) > most:
         return BodyTooLarge()
     try:
-        # The length of a chunked body is known only at its end.
-        read = request.stream.read(most + 1)
+        # A chunked body shows its length only at its end.
+        content = request.stream.read(most + 1)
     except Exception:  # noqa: BLE001 - the server has its own errors for a broken body
         return InvalidRequest("The body could not be read to its end")
-    return BodyTooLarge() if len(read) > most else read
+    return BodyTooLarge() if len(content) > most else content
 
 
 def respond(reply: Reply) -> Response:
     response = Response(reply.body, reply.status, mimetype="application/json")
     if reply.after:
-        response.call_on_close(context.bind(partial(_afterwards, reply.after)))
+        response.call_on_close(context.bind(partial(_run_after_answer, reply.after)))
     return response
 
 
-def _afterwards(work: Callable[[], object]) -> None:
+def _run_after_answer(work: Callable[[], object]) -> None:
     try:
         work()
     except Exception:
         log.exception("what follows an answer failed")
 
 
-# There is one function before a request and one after: at each request Flask looks whether each
-# of these functions is asynchronous.
+# There is only one function before a request and one function after it: at each request Flask
+# checks whether each of these functions is asynchronous.
 def begin(proxies: Sequence[peers.Network]) -> None:
-    """Begin the log lines of a request with the peer that calls."""
+    """Begin the log context of a request, with the peer that calls."""
     forwarded_for = request.headers.get("X-Forwarded-For", "") if proxies else ""
     g.peer = peers.peer_of(request.remote_addr or "", forwarded_for, proxies)
     context.begin(peer=g.peer)
 
 
 def end(refusals: peers.Refusals, response: Response) -> Response:
-    """Add the headers of every answer. A peer that was refused many times waits for its answer."""
+    """Add the headers of every answer. A peer with many refusals waits for its answer."""
     if response.status_code == UNAUTHORIZED:
         refusals.pause(g.peer)
     response.headers.update(HEADERS)
@@ -124,7 +127,7 @@ def end(refusals: peers.Refusals, response: Response) -> Response:
 
 
 def note_failure(error: ConnectorError) -> None:
-    """Add the reason to the line of the answer, and count a caller that was not let in."""
+    """Add the reason to the log line of the answer. Count a caller with refused credentials."""
     context.add(reason=error.why)
     if isinstance(error, NotAuthenticated | SuiteOff):
         metrics.count_unauthorized(error.reason or Stranger.UNPROVEN)
@@ -133,9 +136,9 @@ def note_failure(error: ConnectorError) -> None:
 def note_answer(
     operation: str, payment_id: str | None, reply: Reply, provider: str, started: float
 ) -> None:
-    """Count an answer, and write its line; `started` is a reading of `time.monotonic`."""
+    """Count an answer, and log it. `started` is a reading of `time.monotonic`."""
     metrics.count_answer(operation, provider, reply.status)
-    # The answer is decided. A line that cannot be written does not change it.
+    # The answer is decided. A failure to log must not change it.
     with suppress(Exception):
         log.info(
             "answer",

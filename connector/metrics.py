@@ -1,4 +1,4 @@
-"""Metrics, for Prometheus. A count that fails is left out: no answer depends on a count."""
+"""Metrics for Prometheus. A count that fails is skipped: no answer depends on a count."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ CALLS = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
 )
 
-# Bytes of one process's file of each kind: more than all its labels take.
+# Bytes of a process's file, for each kind of metric. All labels together take less.
 RESERVED = {"counter": 128 * 1024, "histogram": 1024 * 1024}
 
 
@@ -47,20 +47,20 @@ def count_unauthorized(reason: str) -> None:
 
 
 def are_counted() -> bool:
-    """Whether this process could count everything so far."""
+    """Whether every count of this process has succeeded."""
     return not _COUNTING.has_failed
 
 
 def reserve(folder: Path) -> None:
-    """Take the room for this process's metrics on the disk, or count nothing in it.
+    """Reserve disk space for the metrics of this process. Without the space, count nothing.
 
-    The library maps its files into memory. On a full disk the system would kill the process that
+    The library maps its files into memory. On a full disk the system would kill a process that
     counts.
     """
     try:
         for kind, size in RESERVED.items():
-            # The library uses a file of this name as it is. The rename hides the half-written file
-            # from a reader of the folder.
+            # The library uses an existing file of this name. Readers of the folder do not see the
+            # file before it is complete, because it is renamed then.
             file = folder / f"{kind}_{os.getpid()}.new"
             file.write_bytes(bytes(size))
             file.replace(file.with_suffix(".db"))
@@ -70,7 +70,7 @@ def reserve(folder: Path) -> None:
 
 
 class _Counting:
-    """The only place where metrics change. It logs the first failure and raises none."""
+    """The only place where metrics change. It logs the first failure, and never raises."""
 
     def __init__(self) -> None:
         self.is_on = True
@@ -84,7 +84,7 @@ class _Counting:
             self.fail(error)
 
     def fail(self, error: Exception) -> None:
-        """Say why, once."""
+        """Log the first failure."""
         if not self.has_failed:
             self.has_failed = True
             log.error("metrics are not counted", exc_info=error)

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 class Setting:
     """One key of a merchant's settings.
 
-    `check` returns what is wrong with a value, or None. A secret never reaches a log. A setting
-    with `options` must be one of them; a setting that is not required may be absent. `is_payout`
-    marks a setting that says where money goes: VTEX's Admin does not ask for it, and no request can
-    give it.
+    `check` returns the fault of a value, or None. A secret never reaches a log. If there are
+    `options`, the value must be one of them. A setting that is not required may be absent.
+    `is_payout` marks a setting that says where money goes. VTEX's Admin does not ask for such a
+    setting, and no request can set it.
     """
 
     key: str
@@ -56,17 +56,18 @@ class Hosts:
         return self.sandbox_url if account.sandbox else self.url
 
 
-# The look in a call that no look came before.
+# The look of a `Call` before which there was no look.
 UNSEEN = Look(Standing.UNSEEN)
 
 
 @dataclass(frozen=True)
 class Call:
-    """What a verb is called with: which payment, at whose account, and until when.
+    """The argument of a verb: the payment, the merchant's account and the deadline.
 
-    A write has a `reference`, and the `look` that came before it. `amount` is what to settle or
-    refund, in units of the payment's currency; None means all. For a look, `reference` is of an
-    earlier write whose outcome is open, and empty if there is none.
+    A write has a `reference`, and the `look` that came before the write. `amount` is the amount to
+    settle or refund, in units of the payment's currency. None means all. In a call of `look`,
+    `reference` names an earlier write whose outcome is unknown. It is empty if there is no such
+    write.
     """
 
     payment: PaymentKey
@@ -84,10 +85,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Message:
-    """What somebody sent to a merchant's address for notifications.
+    """A message that arrived at a merchant's address for notifications.
 
-    `body` is as received; header names are in small letters. The company's signature is to be of
-    `account`.
+    `body` has the received bytes. Header names are in small letters. The message counts only if its
+    signature belongs to `account`.
     """
 
     body: bytes = field(repr=False)
@@ -104,11 +105,11 @@ class Provider(ABC):
     merchants. Every verb may raise the errors of `HttpClient.send`, and AnswerNotUnderstood.
     """
 
-    # Its name: `name` in URLs, settings and tables, `title` for people.
+    # `name` stands in URLs, settings and tables. `title` is for people.
     name: ClassVar[str]
     title: ClassVar[str]
-    # The documented base URLs. `sandbox_url` is None where the sandbox is on the same host, or
-    # where the company has none.
+    # The documented base URLs. `sandbox_url` is None if the sandbox is on the same host, or if
+    # there is no sandbox.
     url: ClassVar[str]
     sandbox_url: ClassVar[str | None] = None
     settings: ClassVar[tuple[Setting, ...]]
@@ -158,18 +159,18 @@ class Provider(ABC):
         return self._http.bulkhead.slot()
 
     def has_room(self) -> bool:
-        """Whether an operation may keep its place there while it only waits."""
+        """Whether an operation may keep its place at the company while it only waits."""
         return self._http.bulkhead.has_room()
 
     @abstractmethod
     def look(self, call: Call) -> Look:
-        """Ask the company how a payment stands.
+        """Ask the company for the state of a payment.
 
         Raises ProviderRefused for a readable refusal that is not "no such payment".
         """
 
     def memo(self, order: Order) -> str | None:
-        """Return what is to be kept with a payment that is about to be created."""
+        """Return a text to store with a payment, before the payment is created."""
         return None
 
     def create(self, order: Order, call: Call) -> CreateResult:
@@ -193,33 +194,33 @@ class Provider(ABC):
     def refund(self, call: Call) -> WriteResult:
         """Return `call.amount` of a captured payment.
 
-        None is all of a payment of which nothing was returned. Raises ProviderRefused when the
-        company certainly refused.
+        None means all of the payment. Then nothing of it was returned before. Raises
+        ProviderRefused when the company certainly refused.
         """
         raise NotImplementedError
 
     def may_refund(self, account: Account) -> bool:
-        """Whether a refund VTEX asks for can be sent for this merchant."""
+        """Whether VTEX's refunds can be sent to the company for this merchant."""
         return self.can_refund
 
     def read_notification(self, message: Message) -> Notification | None:
-        """Read a message of the company; None if it is about no payment.
+        """Read a message of the company. None: the message is about no payment.
 
-        Raises NotAuthenticated if the message is not proven to be the company's, InvalidRequest if
-        it cannot be read.
+        Raises NotAuthenticated if nothing proves that the company sent the message. Raises
+        InvalidRequest if the message cannot be read.
         """
         raise NotFound
 
     @abstractmethod
     def probe(self, call: Call) -> None:
-        """Prove the credentials with a call that changes nothing, about a payment of nobody.
+        """Try the credentials with a call that changes nothing. Its payment exists nowhere.
 
         Raises ProviderCredentials when the company does not accept them.
         """
 
     @classmethod
     def missing(cls, values: Mapping[str, str]) -> list[str]:
-        """Name the required settings that a merchant does not have."""
+        """Return the keys of the required settings that a merchant does not have."""
         required = [setting.key for setting in cls.settings if setting.is_required]
         return [key for key in required if not values.get(key)]
 
@@ -229,7 +230,7 @@ class Provider(ABC):
     ) -> dict[str, str]:
         """Return the settings as text. Raises ConfigurationError that names every fault.
 
-        With `is_whole` false, required settings may be missing: VTEX's requests will give them.
+        If `is_whole` is false, required settings may be missing: VTEX's requests will bring them.
         """
         keys = [setting.key for setting in cls.settings]
         faults = [f"{key}: not a setting of {cls.name}" for key in values if key not in keys]
@@ -250,7 +251,7 @@ def _as_text(value: object) -> str:
 
 
 def _fault(setting: Setting, value: str, *, is_needed: bool) -> str | None:
-    """Return what is wrong with a value, if anything."""
+    """Return the fault of a value, or None."""
     if not value:
         return "missing" if is_needed else None
     if not re.fullmatch(r"[!-~]+", value):

@@ -1,7 +1,7 @@
-"""Tokens that a company signed: compact JWS, ES256 only (RFC 7515 and 7518).
+"""Reads tokens that a company signed: compact JWS, only ES256 (RFC 7515 and 7518).
 
-PyJWT proves them. What a stranger can vary is checked here before it, without a key: the size, the
-members of the header and the times, which Yandex puts into the header, not into the payload.
+PyJWT proves the signature. Before that, this module checks without a key whatever a stranger could
+change: the size, the header and the times. Yandex puts the times into the header, not the payload.
 """
 
 import base64
@@ -22,22 +22,22 @@ _JWS = PyJWS(algorithms=[_ALGORITHM])
 # Three parts in base64url: a header with a few words and times, a payload with some ids, and a
 # signature of 64 bytes.
 _TOKEN = re.compile(rb"([\w-]{2,1024})\.[\w-]{2,16384}\.[\w-]{86}", re.ASCII)
-# Seconds that two clocks may differ; seconds since 1970 of the latest time a token may name.
+# Seconds by which two clocks may differ. The latest time in a token, in seconds since 1970.
 _LEEWAY, _LATEST = 60, 10**11
 
 
 class SignedTokens:
-    """Reads the tokens of one company; its lists of keys are fetched once for all threads."""
+    """Reads the tokens of one company. All threads share the company's lists of keys."""
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
         self._keys: dict[str, CompanyKeys] = {}
 
     def payload(self, body: bytes, keys_url: str, deadline: Deadline) -> Fields:
-        """Return the payload of a token, proven with a key of the list at `keys_url`.
+        """Return the payload of a token. A key of the list at `keys_url` proves the token.
 
-        Raises NotAuthenticated, InvalidRequest for a payload that cannot be read, and what
-        `CompanyKeys.get` does.
+        Raises NotAuthenticated, InvalidRequest for an unreadable payload, and the errors of
+        `CompanyKeys.get`.
         """
         token = body.strip()
         kid = _key_id(_header(token))
@@ -65,9 +65,9 @@ def _header(token: bytes) -> Fields:
 
 
 def _key_id(header: Fields) -> str:
-    """Return the key's id of a header that is right, and of a token in time.
+    """Check the header and the times of a token. Return the id of its key.
 
-    No extension that the signer calls critical (RFC 7515, 4.1.11) is understood here.
+    A header with `crit` is refused: this module knows no critical extension (RFC 7515, 4.1.11).
     """
     try:
         kind = header.text("alg"), header.text("typ"), header.objects("crit")
@@ -81,7 +81,7 @@ def _key_id(header: Fields) -> str:
 
 
 def _time(header: Fields, name: str) -> int | None:
-    """Read seconds since 1970. Bounded, because arithmetic fails with larger ones."""
+    """Read seconds since 1970. There is a limit, because arithmetic fails with larger numbers."""
     seconds = header.decimal(name)
     if seconds is not None and not 0 <= seconds <= _LATEST:
         raise AnswerNotUnderstood(evidence=f"{name} is no time")
@@ -106,7 +106,7 @@ def _proven_payload(token: bytes, key: PyJWK | None) -> bytes:
 
 
 def _fields(part: bytes) -> Fields:
-    """Read a part of a token: a JSON object that names nothing twice."""
+    """Read a part of a token: a JSON object in which no name stands twice."""
     try:
         return Fields(exact.loads(part, is_unique=True))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The side that calls us back: companies' notifications."""
+"""Receives the notifications of the payment companies."""
 
 import base64
 import json
@@ -29,18 +29,18 @@ from connector.provider import Message, Provider
 
 log = logging.getLogger(__name__)
 
-# What Yandex Pay appends to the address it is given (its page "webhook").
+# Yandex Pay appends this to the merchant's address (its page "webhook").
 _SUFFIX = "/v1/webhook"
-_TAKEN = Reply(200, b'{"status": "success"}')
+_SUCCESS = Reply(200, b'{"status": "success"}')
 
 
 @dataclass(frozen=True)
 class Webhooks:
-    """Takes notifications. `merchant` finds a merchant by its name, also a disabled one.
+    """Takes notifications. `merchant` finds a merchant by its name, even a disabled merchant.
 
-    The threads that read and prove messages are counted apart, in `receiving`: nonsense must not
-    keep VTEX waiting. The threads that act on a proven message are counted with those of VTEX's
-    requests, in `acting`.
+    `receiving` counts the threads that read and prove messages, apart from all others: false
+    messages must not keep VTEX waiting. `acting` counts the threads that act on a proven message,
+    together with the threads of VTEX's requests.
     """
 
     merchant: Callable[[str], Merchant]
@@ -51,50 +51,55 @@ class Webhooks:
     acting: Shares
 
     def receive(self, provider_name: str, merchant_name: str) -> Response:
-        """POST /webhooks/<provider>/<merchant>: record what is proven, answer, then act on it.
+        """POST /webhooks/<provider>/<merchant>: record a proven message, answer it, then act on it.
 
-        Some companies wait for seconds only (RuStore 3, its page "enable-notifications").
+        Some companies wait only seconds for the answer (RuStore 3, page "enable-notifications").
         """
         started = time.monotonic()
-        g.provider, recorded = "", None
+        g.provider, notification_request = "", None
         context.add(operation=Operation.NOTIFICATION)
         try:
             merchant = self._merchant(provider_name, merchant_name)
-            recorded, reply = self._record(merchant), _TAKEN
+            notification_request, reply = self._record(merchant), _SUCCESS
         except ConnectorError as error:
             http_server.note_failure(error)
             reply = _failure(error)
-        payment_id = recorded.payment.payment_id if recorded else None
+        payment_id = notification_request.payment.payment_id if notification_request else None
         http_server.note_answer(Operation.NOTIFICATION, payment_id, reply, g.provider, started)
         response = http_server.respond(reply)
-        if recorded:
-            response.call_on_close(context.bind(partial(self._act, merchant, recorded)))
+        if notification_request:
+            response.call_on_close(context.bind(partial(self._act, merchant, notification_request)))
         return response
 
     def _record(self, merchant: Merchant) -> NotificationRequest | None:
-        """Read and prove the message; record what it says. None: it says nothing of a payment."""
+        """Read, prove and record the message. None: the message is about no payment."""
         deadline = Deadline.after(self.answer_seconds, http_server.ARRIVED.get())
         g.provider = merchant.provider
         context.add(merchant=merchant.name or None, provider=merchant.provider)
         with self.receiving.place(merchant.provider):
             notification = self._read(merchant, deadline)
-            recorded = self.notify.record(merchant, notification) if notification else None
-        if recorded:
-            context.add(payment_id=recorded.payment.payment_id, request_id=recorded.request_id)
-        return recorded
+            notification_request = (
+                self.notify.record(merchant, notification) if notification else None
+            )
+        if notification_request:
+            context.add(
+                payment_id=notification_request.payment.payment_id,
+                request_id=notification_request.request_id,
+            )
+        return notification_request
 
-    def _act(self, merchant: Merchant, recorded: NotificationRequest) -> None:
-        """Act on a notification; reconcile does where the company's threads are taken."""
+    def _act(self, merchant: Merchant, notification_request: NotificationRequest) -> None:
+        """Act on a notification. If all threads of the company are busy, reconcile acts later."""
         try:
             with self.acting.place(merchant.provider):
-                self.notify.act(merchant, recorded, Deadline.after(self.answer_seconds))
+                self.notify.act(merchant, notification_request, Deadline.after(self.answer_seconds))
         except ProviderBusy as error:
             log.warning("a notification is left to reconcile", extra={"code": error.code})
 
     def _merchant(self, provider_name: str, merchant_name: str) -> Merchant:
-        """Find the merchant, or a stand-in for it. Raises NotFound where there is no such provider.
+        """Find the merchant, or make a stand-in. Raises NotFound if there is no such provider.
 
-        The stand-in hides from a stranger which merchants there are.
+        Because of the stand-in, a stranger cannot find out which merchants exist.
         """
         if provider_name not in self.providers:
             raise NotFound
@@ -102,13 +107,16 @@ class Webhooks:
         try:
             merchant = self.merchant(merchant_name)
         except UnknownMerchant:
-            return _nobody(provider)
-        # Nothing can be proven with settings that are not complete.
-        is_able = merchant.provider == provider_name and not provider.missing(merchant.settings)
-        return merchant if is_able else _nobody(provider)
+            return _stand_in(provider)
+        # Incomplete settings cannot prove a message.
+        can_prove = merchant.provider == provider_name and not provider.missing(merchant.settings)
+        return merchant if can_prove else _stand_in(provider)
 
     def _read(self, merchant: Merchant, deadline: Deadline) -> Notification | None:
-        """Believe the company's signature, else its sandbox's: both may know our address."""
+        """Prove the message with the merchant's account, else with its other account.
+
+        The company and its sandbox may both know our address.
+        """
         provider = self.providers[merchant.provider]
         body = http_server.body(http_server.MAX_NOTIFICATION_BYTES)
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -123,15 +131,15 @@ class Webhooks:
             return provider.read_notification(replace(message, account=other))
 
 
-def _nobody(provider: Provider) -> Merchant:
-    """Make a merchant with keys that nobody has: its messages are judged like any other's."""
+def _stand_in(provider: Provider) -> Merchant:
+    """Make a merchant whose keys nobody has. Its messages are read and refused like all others."""
     # 32 bytes in base64 have the form of every company's key.
     key = base64.b64encode(secrets.token_bytes(32)).decode()
     return Merchant(0, "", provider.name, {setting.key: key for setting in provider.settings})
 
 
 def blueprint(webhooks: Webhooks) -> Blueprint:
-    """Mount the addresses that the companies call. Each message must prove itself."""
+    """Register the addresses that the companies call. Each message must prove itself."""
     routes = Blueprint("webhooks", __name__)
     for suffix in ("", _SUFFIX):
         routes.add_url_rule(

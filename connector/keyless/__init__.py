@@ -1,7 +1,7 @@
-"""What no AppKey opens, beside VTEX's manifest: one module each, and nothing else lives here.
+"""Endpoints that need no AppKey, except VTEX's manifest. Each has one module in this folder.
 
-A module is found by being here. It has `blueprint`, which makes its routes of the connector's
-parts, and its routes are described in openapi.yaml, with `security: []`.
+Every module of this folder is loaded. Its function `blueprint` makes the routes from the parts of
+the connector. openapi.yaml describes the routes, with `security: []`.
 """
 
 import importlib

@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from connector import metrics
 from connector.storage.database import Database
 
-# Of a replica that answers as it should: taking it away would make of a lost count a lost answer.
+# A replica that cannot count still answers VTEX, so it must stay ready.
 _UNCOUNTED = "ok, but metrics are not counted; the log says why"
 
 
