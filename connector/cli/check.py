@@ -12,12 +12,12 @@ from connector.storage.stored_merchant import StoredMerchant
 if TYPE_CHECKING:
     from connector.app import Connector
 
-# The beginning of a result that is no failure.
+# A result that begins like this is no failure.
 WARNING = "warning: "
 
 
 def warnings(settings: Settings) -> list[str]:
-    """Say what works only in part with these settings."""
+    """List the warnings about these settings."""
     texts = []
     if not settings.public_url:
         texts.append("CONNECTOR_PUBLIC_URL is not set: no company is told where to report payments")
@@ -32,7 +32,7 @@ def warnings(settings: Settings) -> list[str]:
 
 
 def advice(connector: "Connector", name: str | None) -> list[str]:
-    """Say what a merchant's options leave to a person, and in which units VTEX writes."""
+    """Name the payments that a merchant's options leave to a person, and VTEX's unit of amounts."""
     units = [_units(entry.merchant) for entry in _entries(connector, name)]
     return [*filter(None, units), *_left_to_a_person(connector, name)]
 
@@ -65,7 +65,7 @@ def results(connector: "Connector", name: str | None) -> list[dict[str, str]]:
 
 
 def is_failure(row: dict[str, str]) -> bool:
-    """Whether something does not work. A warning is no failure."""
+    """Whether a check failed. A warning is no failure."""
     return row["result"] != "ok" and not row["result"].startswith(WARNING)
 
 
@@ -75,7 +75,7 @@ def _findings(connector: "Connector", name: str | None) -> list[dict[str, str]]:
 
 
 def _fields(entry: StoredMerchant) -> dict[str, str]:
-    """Tell of settings in VTEX's requests that differ: a mistake of the merchant, or an attack."""
+    """Warn of different settings in VTEX's requests: a mistake of the merchant, or an attack."""
     keys = ", ".join(entry.fields_differ)
     return {
         "check": f"Provider Fields of {entry.merchant.name}",

@@ -21,11 +21,11 @@ FILE = "demo.json"
 
 
 def demo_credentials(connector: "Connector") -> dict[str, str]:
-    """Return the stored credentials, or make the merchant or a new token of it."""
+    """Return the stored credentials. If there are none, make the demo merchant or a new token."""
     if SUITE_PROVIDER not in connector.providers.sold:
         raise ConfigurationError(f"The demo needs {SUITE_PROVIDER} in CONNECTOR_PROVIDERS")
     path = connector.settings.data_dir / FILE
-    stored, entries = _stored(path), connector.merchants.all()
+    stored, entries = _read_credentials(path), connector.merchants.all()
     if stored and stored["appKey"] in {entry.app_key for entry in entries}:
         return stored
     new = credentials(_new_credentials(connector, entries))
@@ -46,7 +46,7 @@ def _new_credentials(connector: "Connector", entries: "Iterable[StoredMerchant]"
     return connector.merchants.rotate_token(NAME, by=os_user())
 
 
-def _stored(path: Path) -> dict[str, str] | None:
+def _read_credentials(path: Path) -> dict[str, str] | None:
     try:
         stored = json.loads(private_files.read(path))
         return {name: str(stored[name]) for name in ("appKey", "appToken")}

@@ -12,7 +12,7 @@ from connector.domain.merchant import Merchant
 from connector.storage.admin_events import AdminEvent, Detail
 from connector.storage.stored_merchant import StoredMerchant
 
-# Events in the table for people; the JSON has all events.
+# Events in the table for people. The JSON has all events.
 SHOWN_EVENTS = 10
 
 
@@ -51,7 +51,7 @@ def _merchant(entry: StoredMerchant, detail: Detail) -> dict[str, Any]:
 
 
 def _settings(merchant: Merchant, detail: Detail) -> Iterator[dict[str, Any]]:
-    """Show each setting and who changed it last; of a secret only a fingerprint."""
+    """Show each setting and who changed it last. A secret is shown only as a fingerprint."""
     kind = providers.discover().get(merchant.provider)
     plain = {setting.key for setting in kind.settings if not setting.is_secret} if kind else set()
     for key, value in merchant.settings.items():

@@ -89,7 +89,7 @@ def add(name: str, provider: str, source: Any, *, is_json: bool, **options: Any)
     connector = open_connector()
     if not NAME.fullmatch(name):
         raise ConfigurationError("NAME: use 1 to 64 letters, digits, - and _")
-    settings = _checked(connector, provider, _read(source), options["settings_from"])
+    settings = _check_settings(connector, provider, _read(source), options["settings_from"])
     # A merchant encrypted with a wrong key would be the only one that this key can read.
     connector.merchants.check_keys()
     credentials = connector.merchants.add(name, provider, settings, **options, by=os_user())
@@ -149,13 +149,13 @@ def update(name: str, source: Any, *, is_json: bool, **options: Any) -> None:
             "or --captured, --sandbox, --no-sandbox or --settings-from"
         )
     given = None if source is None else _read(source)
-    settings = _merged(connector, entry, given, options["settings_from"])
+    settings = _merge_settings(connector, entry, given, options["settings_from"])
     connector.merchants.update(name, settings, **options, by=os_user())
     names = ", ".join([*sorted(given or ()), *changed])
     print_rows([{"merchant": name, "updated": names}], is_json=is_json)
 
 
-def _merged(
+def _merge_settings(
     connector: "Connector",
     entry: "StoredMerchant",
     given: Mapping[str, Any] | None,
@@ -170,7 +170,7 @@ def _merged(
     if given is None and settings_from is None:
         return None
     merged = {**merchant.settings, **(given or {})}
-    checked = _checked(connector, merchant.provider, merged, origin)
+    checked = _check_settings(connector, merchant.provider, merged, origin)
     return None if given is None else checked
 
 
@@ -261,7 +261,7 @@ def _read(source: Any) -> Mapping[str, Any]:
     return values
 
 
-def _checked(
+def _check_settings(
     connector: "Connector", name: str, values: Mapping[str, Any], origin: SettingsFrom
 ) -> dict[str, str]:
     sold = connector.providers.sold

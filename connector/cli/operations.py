@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from connector.app import Connector
     from connector.storage.stories import Stories
 
-# Rows that an error names; more would not be read.
+# Rows that an error names. Nobody would read more.
 MOST_NAMED = 10
 
 
@@ -55,10 +55,10 @@ def list_operations(
 def show(payment: str, merchant: str | None, *, is_json: bool) -> None:
     """Tell a payment's story, oldest first: what was asked, sent, answered and told."""
     stories = open_connector().stories
-    print_story(stories.steps(_whose(stories, payment, merchant), payment), is_json=is_json)
+    print_story(stories.steps(_merchant_of(stories, payment, merchant), payment), is_json=is_json)
 
 
-def _whose(stories: "Stories", payment: str, merchant: str | None) -> str:
+def _merchant_of(stories: "Stories", payment: str, merchant: str | None) -> str:
     """Find the merchant of a payment. Raises ConfigurationError, which says what to give."""
     merchants = stories.merchants(payment)
     if merchant in merchants or (len(merchants) == 1 and merchant is None):
@@ -99,13 +99,13 @@ def close(merchant: str, payment_id: str, request_id: str | None, *, is_json: bo
 
 
 def _rows(connector: "Connector", merchant: str, payment_id: str) -> Sequence[ListedRequest]:
-    """Find a payment's rows. Raises ConfigurationError, which says what the list has instead."""
+    """Find a payment's rows. If there are none, raises ConfigurationError with the list's rows."""
     if rows := connector.requests.rows(merchant=merchant, payment_id=payment_id):
         return rows
     listed = connector.requests.rows(merchant=merchant, state=State.MANUAL.value)
     raise ConfigurationError(
         f"PAYMENT_ID: {merchant} has no operation of {payment_id}; "
-        f"on the operator's list there is {_named(listed)}"
+        f"on the operator's list there is {_names_of(listed)}"
     )
 
 
@@ -122,7 +122,7 @@ def _close(connector: "Connector", merchant: str, request: Request) -> None:
 
 
 def _merchant_id(connector: "Connector", name: str) -> int:
-    """Find any merchant's id, the test suite's too."""
+    """Find the id of any merchant, even the test suite's merchant."""
     ids = {entry.merchant.name: entry.merchant.id for entry in connector.merchants.all()}
     if name not in ids:
         raise UnknownMerchant(f"There is no merchant named {name!a}")
@@ -134,20 +134,20 @@ def _request(merchant_id: int, row: ListedRequest) -> Request:
 
 
 def _manual(rows: Sequence[ListedRequest], request_id: str | None) -> list[ListedRequest]:
-    """Choose the rows to close: several only where their request is named, as each is work."""
+    """Choose the rows to close. Several rows need a `request_id` that names their request."""
     candidates = [row for row in rows if request_id in {None, row.request_id}]
     if not candidates:
-        raise ConfigurationError(f"--request: there is {_named(rows)}")
+        raise ConfigurationError(f"--request: there is {_names_of(rows)}")
     manual = [row for row in candidates if row.state is State.MANUAL]
     if not manual:
-        raise ConfigurationError(f"Nothing to close: there is {_named(candidates)}")
+        raise ConfigurationError(f"Nothing to close: there is {_names_of(candidates)}")
     if len(manual) > 1 and request_id is None:
-        raise ConfigurationError(f"--request: say which; there is {_named(manual)}")
+        raise ConfigurationError(f"--request: say which; there is {_names_of(manual)}")
     return manual
 
 
-def _named(rows: Sequence[ListedRequest]) -> str:
-    """Name rows in a message. No terminal may obey a text of VTEX or of a company."""
+def _names_of(rows: Sequence[ListedRequest]) -> str:
+    """Name rows in a message. `cell` escapes texts of VTEX, so that no terminal obeys them."""
     named = [
         f"{row.operation} of {row.payment_id}, request {cell(row.request_id) or '-'}, {row.state}"
         for row in rows[:MOST_NAMED]

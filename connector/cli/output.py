@@ -49,17 +49,17 @@ def operation(row: ListedRequest) -> dict[str, Any]:
 
 
 def print_operations(rows: Sequence[ListedRequest], *, is_json: bool) -> None:
-    """Print message and reason for people; the keys of the JSON stay as they are."""
+    """Print rows. Only the table for people has the message and the reason."""
     if is_json:
         print_rows([operation(row) for row in rows], is_json=True)
         return
-    print_rows([operation(row) | _more(row) for row in rows], is_json=False)
+    print_rows([operation(row) | _message_and_reason(row) for row in rows], is_json=False)
 
 
-def _more(row: ListedRequest) -> dict[str, str | None]:
-    """Add the message, and the reason where the message does not contain it."""
-    is_said = row.reason is None or row.reason in (row.message or "")
-    return {"message": row.message, "reason": None if is_said else row.reason}
+def _message_and_reason(row: ListedRequest) -> dict[str, str | None]:
+    """Return the message, and the reason if the message does not contain it."""
+    is_in_message = row.reason is None or row.reason in (row.message or "")
+    return {"message": row.message, "reason": None if is_in_message else row.reason}
 
 
 def instant(seconds: float) -> str:
@@ -83,6 +83,6 @@ def print_rows(rows: list[dict[str, Any]], *, is_json: bool) -> None:
 
 
 def cell(value: Any) -> str:
-    """Write a text that a terminal shows and cannot obey: control characters are escaped."""
+    """Escape control characters, so that a terminal shows a text and does not obey it."""
     text = "-" if value is None else str(value)
     return text if text.isprintable() else ascii(text)

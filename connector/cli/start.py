@@ -1,4 +1,4 @@
-"""What the commands begin with: the settings, and the connector built of them."""
+"""The first steps of every command: read the settings and build the connector."""
 
 import os
 import pwd
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def read_settings() -> config.Settings:
-    """Read the environment; warn of variables that look like a setting and are none."""
+    """Read the environment. Warn of variables that look like settings but are not."""
     names = providers.discover()
     settings = config.from_environment(os.environ, names)
     logs.configure(settings.log_level)
@@ -30,10 +30,10 @@ def read_settings() -> config.Settings:
 
 
 def os_user() -> str:
-    """Name who runs this command, for the record.
+    """Return the name of the person who runs this command, for the record.
 
-    It is the user of the process. `sudo` names the user before in a variable, which that user could
-    have written: it is added, and never replaces the user of the process.
+    The name is the user of the process. `sudo` names the original user in a variable. That user can
+    forge the variable, so its name is only added to the user of the process.
     """
     uid = os.getuid()
     try:
@@ -46,9 +46,9 @@ def os_user() -> str:
 
 
 def open_connector(*, migrated: bool = True) -> "Connector":
-    """Build the connector; its database is closed when the command ends.
+    """Build the connector. Its database is closed when the command ends.
 
-    Raises ConfigurationError when the tables are missing, unless not `migrated` is fine too.
+    Raises ConfigurationError if `migrated` is true and the tables are missing.
     """
     from connector.app import build  # noqa: PLC0415 - `serve` prepares the metrics first
 
@@ -62,10 +62,10 @@ def open_connector(*, migrated: bool = True) -> "Connector":
 
 @contextmanager
 def metrics_folder() -> Iterator[None]:
-    """Make the folder in which the workers' metrics meet; the library is imported after that.
+    """Make the folder for the metrics of all workers. Import the metrics' library after that.
 
-    Workers are forked inside this block and leave it when they end. Only the process that made the
-    folder removes it.
+    Workers are forked inside this block, and leave the block when they end. Only the process that
+    made the folder removes it.
     """
     maker, folder = os.getpid(), tempfile.mkdtemp(prefix="connector-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder

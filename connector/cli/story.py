@@ -9,10 +9,12 @@ from connector.domain.story import Kind, Step
 
 
 def print_story(steps: Sequence[Step], *, is_json: bool) -> None:
-    print_rows([_whole(step) if is_json else _line(step) for step in steps], is_json=is_json)
+    print_rows(
+        [_json_row(step) if is_json else _table_row(step) for step in steps], is_json=is_json
+    )
 
 
-def _whole(step: Step) -> dict[str, Any]:
+def _json_row(step: Step) -> dict[str, Any]:
     return {
         "at": instant(step.at),
         "step": step.kind.value,
@@ -32,7 +34,7 @@ def _whole(step: Step) -> dict[str, Any]:
     }
 
 
-def _line(step: Step) -> dict[str, Any]:
+def _table_row(step: Step) -> dict[str, Any]:
     is_notification = step.operation == Operation.NOTIFICATION
     return {
         "at": instant(step.at),
@@ -41,38 +43,38 @@ def _line(step: Step) -> dict[str, Any]:
         # The id of a notification is long, and the connector made it.
         "requestId": None if is_notification else step.request_id or None,
         "attempt": step.attempt,
-        "what": _what(step),
+        "what": _description(step),
     }
 
 
-def _what(step: Step) -> str:
-    """Say everything that is known of a step, each thing with its name."""
+def _description(step: Step) -> str:
+    """Describe a step. Each known value stands beside its name."""
     parts = (
         (step.action or "").removeprefix("asked-"),
         _amount(step),
-        _named("reference", step.reference),
+        _with_name("reference", step.reference),
         _status(step),
-        _named("HTTP", step.http_status),
-        _named("code", step.code),
+        _with_name("HTTP", step.http_status),
+        _with_name("code", step.code),
         _message(step),
         _reason(step),
-        _named("by", step.who),
+        _with_name("by", step.who),
     )
     return ", ".join(filter(None, parts))
 
 
-def _named(name: str, value: object) -> str:
+def _with_name(name: str, value: object) -> str:
     return "" if value in {None, ""} else f"{name} {value}"
 
 
 def _amount(step: Step) -> str:
-    """VTEX asks for the whole payment where it names no amount."""
+    """Return the amount. A request of VTEX's without an amount asks for the whole payment."""
     is_whole = step.amount is None and step.kind is Kind.ASKED
-    return "all of it" if is_whole else _named("amount", step.amount)
+    return "all of it" if is_whole else _with_name("amount", step.amount)
 
 
 def _status(step: Step) -> str:
-    """A status of ours has a name before it; a company's word stands in quotes."""
+    """Return the status. Our own status has a name before it; a company's status has quotes."""
     if not step.reported_status:
         return ""
     is_ours = step.kind in {Kind.TOLD, Kind.CALLED_BACK}
@@ -85,6 +87,6 @@ def _message(step: Step) -> str:
 
 
 def _reason(step: Step) -> str:
-    """The reason is left out where the message says the same."""
+    """Return the reason, unless the message contains it."""
     is_said = step.reason and step.reason in (step.message or "")
-    return "" if is_said else _named("why:", step.reason)
+    return "" if is_said else _with_name("why:", step.reason)

@@ -1,4 +1,4 @@
-"""The suite's cases by kind of payment method, and some that VTEX's papers justify beside it."""
+"""The suite's cases by kind of payment method, and our additional cases from VTEX's papers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from connector.rehearsal.forms import (
 from connector.rehearsal.player import FAILURES, Player
 
 ANY, CARD, INVOICE, REDIRECT = "any", "card", "invoice", "redirect"
-# In units: twice this, and what is left, make up the whole.
+# In units. Two parts and the rest are the whole amount.
 _PART = Decimal("30.10")
 _REST = VALUE - 2 * _PART
 _LEAST = Decimal("0.01")
@@ -26,7 +26,7 @@ _LEAST = Decimal("0.01")
 
 @dataclass(frozen=True)
 class Case:
-    """One line of the report. `kind` is of the methods it is played with."""
+    """One line of the report. The case is played with payment methods of `kind`."""
 
     name: str
     kind: str
@@ -90,7 +90,7 @@ def _cancel_again(player: Player) -> None:
 
 
 def _cancel_bare(player: Player) -> None:
-    """The two ids suffice."""
+    """A cancellation with only the two ids succeeds."""
     player.create("approved")
     player.cancel({"paymentId": player.payment_id, "requestId": player.reading.new_id()})
 
@@ -111,7 +111,7 @@ def _cancel_undecided(player: Player) -> None:
 
 
 def _cancel_settled(player: Player) -> None:
-    """A success means that the money went back: then nothing is left to refund."""
+    """If the cancellation succeeds, the money went back, and no refund is possible after it."""
     player.create("approved")
     settle_id = player.settle()
     sent = player.cancellation()
@@ -132,7 +132,7 @@ def _settle_cancelled(player: Player) -> None:
 
 
 def _create_repeated(player: Player) -> None:
-    """One payment, whatever is repeated; what follows does not undo its approval."""
+    """A repeated create makes no second payment. A settlement does not undo the approval."""
     player.create("approved")
     player.create_again("approved")
     settle_id = player.settle()
@@ -141,7 +141,7 @@ def _create_repeated(player: Player) -> None:
 
 
 def _refunds(player: Player) -> None:
-    """Two equal refunds are two, the same one again is one, and never more than was settled."""
+    """Two equal refunds are two, a repeat is none, and no refund exceeds the settled amount."""
     player.create("approved")
     settle_id = player.settle()
     first, second = player.refund_of(settle_id, _PART), player.refund_of(settle_id, _PART)
@@ -153,7 +153,7 @@ def _refunds(player: Player) -> None:
 
 
 def _headers(player: Player) -> None:
-    """Both families of headers, in any capitals."""
+    """Both families of headers work, in capital and small letters."""
     player.create("approved", family="x-provider-api")
     player.cancel(family="X-PROVIDER-API")
 
@@ -171,7 +171,7 @@ def _opaque_id(player: Player) -> None:
 
 
 def _two_ids(player: Player) -> None:
-    """A body of another payment than the path's changes nothing."""
+    """If the body names another payment than the path, nothing changes."""
     player.create("approved")
     body = {**player.cancellation(), "paymentId": player.reading.new_id()}
     answer = player.caller.post("cancel", player.path("cancellations"), body, {400})
@@ -193,25 +193,25 @@ SUITE = (
 )
 
 
-def _beyond(name: str, play: Callable[[Player], None], **values: bool) -> Case:
+def _case_beyond_suite(name: str, play: Callable[[Player], None], **values: bool) -> Case:
     return Case(name, CARD, play, is_beyond=True, readings=(FULL,), **values)
 
 
 BEYOND = (
-    _beyond("cancel-repeated", _cancel_repeated),
-    _beyond("cancel-again", _cancel_again),
-    _beyond("cancel-bare", _cancel_bare),
-    _beyond("cancel-first", _cancel_first),
-    _beyond("cancel-undecided", _cancel_undecided, has_callback=True),
-    _beyond("cancel-settled", _cancel_settled),
-    _beyond("settle-cancelled", _settle_cancelled),
-    _beyond("create-repeated", _create_repeated),
-    _beyond("partial-refunds", _refunds),
-    _beyond("header-families", _headers),
-    _beyond("no-credentials", _nobody),
-    _beyond("opaque-request-id", _opaque_id),
-    _beyond("two-payment-ids", _two_ids),
-    _beyond(
+    _case_beyond_suite("cancel-repeated", _cancel_repeated),
+    _case_beyond_suite("cancel-again", _cancel_again),
+    _case_beyond_suite("cancel-bare", _cancel_bare),
+    _case_beyond_suite("cancel-first", _cancel_first),
+    _case_beyond_suite("cancel-undecided", _cancel_undecided, has_callback=True),
+    _case_beyond_suite("cancel-settled", _cancel_settled),
+    _case_beyond_suite("settle-cancelled", _settle_cancelled),
+    _case_beyond_suite("create-repeated", _create_repeated),
+    _case_beyond_suite("partial-refunds", _refunds),
+    _case_beyond_suite("header-families", _headers),
+    _case_beyond_suite("no-credentials", _nobody),
+    _case_beyond_suite("opaque-request-id", _opaque_id),
+    _case_beyond_suite("two-payment-ids", _two_ids),
+    _case_beyond_suite(
         "callback-bytes", _later(APPROVED_LATER, "approved"), has_callback=True, is_escaped=True
     ),
 )

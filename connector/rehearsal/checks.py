@@ -1,4 +1,4 @@
-"""The checks of an answer by VTEX's protocol: the fields that must be there, and their types.
+"""Checks an answer against VTEX's protocol: its required fields and their types.
 
 Sources: VTEX's Payment Provider Protocol API reference, and its guides on implementing a provider.
 """
@@ -12,18 +12,18 @@ STATUSES = ("approved", "denied", "undefined")
 # Seconds: the API reference's limits of the delays.
 _LONGEST_SETTLE = 604_800
 _SHORTEST_CANCEL, _LONGEST_CANCEL = 600, 2_592_000
-# Where a buyer's page is named; the last three are older than the first.
+# These fields name a buyer's page. The last three are older than the first.
 _URLS = ("paymentUrl", "redirectUrl", "bankIssueInvoiceUrl", "bankIssueInvoiceId")
-# VTEX acts on these words in an answer; in a settlement's they make it refund twice.
+# VTEX acts on these codes. In the answer to a settlement they make VTEX refund twice.
 RESERVED = ("cancel-manually", "refund-manually")
 
 
 class Unmet(Exception):
-    """A check failed. The message says which, in the words of the answer."""
+    """A check failed. The message names the field and its value."""
 
 
 def require(holds: object, fault: str) -> None:
-    """Raises Unmet with the fault unless it holds."""
+    """Check a condition. Raises Unmet with the fault if it is false."""
     if not holds:
         raise Unmet(fault)
 
@@ -58,9 +58,9 @@ _TYPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
 
 
 def fields(body: Mapping[str, Any], shape: Mapping[str, str], optional: str = "") -> None:
-    """Check that each field of the shape is there, and of its type.
+    """Check that the body has each field of the shape, with its type.
 
-    Those named in `optional`, separated by spaces, may be missing.
+    Fields in `optional`, separated by spaces, may be missing.
     """
     for name, kind in shape.items():
         if name not in body and name in optional.split():
@@ -132,7 +132,7 @@ _FORMS = {
 
 def done(body: Mapping[str, Any], sent: Mapping[str, Any], name: str) -> str:
     """Check that a cancellation, settlement or refund succeeded; return its id."""
-    _answered(body, sent, name)
+    _check_echo(body, sent, name)
     fields(body, {name: "text"})
     if name != "cancellationId":
         require(body["value"] == sent["value"], f"value is {body['value']}, not {sent['value']}")
@@ -141,7 +141,7 @@ def done(body: Mapping[str, Any], sent: Mapping[str, Any], name: str) -> str:
 
 def failed(body: Mapping[str, Any], sent: Mapping[str, Any], name: str) -> None:
     """Check that a cancellation, settlement or refund says that it failed."""
-    _answered(body, sent, name)
+    _check_echo(body, sent, name)
     require(name in body, f"{name} is missing")
     require(body[name] is None, f"{name} is {body[name]!r}: a success where there can be none")
     fields(body, {"code": "text or null"})
@@ -149,7 +149,7 @@ def failed(body: Mapping[str, Any], sent: Mapping[str, Any], name: str) -> None:
         require(body["value"] == 0, f"value is {body['value']}, not 0")
 
 
-def _answered(body: Mapping[str, Any], sent: Mapping[str, Any], name: str) -> None:
+def _check_echo(body: Mapping[str, Any], sent: Mapping[str, Any], name: str) -> None:
     fields(body, _FORMS[name])
     echoed(body, "paymentId", sent["paymentId"])
     if "requestId" in sent:

@@ -12,7 +12,7 @@ from connector.domain import exact
 from connector.rehearsal.checks import Unmet, require
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-# Seconds after which a call is given up: more than the 20 that VTEX waits.
+# Seconds after which a call ends. VTEX waits for 20.
 _PATIENCE = 25.0
 
 
@@ -101,7 +101,7 @@ class Caller:
         self, method: str, path: str, text: str, headers: Mapping[str, str]
     ) -> requests.Response:
         session = requests.Session()
-        # A proxy of this machine's environment leads nowhere near a server on it.
+        # The environment's proxy cannot reach a server on this machine.
         session.trust_env = urlsplit(self._url).hostname not in LOOPBACK
         types = {"Accept": "application/json", "Content-Type": "application/json"}
         try:

@@ -1,4 +1,4 @@
-"""What the test suite sends: the bodies of its requests, in two readings."""
+"""Writes the bodies of the test suite's requests, in two readings."""
 
 import uuid
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ APPROVED_LATER = "4222222222222224"
 DENIED_LATER = "4222222222222225"
 CARDS = (APPROVED, DENIED, APPROVED_LATER, DENIED_LATER)
 
-# In units; two pieces of one item, and the way to the shopper.
+# In units. The order has two pieces of one item, and shipping.
 VALUE = Decimal("100.25")
 _PRICE = Decimal("45.10")
 _SHIPPING = Decimal("10.05")
@@ -86,8 +86,8 @@ _IN_FULL = {"merchantSettings": [], "connectorMetadata": [], "sandboxMode": Fals
 class Reading:
     """One way to read VTEX's papers, where they differ.
 
-    `is_full`: the bodies of its OpenAPI file, with ids of 32 hex digits. Otherwise the bodies that
-    the suite was seen to send: without all that can be left out, with UUIDs in small letters.
+    If `is_full`, the bodies follow VTEX's OpenAPI file, and ids have 32 hex digits. Otherwise they
+    follow the suite's observed requests: without optional fields, and with UUIDs in small letters.
     """
 
     name: str
@@ -98,7 +98,7 @@ class Reading:
         return uuid.uuid4().hex.upper() if self.is_full else str(uuid.uuid4())
 
 
-# The suite's header was seen in another capitalisation than the papers'.
+# The observed header of the suite has other capitals than the header in VTEX's papers.
 BARE = Reading("bare", is_full=False, marker="X-Vtex-Api-Is-Testsuite")
 FULL = Reading("full", is_full=True, marker="X-VTEX-API-Is-TestSuite")
 

@@ -56,7 +56,7 @@ _VERSIONS = ("1.0.0", "2.0.0")
 # Secrets: VTEX hides them when they are typed, and does not show them again.
 _SECRET = re.compile(r"secret|token|password|private key|api key$", re.IGNORECASE)
 # VTEX has fields of its own for these.
-_OWN = {"appkey", "apptoken"}
+_VTEX_FIELDS = {"appkey", "apptoken"}
 _MOST_METADATA, _LONGEST_METADATA = 3, 20
 
 
@@ -116,7 +116,9 @@ def _custom_field(item: Any) -> str:
     fields(item, {"name": "text", "type": "text"})
     name, kind, options = item["name"], item["type"], item.get("options")
     require(kind in _TYPES, f"type of {name} is {kind!r}, none of {_TYPES}")
-    require(_plain(name) not in _OWN, f"customFields has {name!r}, for which VTEX has a field")
+    require(
+        _plain(name) not in _VTEX_FIELDS, f"customFields has {name!r}, for which VTEX has a field"
+    )
     is_hidden = kind == "password" or not _SECRET.search(name)
     require(is_hidden, f"{name} is a secret, so its type must be password, not {kind!r}")
     require(bool(options) == (kind == "select"), f"options of {name}: only for a select, and there")

@@ -121,9 +121,10 @@ class Player:
         return forms.refund(self.reading, self.payment_id, self.answer, settle_id, value)
 
     def expect_callback(self, status: str) -> None:
-        """Wait for the callback and check it; then the create gives the same, and no other comes.
+        """Check the first callback, then the same answer to a create, then that no other one comes.
 
-        The page of the suite says 15 seconds, and leaves open whether before or after.
+        The page of the suite names 15 seconds. It does not say whether the callback must come
+        before or after.
         """
         callback = self._sink.wait(self.payment_id, self._times.callback)
         if callback is None:
@@ -156,7 +157,7 @@ class Player:
         require(len(arrived) <= number, f"{len(arrived)} callbacks, not {number}")
 
     def expect_no_approval(self) -> None:
-        """Wait until the payment would have been decided, and see that no callback approves it."""
+        """Wait until the payment would have been decided. Check that no callback approves it."""
         time.sleep(self._times.decided)
         for callback in self._sink.of(self.payment_id):
             self._note("callback", callback)

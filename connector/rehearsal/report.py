@@ -16,7 +16,7 @@ _NAMES = (26, 16)
 
 
 def masked(text: str, keys: Keys) -> str:
-    """Leave of a card number its first six and last four digits, and nothing of a secret."""
+    """Hide all secrets, and all digits of a card number but the first six and the last four."""
     for secret in filter(None, (keys.app_key, keys.app_token)):
         text = text.replace(secret, "***")
     return _CODE.sub(r'\1"***"', _CARD.sub(r"\1******\2", text))
@@ -38,16 +38,16 @@ def _reasons(result: Result, keys: Keys) -> list[str]:
         return []
     exchange = result.exchange
     if exchange is None:
-        return [_shown(result.fault, keys)]
+        return [_one_line(result.fault, keys)]
     return [
-        _shown(f"{exchange.step}: {result.fault}", keys),
-        _shown(f"sent     {exchange.request} {exchange.sent}", keys),
-        _shown(f"received {exchange.status or ''} {exchange.answer}", keys),
+        _one_line(f"{exchange.step}: {result.fault}", keys),
+        _one_line(f"sent     {exchange.request} {exchange.sent}", keys),
+        _one_line(f"received {exchange.status or ''} {exchange.answer}", keys),
     ]
 
 
-def _shown(text: str, keys: Keys) -> str:
-    """Write a text on one line that a terminal shows and cannot obey."""
+def _one_line(text: str, keys: Keys) -> str:
+    """Write a text on one line. Escape it if a terminal could obey it."""
     text = " ".join(masked(text, keys).split())[:_LONGEST]
     return text if text.isprintable() else ascii(text)
 

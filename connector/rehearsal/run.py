@@ -21,7 +21,7 @@ _HTTPS = 443
 
 @dataclass(frozen=True)
 class Result:
-    """One line of the report; `fault` is empty for a success, `exchange` is a failure's last."""
+    """One line of the report. A success has no `fault`. A failure has its last `exchange`."""
 
     case: str
     method: str
@@ -37,7 +37,10 @@ class Result:
 
 
 def chosen(names: Iterable[str]) -> list[Case]:
-    """Return the cases of these names, all without a name. Raises ConfigurationError."""
+    """Return the cases of these names, or all cases if there is no name.
+
+    Raises ConfigurationError for an unknown name.
+    """
     cases = {case.name: case for case in CASES}
     chosen_names = list(names)
     unknown = [name for name in chosen_names if name not in cases]
@@ -53,9 +56,10 @@ def is_local(url: str) -> bool:
 def rehearse(
     stage: Stage, methods: Iterable[str], names: Iterable[str], at_once: int = 8
 ) -> Iterator[Result]:
-    """Play the cases, some at once, with all methods of the manifest where no method is named.
+    """Play the cases, some at once. Without `methods`, take all methods of the manifest.
 
-    A case is played with the methods of its kind; a named case with the named methods.
+    A case is played with the methods of its kind. If both cases and methods are named, each named
+    case is played with each named method.
     """
     cases, listed = chosen(names), list(methods)
     is_named = bool(listed) and len(cases) < len(CASES)

@@ -1,4 +1,4 @@
-"""A server of our own to rehearse with; afterwards all its files are removed."""
+"""Starts a server for a rehearsal. Afterwards all its files are removed."""
 
 import os
 import socket
@@ -14,10 +14,10 @@ import requests
 
 from connector.domain.errors import ConfigurationError
 
-# Seconds until it must answer, and until it must have ended.
+# Seconds in which the server must start, and in which it must end.
 _START, _END = 60.0, 30.0
 _COMMAND = (sys.executable, "-m", "connector.cli")
-# Characters of its log that are shown.
+# Characters of the end of its log that are printed.
 _TAIL = 2000
 
 
@@ -25,9 +25,9 @@ _TAIL = 2000
 def served(callback_port: int, providers: Iterable[str]) -> Iterator[str]:
     """Serve the test suite on a free port of this machine, with `providers`; yield the base URL.
 
-    Callbacks may go to a port of this machine and nowhere else. Nothing of this machine's own
-    configuration is used. What the server logs of its own faults is written to standard error.
-    Raises ConfigurationError when it does not start.
+    Callbacks may go only to a port of this machine. The server uses none of this machine's
+    CONNECTOR_ variables. Its errors are written to standard error. Raises ConfigurationError if the
+    server does not start.
     """
     with tempfile.TemporaryDirectory(prefix="connector-rehearsal-") as folder:
         environment = _environment(Path(folder), callback_port, providers)
@@ -35,7 +35,7 @@ def served(callback_port: int, providers: Iterable[str]) -> Iterator[str]:
         log = Path(folder) / "server.log"
         with log.open("wb") as output:
             _migrate(environment, log, output.fileno())
-            with _running(bind, environment, output.fileno()) as process:
+            with _run_server(bind, environment, output.fileno()) as process:
                 _wait_until_ready(f"http://{bind}", process, log)
                 yield f"http://{bind}"
         sys.stderr.write(_faults(log))
@@ -58,14 +58,14 @@ def _migrate(environment: Mapping[str, str], log: Path, output: int) -> None:
     command = [*_COMMAND, "migrate"]
     done = subprocess.run(command, check=False, env=environment, stdout=output, stderr=output)  # noqa: S603 - ours
     if done.returncode:
-        raise _not_started(log)
+        raise _start_failure(log)
 
 
 @contextmanager
-def _running(
+def _run_server(
     bind: str, environment: Mapping[str, str], output: int
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run the server; end it by its own process, whatever happens."""
+    """Run the server, and always end its process."""
     command = [*_COMMAND, "serve", "--bind", bind, "--workers", "1"]
     process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)  # noqa: S603 - ours
     try:
@@ -88,10 +88,10 @@ def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -
                 if session.get(f"{url}/readyz", timeout=5).ok:
                     return
             time.sleep(0.1)
-    raise _not_started(log)
+    raise _start_failure(log)
 
 
-def _not_started(log: Path) -> ConfigurationError:
+def _start_failure(log: Path) -> ConfigurationError:
     return ConfigurationError(f"The server to rehearse with did not start:\n{_tail(log)}")
 
 

@@ -1,4 +1,4 @@
-"""Where the connector's callbacks arrive."""
+"""Receives the connector's callbacks."""
 
 import threading
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from connector.domain.errors import ConfigurationError
 
-# VTEX's own signature is up to 32 characters. Written with a small-letter escape, as VTEX's
-# platform does: whoever rebuilds the URL changes it.
+# VTEX's own signature has up to 32 characters. The escapes have small letters, as on VTEX's
+# platform. A connector that builds the URL anew would change them.
 _PLAIN_SIGNATURE = "Rj84Kq02LmZx71Tk"
 _ESCAPED_SIGNATURE = "Rj8%2bKq02%2fLm~Zx%3d"
 # Bytes; a callback is far smaller.
@@ -18,7 +18,7 @@ _MOST = 262_144
 
 @dataclass(frozen=True)
 class Callback:
-    """One request that arrived. `target` is its path with its query, byte for byte."""
+    """One received request. `target` is its path and query, byte for byte."""
 
     method: str
     target: str
@@ -27,11 +27,11 @@ class Callback:
 
 
 class Sink:
-    """Listens for callbacks. `url` is how the connector reaches it, by default where it listens."""
+    """Listens for callbacks. The connector reaches it at `url`, by default its own address."""
 
     def __init__(self, bind: str = "127.0.0.1:0", url: str = "") -> None:
         host, _, port = bind.rpartition(":")
-        self._arrived: list[Callback] = []
+        self._callbacks: list[Callback] = []
         self._changed = threading.Condition()
         sink = self
 
@@ -63,7 +63,7 @@ class Sink:
 
     def receive(self, callback: Callback) -> None:
         with self._changed:
-            self._arrived.append(callback)
+            self._callbacks.append(callback)
             self._changed.notify_all()
 
     def of(self, payment_id: str) -> list[Callback]:
@@ -78,11 +78,11 @@ class Sink:
             return next(iter(self._of(payment_id)), None)
 
     def _of(self, payment_id: str) -> list[Callback]:
-        return [callback for callback in self._arrived if payment_id in callback.target]
+        return [callback for callback in self._callbacks if payment_id in callback.target]
 
 
 def target_of(url: str) -> str:
-    """Return what a request line must hold for a URL: its path and query as they are."""
+    """Return the path and query of a URL, unchanged, as a request line must have them."""
     parts = urlsplit(url)
     return f"{parts.path}?{parts.query}"
 
@@ -94,7 +94,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     receiver: Sink
-    # Seconds; nobody may hold a thread for longer.
+    # Seconds. No client may hold a thread for longer.
     timeout = 10
 
     def log_message(self, *_: object) -> None:

@@ -29,20 +29,21 @@ log = logging.getLogger(__name__)
 # The settings of gunicorn; every line has its reason.
 _SETTINGS: Mapping[str, Any] = {
     "worker_class": "connector.server.worker.Worker",
-    # Its lines go where ours go, in the same form.
+    # gunicorn's log lines go where ours go, in the same form.
     "logger_class": "connector.server.Logger",
     # Without it one worker often takes nearly all connections.
     "reuse_port": True,
-    # It would be opened in the home directory, which a read-only root does not have.
+    # gunicorn opens this socket in the home directory. A read-only root has none.
     "control_socket_disable": True,
-    # Seconds; longer than a load balancer keeps an idle connection, so that the load balancer
-    # closes it and never sends into a closing connection.
+    # Seconds. A load balancer keeps an idle connection for less time. So the load balancer closes
+    # first, and never sends into a closing connection.
     "keepalive": 75,
-    # Seconds a stopping server lets requests end: an answer takes at most 20.
+    # Seconds in which a stopping server ends its requests. An answer takes at most 20.
     "graceful_timeout": 25,
-    # Seconds without a sign of life until a worker is replaced; its threads do not count.
+    # Seconds after which a worker without a sign of life is replaced. The sign comes from its loop,
+    # not from its threads.
     "timeout": 30,
-    # The heartbeat file: memory, where a disk could stall it.
+    # The heartbeat file is in memory: a slow disk could stall it.
     "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108
     # Hundreds of connections may wait to be accepted; more are refused by the system.
     "backlog": 512,
@@ -53,9 +54,10 @@ _SETTINGS: Mapping[str, Any] = {
     "limit_request_fields": 64,
     # Bytes of one header field; ours are shorter than 100, a proxy's may be long.
     "limit_request_field_size": 8190,
-    # No header changes the scheme: by gunicorn's default a header from loopback does.
+    # No header changes the scheme. By gunicorn's default, a header from loopback changes it.
     "forwarded_allow_ips": "",
-    # Nor the path, which a proxy has compared with its rules: by default SCRIPT_NAME does.
+    # No header changes the path, because a proxy compares the path with its rules. By gunicorn's
+    # default, SCRIPT_NAME changes it.
     "forwarder_headers": "",
 }
 
@@ -65,9 +67,9 @@ def gunicorn_settings(bind: str, workers: int, threads: int) -> dict[str, Any]:
         **_SETTINGS,
         "bind": bind,
         "workers": workers,
-        # A request spends its time waiting for a company. Threads start when they are needed.
+        # A request mostly waits for a company. A thread starts only when it is needed.
         "threads": threads,
-        # Only a warning of gunicorn's depends on it: it must be more than the threads.
+        # It must be more than the threads, or gunicorn warns. Nothing else depends on it.
         "worker_connections": threads + 1,
         "post_fork": _post_fork,
         "post_worker_init": _post_worker_init,
@@ -110,7 +112,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 
 class Logger(glogging.Logger):  # type: ignore[misc]
-    """Leaves the handlers to `connector.logs`; our own line tells of each answer."""
+    """Leaves the handlers to `connector.logs`. Our own log line reports each answer."""
 
     def setup(self, cfg: Any) -> None:
         self.error_log.propagate = True
@@ -123,7 +125,7 @@ class Logger(glogging.Logger):  # type: ignore[misc]
 
 
 def _post_fork(_: Any, worker: Any) -> None:
-    """Leave the metrics' port to the master: a worker would hold it after the master's end."""
+    """Close the worker's copy of the metrics' port, so that the port ends with the master."""
     if worker.app.metrics_server:
         worker.app.metrics_server.close_copies()
     if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
@@ -131,8 +133,8 @@ def _post_fork(_: Any, worker: Any) -> None:
 
 
 def _post_worker_init(worker: Any) -> None:
-    """Start what a worker does besides answering."""
-    # The modules that are loaded now stay: the collector need not look at them again.
+    """Start reconcile in a worker that is ready."""
+    # The present modules stay loaded, so the garbage collector need not check them again.
     gc.freeze()
     server: Server = worker.app
     if server.has_reconcile:
@@ -160,7 +162,7 @@ def _when_ready(arbiter: Any) -> None:
 
 
 def check_port(bind: str) -> None:
-    """Refuse a port that is taken: with `reuse_port` a second server would start silently."""
+    """Refuse a port in use: because of `reuse_port`, a second server would start silently."""
     host, _, port = bind.rpartition(":")
     try:
         if not host:
@@ -176,7 +178,7 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 def serve(settings: Settings, bind: str, workers: int, threads: int, *, reconcile: bool) -> None:
-    """Check what can be checked beforehand, then serve."""
+    """Check the port, the database and the keys, then serve."""
     check_port(bind)
     allow_open_files()
     connector = build(settings, threads=1)

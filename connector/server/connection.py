@@ -1,4 +1,4 @@
-"""A client's connection: the bytes received, the request in them, and the answer to send."""
+"""A client's connection: its received bytes, its request, and the answer to send."""
 
 import contextlib
 import socket
@@ -22,7 +22,7 @@ from connector.server.framing import (
 )
 from connector.server.heads import HeadParser
 
-# Bytes that are read from a connection at once.
+# Bytes of one read from a connection.
 READ_AT_ONCE = 64 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -32,9 +32,9 @@ class LateRequest(Exception):
 
 
 class Outbox:
-    """Takes an answer from a thread at once, and sends it as fast as the client reads.
+    """Takes an answer from a thread without a wait, and sends it as fast as the client reads.
 
-    gunicorn's code uses it as the socket.
+    gunicorn's code uses an outbox as its socket.
     """
 
     def __init__(self, peer: socket.socket) -> None:
@@ -48,7 +48,7 @@ class Outbox:
     send = sendall
 
     def flush(self) -> None:
-        """Send what the system takes now. Raises OSError when the client is gone."""
+        """Send as many bytes as the system takes now. Raises OSError if the client is gone."""
         with contextlib.suppress(BlockingIOError):
             while self.unsent:
                 del self.unsent[: self._peer.send(self.unsent)]
@@ -62,21 +62,21 @@ class Outbox:
 
 
 class Connection:
-    """A connection, and the request and the answer on it.
+    """A connection, with its present request and answer.
 
     `sock`, `client`, `server` and `parser` are gunicorn's names. `received` holds the bytes that
-    the parser does not have yet. Either the worker's loop uses a connection, or the thread that
-    answers its request, never both at once.
+    the parser does not have yet. The worker's loop and the thread that answers the request never
+    use a connection at the same time.
     """
 
     def __init__(self, cfg: Any, peer: socket.socket, client: Any, server: Any) -> None:
         peer.settimeout(0)
         self.socket, self.client, self.server = peer, client, server
         self.sock = Outbox(peer)
-        # Its source of bytes is empty: a parser that wants more bytes sees a request cut off.
+        # The parser's source is empty. If the parser wants more bytes, the request was cut off.
         self.parser = HeadParser(cfg, (), client)
         self.received = bytearray()
-        # When its time in its room is over, by the deadline's clock.
+        # When the connection's time in its room is over, by the deadline's clock.
         self.due = 0.0
         self.room: Any = None
         self.drained = 0
@@ -98,7 +98,7 @@ class Connection:
         return bool(self.received) or self.request is not None
 
     def read(self) -> bool:
-        """Read once; say whether the request on this connection can be answered or refused."""
+        """Read once. Say whether the request can be answered or refused now."""
         try:
             read = self.socket.recv(READ_AT_ONCE)
         except (BlockingIOError, InterruptedError):
@@ -110,7 +110,7 @@ class Connection:
         return self.is_ready()
 
     def is_ready(self) -> bool:
-        """Whether the request is whole, or what is here of it is enough to refuse it."""
+        """Whether the request is whole, or its first bytes are enough to refuse it."""
         self.arrived_at = self.arrived_at or now()
         try:
             if self.request is None:
@@ -121,21 +121,21 @@ class Connection:
             return True
 
     def is_read_to_its_end(self) -> bool:
-        """Skip the unread rest of a body; say whether its end is certain."""
+        """Skip the unread rest of a body. Say whether the end of the body is certain."""
         try:
             return self.is_whole and bool(self.parser.finish_body())
         except Exception:  # noqa: BLE001 - the answer is given; that its body is wrong only ends this
             return False
 
     def next_request(self) -> bool:
-        """Begin with the next request; say whether all of it is already here."""
+        """Begin with the next request. Say whether all of it has arrived."""
         left = self.parser.unreader.take_buffered()
         self._begin()
         self.received += left
         return bool(self.received) and self.is_ready()
 
     def _read_head(self) -> None:
-        """Let the parser read the head, if all of it is here."""
+        """Let the parser read the head, if all of the head has arrived."""
         while self._skipped < MOST_EMPTY_LINES and self.received.startswith(b"\r\n"):
             del self.received[:2]
             self._skipped, self._searched = self._skipped + 1, 0
@@ -149,24 +149,24 @@ class Connection:
             raise LimitRequestLine(0, 0) if is_line else LimitRequestHeaders("head")
         if end >= 0:
             self.head = bytes(self.received[:end])
-            self._give()
+            self._give_to_parser()
             self.request = next(self.parser)
             self.received += self.parser.unreader.take_buffered()
             self._body = body_of(self.request)
 
     def _has_body(self) -> bool:
-        """Give the parser the body, if it is whole, or too large to be waited for."""
+        """Give the parser the body if it is whole, or if it is too large. Say whether it did."""
         if self._body is None:
             return False
         is_too_large = self._body.is_too_large(self.received)
         self.is_whole = not is_too_large and self._body.is_whole(self.received)
         if self.is_whole or is_too_large:
             if is_too_large:
-                # Where the next request would begin is not known.
+                # The end of such a body is unknown, so no request can follow it.
                 self.request.force_close()
-            # gunicorn would ask for a body that is here, or is not wanted.
+            # Otherwise gunicorn would ask for a body that has arrived, or that we refuse.
             self.request._expected_100_continue = False  # noqa: SLF001 - it has no other name
-            self._give()
+            self._give_to_parser()
             return True
         self._ask_for_body()
         return False
@@ -176,6 +176,6 @@ class Connection:
             self.request._expected_100_continue = False  # noqa: SLF001
             self.sock.sendall(_CONTINUE)
 
-    def _give(self) -> None:
+    def _give_to_parser(self) -> None:
         self.parser.unreader.unread(bytes(self.received))
         self.received.clear()

@@ -1,8 +1,8 @@
-"""Where a request's head and body end: how long to wait for more bytes, and nothing else.
+"""Finds the end of a request's head and body. It decides only whether to wait for more bytes.
 
-gunicorn's parser reads the same bytes afterwards. The parser alone says what the request is and
-where the next request begins. It refuses a request that is called whole too early here; a request
-that is called whole too late has only waited.
+gunicorn's parser reads the same bytes afterwards. Only the parser decides what the request is and
+where the next request begins. If this module calls a request whole too early, the parser refuses
+the request. If it does so too late, the request has only waited.
 """
 
 import re
@@ -13,12 +13,12 @@ from connector.http_server import MAX_BODY_BYTES
 
 # Bytes of a request line and its header fields together. VTEX's requests take about 1 KB.
 MOST_HEAD = 32 * 1024
-# Bytes in which a chunked body comes: the sizes of its chunks come on top of it.
+# Bytes of a chunked body with the lines of its chunks' sizes.
 MOST_CHUNKED = MAX_BODY_BYTES + 64 * 1024
-# Chunks of a body: a client that sends in chunks makes them of kilobytes. Each costs gunicorn's
-# parser 10 microseconds of CPU, whoever sent it.
+# Chunks of a body. A client that sends in chunks makes chunks of kilobytes. Each chunk costs
+# gunicorn's parser 10 microseconds of CPU.
 MOST_CHUNKS = 256
-# Bytes of the trailer behind the last chunk, of which we read nothing.
+# Bytes of the trailer behind the last chunk. We use no trailer.
 MOST_TRAILER = 4096
 # Empty lines before a request line that are skipped (RFC 9112, 2.2: at least one).
 MOST_EMPTY_LINES = 4
@@ -29,7 +29,7 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(;.*)?", re.DOTALL)
 
 
 class TooManyPieces(Exception):
-    """The body comes in more chunks, or with a longer trailer, than anybody needs."""
+    """The body has too many chunks, or too long a trailer."""
 
 
 class Length:
@@ -46,7 +46,7 @@ class Length:
 
 
 class Chunks:
-    """A chunked body: follows the sizes of the chunks to the last, and its trailer to the end.
+    """A chunked body: follows the sizes of its chunks, then its trailer, to the end.
 
     Raises TooManyPieces.
     """
@@ -60,7 +60,7 @@ class Chunks:
         while (end := received.find(_LINE_END, self._at)) >= 0:
             size = _CHUNK_SIZE.fullmatch(received[self._at : end])
             if size is None:
-                # No chunk begins like this; there is nothing to wait for.
+                # This is no size of a chunk, so the parser will refuse the request. Do not wait.
                 return True
             length = int(size.group(1), 16)
             if length == 0:
@@ -72,7 +72,7 @@ class Chunks:
         return False
 
     def _is_trailer_whole(self, received: bytearray, start: int) -> bool:
-        """Look for the end of the trailer's lines, none as a rule: it is like a head's."""
+        """Look for the end of the trailer: an empty line, as after a head."""
         end = received.find(_HEAD_END, start, start + MOST_TRAILER)
         if end < 0 and len(received) - start > MOST_TRAILER:
             raise TooManyPieces
@@ -82,7 +82,7 @@ class Chunks:
         return len(received) > MOST_CHUNKED
 
 
-# How much of a body is still to come.
+# A rule that says whether a body is whole.
 Body = Length | Chunks
 
 
@@ -93,11 +93,11 @@ def body_of(request: object) -> Body:
 
 
 def is_readable(received: bytearray) -> bool:
-    """Whether a request may begin like this. The bytes of TLS, for example, have no head's end."""
+    """Whether the first byte may begin a request. TLS, for example, begins with another byte."""
     first = received[:1]
     return not first or first.isalpha() or first == b"\r"
 
 
 def head_end(received: bytearray, searched: int) -> int:
-    """Return where the head ends, or -1; `searched` bytes were searched before."""
+    """Return the end of the head, or -1. The first `searched` bytes were searched before."""
     return received.find(_HEAD_END, max(0, searched - len(_HEAD_END) + 1))

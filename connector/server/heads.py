@@ -1,4 +1,4 @@
-"""gunicorn's parser, but for a header that VTEX's own collection of requests sends twice."""
+"""gunicorn's parser. It also takes a repeated Content-Type, as VTEX's own collection sends it."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ class Head(Request):  # type: ignore[misc]
         return super()._apply_header_policy(name, value, scheme_state, seen, *rest, **options)
 
     def _combined(self, value: str) -> str:
-        """Return the value for all types so far: gunicorn gives the application the last value."""
+        """Return one value for all types so far: the application gets only the last value."""
         first = self._content_type
         if first is not None and first.lower() != value.lower():
             value = ",".join(text.partition(";")[0] for text in (first, value))

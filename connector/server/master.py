@@ -1,18 +1,18 @@
-"""The master: gunicorn's, but it ends a worker only when the worker in its place listens."""
+"""gunicorn's master, with one change: a new worker listens before the old worker ends."""
 
 import time
 
 from gunicorn.arbiter import Arbiter
 
-# Seconds until a new worker listens; that it has loaded the application comes later.
+# Seconds until a new worker listens. It loads the application after that.
 LISTENS_WITHIN = 1.0
 
 
 class Master(Arbiter):  # type: ignore[misc]
-    """Lets the newest worker listen before it ends older ones that are too many.
+    """Lets the newest worker listen before it ends the superfluous older workers.
 
-    Each worker has a socket of its own. If HUP ended the old ones at once, nobody would listen
-    for a moment.
+    Each worker has a socket of its own. If HUP ended the old workers at once, no worker would
+    listen for a moment.
     """
 
     _spawned_at = -LISTENS_WITHIN

@@ -1,4 +1,4 @@
-"""The metrics' port: an address with a limit of connections, and of seconds for each."""
+"""Serves the metrics on their own port, with few connections and few seconds for each."""
 
 import contextlib
 import logging
@@ -31,7 +31,7 @@ class _Handler(WSGIRequestHandler):
 
 
 class MetricsServer(ThreadingMixIn, WSGIServer):
-    """Serves from the master what all workers have counted."""
+    """Serves the sum of all workers' metrics from the master."""
 
     daemon_threads = True
     request_queue_size = MOST_CONNECTIONS
@@ -47,7 +47,7 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
         return self
 
     def close_copies(self) -> None:
-        """Leave the port and its connections to the master; called in a process that it forked."""
+        """Close this process's copies of the port and its connections, in a forked worker."""
         for copy in (self.socket, *self._open):
             copy.close()
 
@@ -62,7 +62,7 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
-        """Called about twice a second."""
+        """Cut off connections whose time is over. The base class calls this twice a second."""
         for request, began in list(self._open.items()):
             if now() - began > CONNECTION_SECONDS:
                 self._cut_off(request)
@@ -85,7 +85,7 @@ def _collected() -> WSGIApplication:
 
 
 class _Metrics:
-    """GET /metrics, and nothing else. Metrics that cannot be read are 503: Prometheus notices."""
+    """Answers GET /metrics only. If the metrics cannot be read, it answers 503 for Prometheus."""
 
     def __init__(self, application: WSGIApplication) -> None:
         self._application = application

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from connector.server.connection import Connection
 
-# Open files of a process that is as large as it may be by default: 1,750 connections of clients,
-# and those to the companies and the database.
+# Open files of the largest process with default settings: 1,750 connections of clients, and the
+# connections to the companies and the database.
 OPEN_FILES = 2560
 
 
@@ -19,7 +19,7 @@ def allow_open_files() -> None:
 
 
 def places(most: int) -> int:
-    """Lessen a number of connections by as much as this process may open too few files."""
+    """Reduce a number of connections in proportion, if this process may open too few files."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(1, most * allowed // OPEN_FILES) if 0 <= allowed < OPEN_FILES else most
 
@@ -38,7 +38,7 @@ class Room:
         return iter(list(self._members))
 
     def enter(self, connection: Connection) -> Connection | None:
-        """Move a connection into this room; return the connection that must make place."""
+        """Move a connection into this room. Return the connection that must leave, if any."""
         leave(connection)
         self._members[connection] = None
         connection.room = self

@@ -1,4 +1,4 @@
-"""The answer to what cannot be read as HTTP, written as its path's route writes a failure."""
+"""Answers a request that cannot be read as HTTP, in the form of its path's route."""
 
 import logging
 from http import HTTPStatus
@@ -20,7 +20,7 @@ from connector.server.framing import TooManyPieces
 
 log = logging.getLogger(__name__)
 
-# HTTP status and message of each fault of a request; what is not named here is a fault of ours.
+# HTTP status and message of each fault of a request. Any other exception is a fault of ours.
 _FAULTS: tuple[tuple[type[Exception], HTTPStatus, str], ...] = (
     (LimitRequestLine, HTTPStatus.REQUEST_URI_TOO_LONG, "The request line is too long"),
     (
@@ -40,24 +40,24 @@ _FAULTS: tuple[tuple[type[Exception], HTTPStatus, str], ...] = (
 
 
 def refusal(routes: Map, fault: Exception, head: bytes) -> bytes:
-    """Write the whole answer, and a line of the log. `head` is what came of the request's head."""
-    status, error = _judge(fault)
+    """Write the whole answer, and log the fault. `head` has the received bytes of the head."""
+    status, error = _status_and_error(fault)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request failed", exc_info=fault)
     else:
         log.warning("unreadable request", extra={"http_status": int(status)})
     body = failure_at(routes, path_in(head), error, status)
-    lines = {
+    headers = {
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         **HEADERS,
         "Connection": "close",
     }
-    fields = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {status.value} {status.phrase}\r\n{fields}\r\n".encode() + body
 
 
-def _judge(fault: Exception) -> tuple[HTTPStatus, ConnectorError]:
+def _status_and_error(fault: Exception) -> tuple[HTTPStatus, ConnectorError]:
     for kind, status, message in _FAULTS:
         if isinstance(fault, kind):
             return status, InvalidRequest(message)
@@ -65,7 +65,7 @@ def _judge(fault: Exception) -> tuple[HTTPStatus, ConnectorError]:
 
 
 def path_in(head: bytes) -> str:
-    """Find the path in a request line, if that can be read so far; else it is empty."""
+    """Return the path of the request line. It is empty if the line cannot be read so far."""
     words = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
     try:
         return unquote(urlsplit(words[1]).path)

@@ -26,34 +26,36 @@ from connector.server.unreadable import refusal
 
 log = logging.getLogger(__name__)
 
-# Seconds for a request to come, head and body together, from its connection or its first byte on.
+# Seconds in which the whole request must arrive. They begin with the connection, or with the first
+# byte of a later request.
 REQUEST_SECONDS = 10.0
 # Seconds for the client to take its answer.
 ANSWER_SECONDS = 10.0
-# Seconds in which a client may read the last answer before the connection is gone.
+# Seconds in which a client may read the last answer before the connection is closed.
 LINGER_SECONDS = 2.0
-# Seconds for which a worker that ends keeps connections on which nothing comes.
+# Seconds for which an ending worker keeps idle connections.
 STOP_SECONDS = 2.0
 
-# Connections of a worker, by what they wait for. Beyond that the oldest connection is closed.
+# The most connections of a worker that wait for the same event. Beyond the limit, the oldest
+# connection is closed.
 MOST_WAITING = 512  # their request to come
-MOST_LARGE = 64  # the rest of a body; the memory they take is theirs times MAX_BODY_BYTES
+MOST_LARGE = 64  # the rest of a body; each takes at most MAX_BODY_BYTES of memory
 MOST_IDLE = 256  # the next request
 MOST_UNSENT = 128  # the client to read
 MOST_LINGERING = 128  # the client to close
-# Whole requests that wait for a thread; beyond that no connection is accepted. They wait for
-# milliseconds, as each company has threads of its own and refuses excess requests.
+# The most whole requests that wait for a thread. Beyond the limit, no connection is accepted. They
+# wait for milliseconds, because each company has its own threads and refuses excess requests.
 MOST_QUEUED = 128
 
 ACCEPTED_AT_ONCE = 32
-# Bytes that a client may send after the last answer; they are thrown away.
+# Bytes that a client may send after the last answer. The worker drops them.
 MOST_DRAINED = 1024 * 1024
 
-# Every one of these signals ends a worker in the same way. In gunicorn's own worker HUP kills, and
-# the others cut off clients whose request is on its way. Ctrl-C sends INT to the workers, too, and
-# then the master sends QUIT. The master sends ABRT to a worker that shows no life, and kills the
-# worker a second later if nothing changes.
-ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT)
+# Each of these signals ends a worker in the same way. gunicorn's own worker dies of HUP, and cuts
+# off clients in the middle of a request at the other signals. Ctrl-C sends INT to the workers too;
+# then the master sends QUIT. The master sends ABRT to a worker without a sign of life. It kills the
+# worker a second later.
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -76,9 +78,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def init_signals(self) -> None:
         super().init_signals()
-        for number in ENDING:
+        for number in ENDING_SIGNALS:
             signal.signal(number, self.handle_exit)
-            # As gunicorn has it for TERM: no call of the system is cut off by it.
+            # As in gunicorn for TERM: the signal interrupts no system call.
             signal.siginterrupt(number, False)  # noqa: FBT003 - its only form
 
     # The loop.
@@ -89,11 +91,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         )
         while self.alive and self.is_parent_alive():
             self.set_accept_enabled(self.answering < self.most_answered)
-            self._turn()
+            self._run_once()
         self._stop()
 
-    def _turn(self) -> None:
-        """Do what is due, for a second at most."""
+    def _run_once(self) -> None:
+        """Run the loop once: wait at most a second for events, then end overdue connections."""
         self.notify()
         self.wait_for_and_dispatch_events(1.0)
         for room in self.rooms:
@@ -104,7 +106,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         for key, _ in self.poller.select(timeout):
             connection = key.data.args[0] if isinstance(key.data, partial) else None
             if connection is not None and connection.room is None:
-                # It was closed since, to make place.
+                # An earlier event of this round closed the connection, to make place.
                 continue
             try:
                 key.data(key.fileobj)
@@ -114,7 +116,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                     self._close(connection)
 
     def _stop(self) -> None:
-        """Answer the requests that have begun. The threads may still write to their queue."""
+        """Answer the requests that have begun, then end. The threads may still use their queue."""
         self.alive = False
         self._stop_listening()
         for connection in (*self.idle, *self.waiting):
@@ -122,11 +124,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 connection.due = min(connection.due, now() + STOP_SECONDS)
         until = now() + self.cfg.graceful_timeout
         while (self.answering or any(map(len, self.rooms))) and now() < until:
-            self._turn()
+            self._run_once()
         self.tpool.shutdown(wait=False)
 
     def _stop_listening(self) -> None:
-        """Accept the waiting connections, and listen no more: later ones would be cut off."""
+        """Accept the waiting connections, then stop listening: later ones would be cut off."""
         self.set_accept_enabled(enabled=False)
         for listener in self.sockets:
             while self._accept_one(listener):
@@ -153,7 +155,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._close_all(filter(None, (room.oldest() for room in self.rooms)))
             return False
         connection = Connection(self.cfg, peer, client, listener.getsockname())
-        self._put(connection, self.waiting, REQUEST_SECONDS, self._on_readable)
+        self._wait_in(connection, self.waiting, REQUEST_SECONDS, self._on_readable)
         return True
 
     def _on_readable(self, connection: Connection, _: Any) -> None:
@@ -169,7 +171,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._wait_on(connection)
 
     def _wait_on(self, connection: Connection) -> None:
-        """Wait for the rest of a request that has begun to come."""
+        """Wait for the rest of a request."""
         if connection.room is self.idle:
             connection.due = now() + REQUEST_SECONDS
         room = self.large if len(connection.received) > MOST_HEAD else self.waiting
@@ -187,7 +189,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     # Requests are answered.
 
     def _answer(self, connection: Connection) -> None:
-        """Give a whole request to a thread; refuse any other here."""
+        """Give a whole request to a thread. Refuse a faulty request here."""
         if connection.fault is None:
             self.answering += 1
             self.enqueue_req(connection)
@@ -195,7 +197,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._close(connection)
         else:
             self._refuse(connection, connection.fault)
-            self._go_on(connection)
+            self._continue(connection)
 
     def _refuse(self, connection: Connection, fault: Exception) -> None:
         head = connection.head or bytes(connection.received[:MOST_HEAD])
@@ -203,19 +205,19 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             connection.sock.sendall(refusal(self.wsgi.url_map, fault, head))
 
     def handle(self, connection: Connection) -> bool:
-        """Answer a request, in a thread; say whether another may come on its connection."""
+        """Answer a request in a thread. Say whether its connection may have another request."""
         try:
             is_kept = self.handle_request(connection.request, connection)
             return is_kept and connection.is_read_to_its_end()
         except (OSError, StopIteration):
-            # The client is gone, or has half an answer already.
+            # The client is gone, or already has half of an answer.
             return False
         except Exception as fault:  # noqa: BLE001 - gunicorn's own; ours are answered by the application
             self._refuse(connection, fault)
             return False
 
     def handle_request(self, req: Any, conn: Any) -> bool:
-        """A request's time runs while it waits for a thread."""
+        """Count the request's time from its arrival: it may have waited for a thread."""
         ARRIVED.set(conn.arrived_at)
         return bool(super().handle_request(req, conn))
 
@@ -224,24 +226,24 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.answering -= 1
         try:
             conn.keeps = not fs.cancelled() and fs.exception() is None and fs.result()
-            self._go_on(conn)
+            self._continue(conn)
         except Exception:
             log.exception("connection failed")
             self._close(conn)
 
-    def _go_on(self, connection: Connection) -> None:
+    def _continue(self, connection: Connection) -> None:
         """Let the client read its answer, then wait for its next request or for its end."""
         if connection.sock.unsent:
-            self._put(connection, self.unsent, ANSWER_SECONDS, self._on_writable)
+            self._wait_in(connection, self.unsent, ANSWER_SECONDS, self._on_writable)
         elif not connection.keeps:
             self._linger(connection)
         elif connection.next_request():
             self._answer(connection)
         elif connection.has_begun:
-            self._put(connection, self.waiting, REQUEST_SECONDS, self._on_readable)
+            self._wait_in(connection, self.waiting, REQUEST_SECONDS, self._on_readable)
         else:
             seconds = self.cfg.keepalive if self.alive else STOP_SECONDS
-            self._put(connection, self.idle, seconds, self._on_readable)
+            self._wait_in(connection, self.idle, seconds, self._on_readable)
 
     def _on_writable(self, connection: Connection, _: Any) -> None:
         try:
@@ -251,18 +253,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return
         if not connection.sock.unsent:
             self._take_out(connection)
-            self._go_on(connection)
+            self._continue(connection)
 
     # Connections go.
 
     def _linger(self, connection: Connection) -> None:
-        """End our side and let the client read: a close at once could cut off the answer."""
+        """End our side of a connection, then wait: a close at once could cut off the answer."""
         try:
             connection.socket.shutdown(socket.SHUT_WR)
         except OSError:
             self._close(connection)
             return
-        self._put(connection, self.lingering, LINGER_SECONDS, self._on_rest)
+        self._wait_in(connection, self.lingering, LINGER_SECONDS, self._on_rest)
 
     def _on_rest(self, connection: Connection, _: Any) -> None:
         try:
@@ -286,14 +288,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     # Connections change rooms.
 
-    def _put(
+    def _wait_in(
         self,
         connection: Connection,
         room: Room,
         seconds: float,
         then: Callable[[Connection, Any], None],
     ) -> None:
-        """Let a connection wait in a room, and do what follows when it can be read or written."""
+        """Let a connection wait in a room. Call `then` when it can be read or written."""
         event = selectors.EVENT_WRITE if room is self.unsent else selectors.EVENT_READ
         connection.due = now() + seconds
         self.poller.register(connection.socket, event, partial(then, connection))
