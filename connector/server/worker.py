@@ -26,8 +26,7 @@ from connector.server.unreadable import refusal
 
 log = logging.getLogger(__name__)
 
-# Seconds in which the whole request must arrive. They begin with the connection, or with the first
-# byte of a later request.
+# Seconds for a whole request, from its connection on; for later requests, from their first byte on.
 REQUEST_SECONDS = 10.0
 # Seconds for the client to take its answer.
 ANSWER_SECONDS = 10.0
@@ -36,8 +35,7 @@ LINGER_SECONDS = 2.0
 # Seconds for which an ending worker keeps idle connections.
 STOP_SECONDS = 2.0
 
-# The most connections of a worker that wait for the same event. Beyond the limit, the oldest
-# connection is closed.
+# The most connections of a worker that wait for each event. Above the limit the oldest is closed.
 MOST_WAITING = 512  # their request to come
 MOST_LARGE = 64  # the rest of a body; each takes at most MAX_BODY_BYTES of memory
 MOST_IDLE = 256  # the next request
