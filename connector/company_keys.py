@@ -14,7 +14,6 @@ from connector.domain.deadline import Deadline
 from connector.domain.errors import (
     AnswerNotUnderstood,
     ConnectorError,
-    OutOfTime,
     ProviderBusy,
     ProviderUnavailable,
 )
@@ -82,8 +81,7 @@ class CompanyKeys:
         """
         if time.monotonic() - self._failed_at <= _RETRY_SECONDS:
             raise ProviderUnavailable("The company's keys cannot be had; repeat the message")
-        if not deadline.allows_a_write():
-            raise OutOfTime
+        deadline.check_write()
         try:
             self._keys = self._download(deadline.within(_FETCH_SECONDS))
         except ConnectorError:

@@ -3,6 +3,8 @@
 import time
 from dataclasses import dataclass
 
+from connector.domain.errors import OutOfTime
+
 # Linux's CLOCK_BOOTTIME also counts the time while the machine is suspended. Other systems have
 # only CLOCK_MONOTONIC.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -43,6 +45,11 @@ class Deadline:
     def allows_a_write(self) -> bool:
         """Whether a write may start. In the last quarter its answer would come too late."""
         return self.spare() >= 0
+
+    def check_write(self) -> None:
+        """Raises OutOfTime if no write may start."""
+        if not self.allows_a_write():
+            raise OutOfTime
 
     def spare(self) -> float:
         """Return the seconds until the last quarter begins, below zero after that."""

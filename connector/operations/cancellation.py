@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from connector.attempt import Attempt
-from connector.domain.errors import OutcomeUnknown, OutOfTime, ProviderRefused, Rule
+from connector.domain.errors import OutcomeUnknown, ProviderRefused, Rule
 from connector.domain.merchant import CapturedPolicy
 from connector.domain.money import is_within
 from connector.domain.operation import (
@@ -168,8 +168,7 @@ class CancellingJob(CancellationValueJob):
             return _manual(f"the provider failed to {action} it {MOST_WRITES} times")
         if action == CANCEL_BY_REFUND and (manual := self._outcome_without_a_refund(look, attempt)):
             return manual
-        if not attempt.deadline.allows_a_write():
-            raise OutOfTime
+        attempt.deadline.check_write()
         attempt.payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
         reference = attempt.start_write(action, look.failures, is_new=is_new)
         verb = self.provider.refund if action == CANCEL_BY_REFUND else self.provider.cancel

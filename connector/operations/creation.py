@@ -10,7 +10,6 @@ from connector.domain.errors import (
     LeaseLost,
     NotDone,
     OutcomeUnknown,
-    OutOfTime,
     ProviderRefused,
     RequestMismatch,
     Rule,
@@ -172,8 +171,7 @@ class CreatingJob(CancellingJob):
         if order is None:
             # VTEX does not wait any more, and the company certainly does not have the payment.
             return Outcome(State.FAILED, "not-created", "The payment was not created")
-        if not attempt.deadline.allows_a_write():
-            raise OutOfTime
+        attempt.deadline.check_write()
         call = self.call(attempt)
         call = replace(call, reference=attempt.start_write(CREATE, 0, is_new=is_new))
         try:

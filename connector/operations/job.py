@@ -12,7 +12,6 @@ from connector.domain.errors import (
     ConnectorError,
     NotDone,
     OutcomeUnknown,
-    OutOfTime,
     ProviderCredentials,
     ProviderRefused,
 )
@@ -239,9 +238,8 @@ class Job(ABC):
     def _noting_failed_write(self, attempt: Attempt) -> Iterator[None]:
         """Note a write that fails. Withdraw a write that certainly did not happen."""
         try:
-            if not attempt.deadline.allows_a_write():
-                # The database was slow, or this process was stopped for a while.
-                raise OutOfTime
+            # Since the first check the database was slow, or this process was stopped for a while.
+            attempt.deadline.check_write()
             with noting_failed_call(attempt, attempt.action, self.without_secrets):
                 yield
         except NotDone:

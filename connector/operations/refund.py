@@ -9,7 +9,6 @@ from connector.attempt import Attempt
 from connector.domain.errors import (
     IllegalTransition,
     NotApproved,
-    OutOfTime,
     ProviderRefused,
     TooMuch,
 )
@@ -127,8 +126,7 @@ class RefundJob(Job):
     def _write(self, look: Look, attempt: Attempt) -> Outcome:
         if not attempt.vtex_waits:
             return outcomes.not_done(attempt)
-        if not attempt.deadline.allows_a_write():
-            raise OutOfTime
+        attempt.deadline.check_write()
         attempt.payment = self._settled_payment(look, attempt)
         amount = None if self._is_whole(look, attempt) else self.value
         reference = attempt.start_write(

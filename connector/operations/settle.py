@@ -8,7 +8,6 @@ from connector.domain.errors import (
     IllegalTransition,
     NotApproved,
     NotInPart,
-    OutOfTime,
     ProviderRefused,
     TooMuch,
 )
@@ -91,8 +90,7 @@ class SettleJob(Job):
             # Only VTEX knows whether it still wants the settlement.
             return Outcome(State.FAILED, "not-settled", "The payment was not settled")
         amount = self._part_to_take(look, attempt)
-        if not attempt.deadline.allows_a_write():
-            raise OutOfTime
+        attempt.deadline.check_write()
         attempt.payment = replace(attempt.payment, sandbox=self.is_sandbox(attempt))
         is_new = writes.took_nothing(attempt.open_write(SETTLE), look, amount)
         reference = attempt.start_write(SETTLE, look.failures, is_new=is_new, amount=amount)

@@ -222,8 +222,8 @@ class RuStore(Provider):
 
     def _exchange(self, operation: str, url: str, deadline: Deadline, token: "_Token") -> Fields:
         # To get the token may have taken long.
-        if operation != "look" and not deadline.allows_a_write():
-            raise errors.OutOfTime
+        if operation != "look":
+            deadline.check_write()
         method, headers = _CALLS[operation][0], {"Public-Token": token.jwe}
         return _content_from(
             self._http.send(method, url, operation=operation, deadline=deadline, headers=headers)
