@@ -1,4 +1,4 @@
-"""The one time limit of a request."""
+"""The time limit of a request."""
 
 import time
 from dataclasses import dataclass

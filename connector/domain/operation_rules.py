@@ -21,8 +21,8 @@ class OperationRules:
       still take effect.
     - `stays_listed`: a request on the operator's list stays there when VTEX repeats it.
     - `keeps_its_value`: after the first write VTEX cannot change the value.
-    - `is_answered_from_the_payment`: the answer shows the payment as it is recorded.
-    - `callback_change`: what happens to the callback when VTEX waits and the payment is approved or
+    - `is_answered_from_the_payment`: the answer shows the recorded payment.
+    - `callback_change`: the change of the callback if VTEX waits and the payment gets approved or
       denied.
     """
 

@@ -49,7 +49,7 @@ class Standing(Enum):
     UNDONE = "cancelled, declined, expired or wholly refunded: nothing left to undo"
 
 
-# VTEX's id of a payment; the order id at the company is made of it.
+# The form of VTEX's id of a payment. The order id at the company is derived from this id.
 _PAYMENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 PAYMENT_ID_FORM = "1 to 128 characters of A-Z a-z 0-9 - _"
 
@@ -63,7 +63,7 @@ def is_payment_id(text: str) -> bool:
 class PaymentKey:
     """The ids by which a company finds a payment.
 
-    - `payment_id` is VTEX's; the order id at the company is made of it.
+    - `payment_id` is VTEX's id. The order id at the company is derived from this id.
     - `authorization_id` and `provider_payment_id` are ids from the company, or from another
       connector, if VTEX or we got them.
     - `memo` is a text of the provider's module. Only that module reads the memo.

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from connector.domain.payment import Effect
 
-# The kinds of writes, as they are stored. Each write has its own reference, because a
+# The kinds of writes, as stored. Each write has its own reference, because a
 # company takes a second write with the same reference for a repeat. REFUND is a refund that VTEX
 # asked for. CANCEL_BY_REFUND is a refund by which a cancellation returns captured money.
 CREATE = "create"
@@ -20,7 +20,7 @@ CANCELLATION_WRITES = (CANCEL, RELEASE, CANCEL_BY_REFUND)
 
 
 class WriteState(StrEnum):
-    """What is known of a write. The value is stored."""
+    """The state of a write. The value is stored."""
 
     # The write is recorded and perhaps sent. There is no answer yet.
     OPEN = "open"

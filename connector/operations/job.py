@@ -99,7 +99,7 @@ class Job(ABC):
         return
 
     def _place(self, attempt: Attempt) -> AbstractContextManager[None]:
-        """Hold a place at the company. Reconcile holds one before it claims a request."""
+        """Hold a place at the company. Reconcile already holds its place before the claim."""
         return self.provider.slot() if attempt.vtex_waits else nullcontext()
 
     def without_secrets(self, text: str) -> str:
@@ -120,7 +120,7 @@ class Job(ABC):
         return replace(outcome, message=self.without_secrets(outcome.message), reason=reason)
 
     def is_sandbox(self, attempt: Attempt) -> bool:
-        """Whether the payment is in the company's sandbox. A recorded payment stays where it is."""
+        """Whether the payment is in the sandbox. The place of a recorded payment never changes."""
         if attempt.payment.sandbox is not None:
             return attempt.payment.sandbox
         return self.merchant.sandbox or self.request.sandbox
@@ -149,14 +149,14 @@ class Job(ABC):
         return Call(key, account, attempt.deadline, reference, look, amount)
 
     def look(self, attempt: Attempt, write: Write | None = None) -> Look:
-        """Ask the company how the payment stands, and what came of an open `write`."""
+        """Ask the company for the state of the payment, and for the end of an open `write`."""
         reference = write.reference if write else ""
         look = self.look_at(attempt.payment.key, attempt, reference)
         record_ids(attempt, look)
         return look
 
     def look_at(self, key: PaymentKey, attempt: Attempt, reference: str = "") -> Look:
-        """Ask the company how the payment with these ids stands.
+        """Ask the company for the state of the payment with these ids.
 
         An answer about another order becomes STUCK: the connector believes nothing and writes
         nothing. Payments of another connector may have other order ids, so `is_own_order` decides.
@@ -180,7 +180,7 @@ class Job(ABC):
     def watch(
         self, attempt: Attempt, result: WriteResult, is_open: IsOpen, write: Write | None = None
     ) -> Look:
-        """Look at what came of a write, and again while `is_open`. Raises if no look succeeds."""
+        """Look for the end of a write, while `is_open`. Raises if no look succeeds."""
         if result.lost and not attempt.deadline.allows_a_write():
             raise result.lost
         last_look: Look | None = None

@@ -82,7 +82,7 @@ def company_ids(key: PaymentKey) -> dict[str, Any]:
 
 
 def request_values(request: Request) -> dict[str, Any]:
-    """Write the columns of `requests` that are known when a request is recorded."""
+    """Write the columns of a new row of `requests`."""
     key = PaymentKey(request.payment.payment_id)
     purchase = request.purchase if isinstance(request, NotificationRequest) else None
     return {
@@ -112,7 +112,7 @@ def due_from(row: Row) -> DueRequest:
 
 
 def _purchase_from(key: PaymentKey, row: Row) -> PaymentKey | None:
-    """Read the company's ids in a notification, if it has any."""
+    """Read the company's ids in a notification. None: the notification has no ids."""
     authorization_id = unescaped(row["authorization_id"])
     provider_payment_id = unescaped(row["provider_payment_id"])
     purchase = PaymentKey(key.payment_id, authorization_id, provider_payment_id)
@@ -142,7 +142,7 @@ def listed_from(row: Row) -> ListedRequest:
 
 
 def write_values(write: Write) -> dict[str, Any]:
-    """Write the columns of `sends` that are known when a write is recorded."""
+    """Write the columns of a new row of `sends`."""
     return {
         "action": write.action,
         "number": write.number,
