@@ -1,4 +1,4 @@
-"""The payment companies: one module each, nothing else lives here."""
+"""The payment companies. Each has one module in this folder, and no other module is here."""
 
 import importlib
 import inspect
@@ -8,20 +8,20 @@ from connector.provider import Provider
 
 
 def discover() -> dict[str, type[Provider]]:
-    """Find the provider class of every module in this folder, by its name.
+    """Return the provider class of every module in this folder, by name.
 
-    Raises RuntimeError for a module without exactly one, or whose class is not named after it.
+    Raises RuntimeError if a module has not exactly one provider, or if their names differ.
     """
-    found: dict[str, type[Provider]] = {}
+    classes_by_name: dict[str, type[Provider]] = {}
     for module in pkgutil.iter_modules(__path__):
-        loaded = importlib.import_module(f"{__name__}.{module.name}")
+        loaded_module = importlib.import_module(f"{__name__}.{module.name}")
         classes = [
             member
-            for _, member in inspect.getmembers(loaded, inspect.isclass)
-            if issubclass(member, Provider) and member.__module__ == loaded.__name__
+            for _, member in inspect.getmembers(loaded_module, inspect.isclass)
+            if issubclass(member, Provider) and member.__module__ == loaded_module.__name__
         ]
         if len(classes) != 1 or classes[0].name != module.name:
-            message = f"{loaded.__name__} must hold one Provider with name = {module.name!r}"
+            message = f"{loaded_module.__name__} must hold one Provider with name = {module.name!r}"
             raise RuntimeError(message)
-        found[module.name] = classes[0]
-    return found
+        classes_by_name[module.name] = classes[0]
+    return classes_by_name

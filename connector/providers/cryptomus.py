@@ -4,24 +4,24 @@ Pages, under https://doc.cryptomus.com/business/: format (general/request-format
 payments/: create (creating-invoice), look (payment-information), statuses (payment-statuses),
 refund (itself) and notification (webhook).
 
-Authentication: every call is a POST whose `sign` header is an MD5 over its body and the
-merchant's payment key. A notification has the same in its body, over the rest of it.
+Authentication: every call is a POST. Its `sign` header is an MD5 over its body and the merchant's
+payment key. A notification has such a `sign` in its body, over all other members.
 
-There is no sandbox, and nothing is held. No call cancels an invoice: an unpaid invoice expires by
-itself. A refund returns the whole invoice, to a wallet that VTEX does not name. The wallet that the
-payment came from may belong to an exchange. So the refund goes to a wallet of the merchant, or a
-person makes it.
+There is no sandbox, and money is never held. No call cancels an invoice. An unpaid invoice expires
+by itself. A refund returns the whole invoice to a wallet, but VTEX does not name the buyer's.
+The wallet of the payment may belong to an exchange. So the refund goes to a wallet of the merchant,
+or a person makes the refund.
 
-Three statuses are neither approved nor denied, because the buyer's money is there or may be there:
-`wrong_amount` (a part was paid), `system_fail` (the company does not say where the money is) and
-`locked` (held as suspicious). A person decides.
+Three statuses are neither approved nor denied, because the company has or may have the buyer's
+money: `wrong_amount` (a part was paid), `system_fail` (the company does not say where the money is)
+and `locked` (held as suspicious). A person decides.
 
 The pages leave open:
-- Whether `payment_status` and `status` can differ: if they differ, neither is believed.
+- Whether `payment_status` and `status` can differ: if they differ, we believe neither.
 - What the company answers for an unknown order: the page "refund" has `Payment was not found`.
 - What the company answers to a wrong `sign`: clients report {"message": "Invalid Sign."}.
 - What a second refund does: we do not assume that the company recognises a repeat.
-- Whether a notification is signed with letters beyond ASCII or with their escapes: both count.
+- Whether the signed text of a notification has letters beyond ASCII or their escapes: both count.
 """
 
 import base64
@@ -67,8 +67,8 @@ _NOT_FINAL = {
 }
 # In these statuses the whole invoice was paid.
 _TAKEN = {"paid", "paid_over", "refund_process", "refund_fail", "refund_paid"}
-# `message`, the company's only error code: pages "create" and "refund", and "Invalid Sign." that
-# clients report. Every other message is a refusal. Only the words of `_REFUSAL` are shown of it.
+# `message` is the company's only error code (pages "create" and "refund"). Clients report "Invalid
+# Sign.". Every other message is a refusal. Only its words in `_REFUSAL` are shown.
 _NOT_FOUND = "Payment was not found"
 _ERRORS: dict[str, type[errors.ConnectorError]] = {
     "You are forbidden": errors.ProviderCredentials,
@@ -93,7 +93,7 @@ def _wallet_fault(text: str) -> str | None:
 
 
 class Cryptomus(Provider):
-    """Creates invoices, and refunds them where the merchant names a wallet. Ends none unpaid."""
+    """Creates invoices, and refunds them if the merchant names a wallet. Ends no invoice."""
 
     name = "cryptomus"
     title = "Cryptomus"
@@ -114,7 +114,7 @@ class Cryptomus(Provider):
         ),
     )
     payment_methods = ("Cryptomus",)
-    decimals = 8  # of the cryptocurrencies it prices in; page "create" gives texts and no limit
+    decimals = 8  # of its cryptocurrencies; page "create" gives no limit
     delays = Delays(cancel=_LIFETIME + _CONFIRMATION)
     has_sandbox = False
     create_is_idempotent = True
@@ -131,7 +131,7 @@ class Cryptomus(Provider):
         return _look_from(content.object("result"), call.payment)
 
     def create(self, order: Order, call: Call) -> CreateResult:
-        """Create an invoice. For a known order id the company returns the invoice that it has."""
+        """Create an invoice. For a known order id the company returns the existing invoice."""
         content = self._call("create", call, _create_body(order))
         return _create_result_from(content.object("result"), order)
 
@@ -142,7 +142,7 @@ class Cryptomus(Provider):
             self._call("refund", call, _refund_body(call))
         except errors.ProviderUnavailable as error:
             if error.evidence in _ERRORS:
-                # The company's own failure may have begun after it took the refund.
+                # The company may have accepted the refund before its own failure.
                 raise errors.OutcomeUnknown(evidence=error.evidence) from error
             raise
         return WriteResult(Effect.ACCEPTED)
@@ -157,7 +157,7 @@ class Cryptomus(Provider):
             raise errors.InvalidRequest("This is no notification of Cryptomus's") from error
 
     def probe(self, call: Call) -> None:
-        """Ask for an order that cannot exist: only a good sign is answered with "not found"."""
+        """Ask for an order that cannot exist. Only a right sign gets the answer "not found"."""
         self.look(call)
 
     def _call(self, operation: str, call: Call, request: Mapping[str, object]) -> Fields:
@@ -228,8 +228,8 @@ def _content_from(answer: Answer) -> Fields:
     message = fields.text("message") or ""
     kind = _ERRORS.get(message, errors.ProviderRefused)
     if state == "1" or kind is errors.ProviderCredentials:
-        known = _REFUSAL.match(message)
-        raise kind(evidence=message if message in _ERRORS else known[0] if known else "")
+        refusal = _REFUSAL.match(message)
+        raise kind(evidence=message if message in _ERRORS else refusal[0] if refusal else "")
     raise errors.AnswerNotUnderstood(evidence=f"HTTP {answer.status}")
 
 
@@ -277,7 +277,7 @@ def _check_order(result: Fields, payment_id: str) -> None:
 
 
 def _status_from(result: Fields) -> str:
-    """Return the status. If the two statuses differ, the result is a status that nobody knows."""
+    """Return the status. If the two statuses differ, join them to an unknown status."""
     statuses = dict.fromkeys(filter(None, map(result.text, ("payment_status", "status"))))
     if not statuses:
         raise errors.AnswerNotUnderstood(evidence="no status")
@@ -285,7 +285,7 @@ def _status_from(result: Fields) -> str:
 
 
 class _Number(str):
-    __slots__ = ()  # a number as it is written
+    __slots__ = ()  # a number with its original spelling
 
 
 def _notification_from(body: bytes, account: Account) -> Notification | None:
@@ -295,7 +295,7 @@ def _notification_from(body: bytes, account: Account) -> Notification | None:
         raise errors.NotAuthenticated("It has no sign")
     members = json.loads(body, parse_float=_Number, parse_int=_Number, parse_constant=_Number)
     fields = Fields(members)
-    signed = _proven(members, fields.text("sign") or "", account)
+    signed = _signed_text(members, fields.text("sign") or "", account)
     order_id = fields.text("order_id")
     if fields.text("type") != "payment" or not order_id:
         return None
@@ -307,7 +307,7 @@ def _notification_from(body: bytes, account: Account) -> Notification | None:
     )
 
 
-def _proven(members: dict[str, object], sign: str, account: Account) -> bytes:
+def _signed_text(members: dict[str, object], sign: str, account: Account) -> bytes:
     """Return the message without its sign. Raises NotAuthenticated for a wrong sign."""
     rest = {name: value for name, value in members.items() if name != "sign"}
     texts = [_php_json(rest, is_ascii=is_ascii).encode() for is_ascii in (False, True)]

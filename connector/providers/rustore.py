@@ -1,4 +1,4 @@
-"""RuStore: VK's store of Android apps. A purchase is born in the app, never on a server.
+"""RuStore: VK's store of Android apps. Only the app starts a purchase, never a server.
 
 Pages, under https://www.rustore.ru/help/en/work-with-rustore-api/:
 token         api-authorization-token
@@ -7,22 +7,22 @@ writes        api-subscription-payment/ cancel-purchase, confirm-purchase, refun
 and under https://www.rustore.ru/help/developers/monetization/payment-callback/:
 notification  notification, and server-set-up for its encryption
 
-Authentication: a request signed with the merchant's RSA key gives a token for 900 s, which every
-call carries. The merchant must allow each method for the key, sandbox methods too.
+Authentication: a request, signed with the merchant's RSA key, gets a token for 900 s. Every call
+carries the token. The merchant must allow each method for the key, sandbox methods too.
 
 The app starts the purchase with VTEX's paymentId as its order id. Only a notification shows which
 purchase that is: its purchaseId is VTEX's `authorizationId`, its invoiceId is VTEX's `tid`. A look
-or a refund needs the invoice; a cancel or a confirm needs the purchase. All of them are in full
-only, and nothing ends a purchase before it is paid. No purchase can be found by VTEX's payment id,
-so a purchase that is not found may still exist. The order that a look shows (its id, amount and
-currency, from RuStore's own generated reference) must be what VTEX asked for.
+or a refund needs the invoice. A cancel or a confirm needs the purchase. Each write is for the full
+amount. No call ends a purchase before it is paid. No call finds a purchase by VTEX's payment id, so
+a purchase that is not found may still exist. A look shows the order's id, amount and currency, as
+RuStore's own generated reference says. They must be those of VTEX's create.
 
 The pages leave open:
 - HTTP statuses: the `code` in the envelope decides, but OK counts only with a 2xx.
-- Whether `Purchase status must be PAID` means that the write is done already: a look shows it.
+- Whether `Purchase status must be PAID` means that the write was done before: a look decides.
 - Whether `invoiceId` goes into the path or the query: the printed URL has it in the path.
 - The letters of OK: the tables print them in Cyrillic, the samples in ASCII; both are read.
-- Whether every look shows the order: page "look" leaves it out. What is absent is not compared.
+- Whether every look shows the order (page "look" does not): absent values are not compared.
 - Whether OK is the end of a confirm or a refund: some statuses say that they are under way, so a
   look shows it. "Invoice has already been refunded" does not say that the money is back either.
 """
@@ -92,13 +92,13 @@ _ERRORS: dict[str, type[errors.ConnectorError]] = {
     _CLOCK: errors.ProviderCredentials,
     "Something went wrong": errors.OutcomeUnknown,
 }
-# Seconds a token lives (page "token") if its answer does not say. And seconds before its end in
-# which no call is started with it: a call must fit in, and a clock that is behind.
+# Seconds for which a token is valid (page "token") if the answer does not say it. And seconds
+# before its end in which no call starts: a call may be slow, and our clock may be behind.
 _TOKEN_SECONDS, _TOKEN_MARGIN = 900, 100
 _JSON = {"Content-Type": "application/json"}
 
 
-def _private_key(text: str) -> rsa.RSAPrivateKey:
+def _read_private_key(text: str) -> rsa.RSAPrivateKey:
     """Read a key as the console shows it: base64 of PKCS#8 DER. Raises ValueError with a reason."""
     try:
         key = serialization.load_der_private_key(base64.b64decode(text, validate=True), None)
@@ -111,18 +111,22 @@ def _private_key(text: str) -> rsa.RSAPrivateKey:
 
 def _private_key_fault(text: str) -> str | None:
     try:
-        _private_key(text)
+        _read_private_key(text)
     except ValueError as error:
         return f"{error}; copy it from the console as it is, one line that begins with MII"
     return None
 
 
-def _like(pattern: str, hint: str) -> Callable[[str], str | None]:
+def _pattern_check(pattern: str, hint: str) -> Callable[[str], str | None]:
     return lambda text: None if re.fullmatch(pattern, text) else hint
 
 
-_APP_ID = _like("[0-9]{1,20}", "digits only: the number in console.rustore.ru/apps/<number>")
-_AES_KEY = _like("[A-Za-z0-9+/]{43}=", "32 bytes in base64: copy it from the console as it is")
+_APP_ID = _pattern_check(
+    "[0-9]{1,20}", "digits only: the number in console.rustore.ru/apps/<number>"
+)
+_AES_KEY = _pattern_check(
+    "[A-Za-z0-9+/]{43}=", "32 bytes in base64: copy it from the console as it is"
+)
 
 
 class RuStore(Provider):
@@ -155,8 +159,10 @@ class RuStore(Provider):
 
     def look(self, call: Call) -> Look:
         payment = call.payment
-        if not _usable(payment.provider_payment_id):
-            return Look(Standing.UNSEEN if _usable(payment.authorization_id) else Standing.ABSENT)
+        if not _usable_id(payment.provider_payment_id):
+            return Look(
+                Standing.UNSEEN if _usable_id(payment.authorization_id) else Standing.ABSENT
+            )
         try:
             content = self._call("look", call)
         except errors.ProviderRefused as refusal:
@@ -204,7 +210,7 @@ class RuStore(Provider):
         self._access(call.account).token(call.deadline, is_new=True)
 
     def _call(self, operation: str, call: Call) -> Fields:
-        """Make a call, once more with a new token where the company did not take the old one."""
+        """Make a call. If the company refused the token, call once more with a new token."""
         url = self._hosts.base(call.account) + _path(operation, call)
         started = time.monotonic()
         access = self._access(call.account)
@@ -214,14 +220,14 @@ class RuStore(Provider):
         except errors.ProviderCredentials as error:
             # The key may get more rights: the next call asks for a new token.
             token.until = 0.0
-            # The pages do not give the HTTP status of an expired token: it may be 401.
+            # The pages do not say which HTTP status an expired token gets. It may be 401.
             may_be_expired = error.evidence == "HTTP 401" and token.at < started
             if not may_be_expired and error.evidence != _EXPIRED:
                 raise
         return self._exchange(operation, url, call.deadline, access.token(call.deadline))
 
     def _exchange(self, operation: str, url: str, deadline: Deadline, token: "_Token") -> Fields:
-        # To get the token may have taken long.
+        # The request for the token may have taken long.
         if operation != "look":
             deadline.check_write()
         method, headers = _CALLS[operation][0], {"Public-Token": token.jwe}
@@ -247,10 +253,9 @@ class _Token:
 
 @dataclass
 class _Access:
-    """One API key: its token, fetched once for all threads.
+    """One API key and its token. All threads share the token.
 
-    A failure here means that the call which needs the token was not sent: every failure is a
-    NotDone.
+    A call without its token is not sent, so every failure here is a NotDone.
     """
 
     http: HttpClient
@@ -289,10 +294,10 @@ class _Access:
             raise errors.ProviderCredentials(evidence=clock + error.evidence) from error
 
     def _request(self) -> bytes:
-        """Sign a timestamp, which the company takes for 60 s. SHA512withRSA hashes the text."""
+        """Sign a timestamp. The company accepts it for 60 s. SHA512withRSA hashes the text."""
         timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
         try:
-            key = _private_key(self.private_key)
+            key = _read_private_key(self.private_key)
         except ValueError as error:
             raise errors.ProviderCredentials(evidence=f"private_key: {error}") from error
         signed = key.sign((self.key_id + timestamp).encode(), padding.PKCS1v15(), hashes.SHA512())
@@ -301,22 +306,22 @@ class _Access:
         return json.dumps(request).encode()
 
 
-def _usable(company_id: str | None) -> str | None:
+def _usable_id(company_id: str | None) -> str | None:
     """Return an id if it is fit for a URL path. VTEX may have ids of another connector."""
     return company_id if company_id and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", company_id) else None
 
 
 def _purchase_id(call: Call) -> str | None:
-    return _usable(call.payment.authorization_id)
+    return _usable_id(call.payment.authorization_id)
 
 
 def _path(operation: str, call: Call) -> str:
-    """Return the path of a call. Raises ProviderRefused if it needs an id that is not known."""
+    """Return the path of a call. Raises ProviderRefused if an id for the path is missing."""
     payment = call.payment
     ids = {"purchase": payment.authorization_id, "invoice": payment.provider_payment_id}
     path = _CALLS[operation][1]
     for name, company_id in ids.items():
-        if name + "}" in path and not _usable(company_id):
+        if name + "}" in path and not _usable_id(company_id):
             raise errors.ProviderRefused(evidence=f"no {name} id")
     return path.format(app=call.account.settings["app_id"], **ids)
 
@@ -326,8 +331,8 @@ def _content_from(answer: Answer) -> Fields:
     fields = Fields(answer.json())
     code = (fields.text("code") or "").upper()
     message = (fields.text("message") or "").strip()
-    is_own = code in _CODES or message in _ERRORS
-    if not is_own or (code in _OK and answer.status >= 400):  # noqa: PLR2004 - refusals
+    is_of_rustore = code in _CODES or message in _ERRORS
+    if not is_of_rustore or (code in _OK and answer.status >= 400):  # noqa: PLR2004 - refusals
         raise errors.AnswerNotUnderstood(evidence=f"HTTP {answer.status}")
     if code not in _OK:
         evidence = message if message in _ERRORS else safe_code(code)
@@ -369,12 +374,12 @@ def _standing_from(status: str, purchase_id: str | None) -> Look:
     if standing is Standing.HELD and not purchase_id:
         # Only a purchase can be cancelled, and nothing shows which purchase has this invoice.
         return Look(Standing.STUCK, provider_status=status)
-    ended_by = purchase_id if standing is Standing.UNDONE else None
-    return Look(standing, cancellation_id=ended_by, provider_status=safe_code(status))
+    cancellation_id = purchase_id if standing is Standing.UNDONE else None
+    return Look(standing, cancellation_id=cancellation_id, provider_status=safe_code(status))
 
 
 class _Order:
-    """What an invoice shows of its order: {"orderId", "amountCurrent", "currency", ...}.
+    """The order in an invoice: {"orderId", "amountCurrent", "currency", ...}.
 
     Amounts are in kopecks. `amountCreate` is the amount of the start. RuStore's deprecated look has
     an older shape: {"order_id", "amount", "currency"} within "invoice".
@@ -412,7 +417,7 @@ def _notification_from(plain: bytes, account: Account) -> Notification | None:
     return Notification(
         hashlib.sha256(plain).hexdigest(),
         (order_id,),
-        authorization_id=_usable(change.text("purchase_id")),
-        provider_payment_id=_usable(change.text("invoice_id")),
+        authorization_id=_usable_id(change.text("purchase_id")),
+        provider_payment_id=_usable_id(change.text("invoice_id")),
         provider_status=safe_code((change.text("status_new") or "").upper()),
     )

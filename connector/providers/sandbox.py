@@ -1,18 +1,18 @@
 """The sandbox: a company that does not exist.
 
-It answers without any call, moves no money and needs no settings. It is for a first try, for VTEX's
-test suite, and a specimen to copy. Its API reference is VTEX's page "Payment Provider
-Homologation", which lists the cards of the test suite.
+It answers without any call, moves no money and needs no settings. It serves a first try and
+VTEX's test suite. A developer can copy it for a new company. Its API reference is VTEX's page
+"Payment Provider Homologation", which lists the cards of the test suite.
 
-Authentication: none. Its books are the memo that is kept with a payment: what it was created with,
-and every write since then. A write with a reference that is in the books changes nothing.
+Authentication: none. Its books are the memo of a payment. They have the payment's first values and
+every write since then. If the books have a write's reference, the write changes nothing.
 
-Quirks: a payment that was not created here has no books. It is held until it is cancelled, whatever
-its id is. It shows no amount, so its cancellation is never partial. The page to pay on is the
-shop's own return address: the buyer is back at once, and has paid a few seconds later.
+Quirks: a payment that was not created here has no books. With any id it is held until it is
+cancelled. It shows no amount, so its cancellation is never partial. The page to pay on is the
+shop's own return address. The buyer returns at once, and has paid a few seconds later.
 
-What it cannot do: settle twice; settle or refund without books. It sends no notification: a payment
-that is not decided at once is decided by a look.
+What it cannot do: settle twice; settle or refund without books. It sends no notification. If a
+payment is not decided at once, a look decides it.
 """
 
 import json
@@ -37,10 +37,9 @@ from connector.domain.payment import (
 )
 from connector.provider import Call, Provider
 
-# Seconds until a payment is decided that is not decided at once. VTEX's test suite waits 15 s for
-# the callback.
+# Seconds until an undecided payment is decided. VTEX's test suite waits 15 s for the callback.
 _SECONDS = 5
-# By the card's number: how the payment ends, and after how many seconds. The numbers are public.
+# By the card's number: the payment's end, and the seconds until then. The numbers are public.
 _CARDS = {
     "4444333322221111": (PaymentStatus.APPROVED, 0),
     "4444333322221112": (PaymentStatus.DENIED, 0),
@@ -49,7 +48,7 @@ _CARDS = {
 }
 _OTHER_CARD = (PaymentStatus.APPROVED, 0)
 _NO_CARD = (PaymentStatus.APPROVED, _SECONDS)
-# The buyer pays it at a counter, whether there is a card or not.
+# The buyer pays an invoice at a counter, even if the create has a card.
 _INVOICE = "BankInvoice"
 _STATUSES = {
     Standing.PAYING: "paying",
@@ -62,7 +61,7 @@ _NOTHING = Decimal(0)
 
 
 class Sandbox(Provider):
-    """Plays what a card asks for, and keeps exact books."""
+    """Decides a payment by its card, and keeps exact books."""
 
     name = "sandbox"
     title = "Sandbox"
@@ -134,7 +133,7 @@ class Sandbox(Provider):
         return None
 
     def _page(self, order: Order, account: Account) -> str:
-        """Return where the buyer is sent: it works in a browser and holds no secret."""
+        """Return the page for the buyer. It works in a browser and holds no secret."""
         return order.return_url or f"{self._hosts.base(account)}/pay/{order.payment_id}"
 
 
@@ -153,7 +152,7 @@ class _Write:
 
 @dataclass(frozen=True)
 class _Books:
-    """A payment: how it ends, when that is decided (seconds since 1970), and its writes."""
+    """A payment: its end, the time of its decision (seconds since 1970), and its writes."""
 
     amount: Decimal
     currency: str
@@ -189,7 +188,7 @@ class _Books:
         return self.total("settle") - self.total("refund")
 
     def standing(self, at: float) -> Standing:
-        """Return where the payment stands at a time."""
+        """Return the standing of the payment at a time."""
         if any(write.verb == "cancel" for write in self.writes):
             return Standing.UNDONE
         if at < self.decided_at:
@@ -203,7 +202,7 @@ class _Books:
         return Standing.PARTLY_REFUNDED if self.total("refund") else Standing.CAPTURED
 
     def most(self, verb: str) -> Decimal | None:
-        """Return how much a write may move, None if the write is not allowed now."""
+        """Return the most that a write may move. None: the write is not allowed now."""
         standing = self.standing(time.time())
         if verb == "cancel":
             return _NOTHING if standing in Sandbox.cancellable else None
@@ -239,6 +238,6 @@ def _write_from(fields: Fields) -> _Write:
 
 
 def _authorization_id(payment_id: str, standing: Standing) -> str | None:
-    """Return the id that VTEX is told when the payment is approved."""
+    """Return the authorization id of an approved payment."""
     is_approved = standing in {Standing.HELD, Standing.CAPTURED, Standing.PARTLY_REFUNDED}
     return f"sandbox-auth-{payment_id}" if is_approved else None

@@ -10,10 +10,9 @@ cancel          cancellation-of-the-created-payment errors        error-handling
 Authentication: keys in two headers. The sandbox is a test project on the same host. It has its own
 keys and its own currency: Tranzzo's plugins send XTS there.
 
-There is no idempotency key. An order id can be used only once, for ever. /void, /capture and
-/refund name the order only. So we look before we repeat any of them. An order is a list of
-operations. Tranzzo cannot stop a buyer who is paying, and cannot void a part. A capture of a part
-releases the rest.
+There is no idempotency key. An order id can be used only once. /void, /capture and /refund name
+only the order. So we look before we repeat such a call. An order is a list of operations. Tranzzo
+cannot stop a buyer who is paying, and cannot void a part. A capture of a part releases the rest.
 
 The pages leave open:
 - Where a new order shows its page: in `redirect_url` (Tranzzo's own plugin, which asks for JSON) or
@@ -22,9 +21,8 @@ The pages leave open:
 - The type of `refund_amount`: a number, like the other amounts, although the plugin sends a text.
 - Whether a product's amount is of one piece or of all: `products` is optional and not sent.
 - What a test project answers to a currency other than XTS: so the setting `sandbox_currency`.
-- What CPAY-HMAC-SHA1 signs, which some examples show: we use the plain keys of page
-  "authentication".
-- How long an order id may be, 256 characters (page "cancel") or 32 (page "void"): at most 32.
+- What CPAY-HMAC-SHA1 of some examples signs: we use the plain keys of page "authentication".
+- Whether an order id may have 256 characters (page "cancel") or 32 (page "void"): we allow 32.
 - The code of "payment not found" and the HTTP status of wrong credentials. Wrong credentials have a
   code; every other well-formed 404 is an absence.
 """
@@ -58,8 +56,8 @@ _CALLS = {
     **{method: ("POST", f"/{method}") for method in _SECONDARY},
 }
 # `status` of a primary operation, page "statuses". After a success the secondary operations decide.
-# Among several primary operations the first status of this table counts; an unknown status counts
-# before all of them.
+# If there are several primary operations, the first status of this table counts. An unknown status
+# counts before the statuses of this table.
 _STANDINGS = {
     "success": Standing.HELD,
     "pending": Standing.PAYING,
@@ -68,7 +66,7 @@ _STANDINGS = {
 }
 _RANKS = {status: rank for rank, status in enumerate(_STANDINGS, 1)}
 _PAID = _RANKS["success"]
-# `status` of what /void, /capture and /refund made. After these two nothing changes.
+# `status` of an operation of /void, /capture or /refund. These two statuses are final.
 _EFFECTS = {"success": Effect.DONE, "failure": Effect.FAILED}
 # `status` and `status_code` of an unpaid order that was cancelled, page "cancel".
 _CANCELLED = ("failure", "6007")
@@ -95,7 +93,7 @@ def _currency_fault(value: str) -> str | None:
 
 
 class Tranzzo(Provider):
-    """Takes payments on Tranzzo's page, and gives them back: unpaid, held or taken."""
+    """Sells by Tranzzo's page. Ends unpaid orders, releases or captures holds, and refunds."""
 
     name = "tranzzo"
     title = "Tranzzo"
@@ -115,7 +113,7 @@ class Tranzzo(Provider):
         ),
     )
     payment_methods = ("Tranzzo",)
-    # A page that a buyer left stays open for ever, page "statuses". So VTEX cancels after an hour.
+    # A page never expires (page "statuses"). So VTEX cancels an unpaid payment after an hour.
     delays = Delays(cancel=3600)
     cancellable = frozenset({Standing.UNPAID, Standing.HELD})
     passing = frozenset({Standing.PAYING})
@@ -142,7 +140,7 @@ class Tranzzo(Provider):
         return self._write("cancel", call)
 
     def settle(self, call: Call) -> WriteResult:
-        """Capture all, or `charge_amount` of it. More than is held is refused unsent."""
+        """Capture all, or `charge_amount`. If that is more than the hold, refuse without a call."""
         held = call.look.amount
         if call.amount is not None and (held is None or call.amount > held):
             raise errors.ProviderRefused(evidence="charge_amount")
@@ -209,7 +207,7 @@ class _Operation:
         is_direct = status == "init" and fields.text("mode") not in {"hosted", None}
         self.standing = _STANDINGS.get("" if is_direct else status, Standing.WORKING)
         self.rank = _RANKS.get(status, 0) if method in _PRIMARY else len(_RANKS) + 1
-        # Whether it may still take effect. With an unknown method, only a failure is over.
+        # Whether it may still take effect. For an unknown method, only a failure is final.
         self.is_open = status not in (_EFFECTS if method in _SECONDARY else ("failure",))
         self.provider_status = " ".join(filter(None, map(safe_code, (method, status, self.code))))
 
@@ -349,19 +347,23 @@ def _look_from(content: list[Fields], account: Account) -> Look:
 
 
 def _standing_from(primary: _Operation, operations: list[_Operation]) -> Look:
-    running = [one for one in operations if one.is_open and one.method not in _PRIMARY]
+    running = [
+        operation
+        for operation in operations
+        if operation.is_open and operation.method not in _PRIMARY
+    ]
     if running:
         return Look(Standing.WORKING, provider_status=running[0].provider_status)
     status = primary.provider_status
     if primary.method not in _PRIMARY:
         raise errors.AnswerNotUnderstood(evidence="no payment among the operations")
     if len(_done(operations, *_PRIMARY)) > 1:
-        # No page says that an order can be paid twice, and how such an order is ended.
+        # The pages do not say whether an order can be paid twice, or how to end such an order.
         return Look(Standing.STUCK, provider_status=status)
     if primary.rank == _PAID:
         return _paid_standing_from(primary, operations)
-    ended_by = primary.id if primary.standing is Standing.UNDONE else None
-    return Look(primary.standing, cancellation_id=ended_by, provider_status=status)
+    cancellation_id = primary.id if primary.standing is Standing.UNDONE else None
+    return Look(primary.standing, cancellation_id=cancellation_id, provider_status=status)
 
 
 def _paid_standing_from(primary: _Operation, operations: list[_Operation]) -> Look:
@@ -369,8 +371,8 @@ def _paid_standing_from(primary: _Operation, operations: list[_Operation]) -> Lo
     status, taken = primary.provider_status, _done(operations, "purchase", "capture")
     end = "refund" if taken else "void"
     done = _done(operations, end)
-    failures = sum(one.method == end for one in operations) - len(done)
-    # A capture of a part releases the rest (page "capture"): the part is then the whole.
+    failures = sum(operation.method == end for operation in operations) - len(done)
+    # A capture of a part releases the rest (page "capture"). Then the part counts as the whole.
     whole, returned = _total(taken, primary.amount), _total(done)
     if done and (not taken or (whole and returned and whole <= returned)):
         return Look(Standing.UNDONE, cancellation_id=done[-1].id, provider_status=status)
@@ -379,12 +381,18 @@ def _paid_standing_from(primary: _Operation, operations: list[_Operation]) -> Lo
 
 
 def _done(operations: list[_Operation], *methods: str) -> list[_Operation]:
-    return [one for one in operations if one.method in methods and one.status == "success"]
+    return [
+        operation
+        for operation in operations
+        if operation.method in methods and operation.status == "success"
+    ]
 
 
 def _total(operations: list[_Operation], default: Decimal | None = None) -> Decimal | None:
     """Add the amounts. If an amount is not shown, the sum is not known."""
-    amounts = [default if one.amount is None else one.amount for one in operations]
+    amounts = [
+        default if operation.amount is None else operation.amount for operation in operations
+    ]
     return None if None in amounts else sum(filter(None, amounts), Decimal())
 
 

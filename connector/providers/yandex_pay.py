@@ -10,12 +10,12 @@ JWT, signed with a key of a public list.
 
 - An unpaid order is ended by /rollback and becomes FAILED. A hold is ended by /cancel and becomes
   VOIDED.
-- A rollback that meets a payment of the buyer returns all of it, which is right for a cancellation.
-  Only the order shows the result. FAILED beside a VOID or REFUND that is not done is not the end.
-- All other writes make operations, which may end later. We find them by our `externalOperationId`.
+- If the buyer pays during a rollback, Yandex returns all of the money, as a cancellation wants.
+  Only the order shows the result. A FAILED order with an unfinished VOID or REFUND is not over.
+- Every other write makes an operation. It may end later. We find it by our `externalOperationId`.
 - An order that is CONFIRMED (Split, paid on delivery) waits for a person.
-- It cannot cancel a part. A settlement or refund of a part must send the cart that is left. So
-  `memo` is the cart as we sent it.
+- Yandex cannot cancel a part. A settlement or a refund of a part must send the remaining cart. So
+  `memo` has the cart of the create.
 - The merchant agrees with Yandex whether money is held first; a request cannot choose it. A
   payment by SBP is never held.
 
@@ -24,9 +24,9 @@ The pages leave open:
 - The code of "no such order": every 404 with a `reasonCode` counts. A proxy's 404 has none.
 - The HTTP status for an `externalOperationId` that was used before: the code decides, and a look
   shows the result.
-- Which amounts of an order a capture or refund makes smaller: the largest is what was authorized.
-- What a capture in part makes of the rest: a REFUND of exactly the rest, without a reference of its
-  own, is no refund.
+- Which amounts of an order a capture or refund reduces: we take the largest as authorized.
+- How the order shows the released rest after a capture in part: a REFUND of exactly the rest,
+  without a reference of its own, does not count as a refund.
 """
 
 import hashlib
@@ -58,8 +58,8 @@ _CALLS = {
     "settle": ("POST", "/v1/orders/{order}/capture"),
     "refund": ("POST", "/v2/orders/{order}/refund"),
 }
-# `paymentStatus`, page "look". The buyer has done nothing yet where it is None or "null". FAILED:
-# not paid, expired, or rolled back.
+# `paymentStatus`, page "look". None or "null": the buyer has done nothing yet. FAILED: not paid,
+# expired, or rolled back.
 _PARTLY_REFUNDED = "PARTIALLY_REFUNDED"
 _STANDINGS: dict[str | None, Standing] = {
     None: Standing.UNPAID,
@@ -72,14 +72,14 @@ _STANDINGS: dict[str | None, Standing] = {
     **dict.fromkeys(("VOIDED", "REFUNDED", "FAILED"), Standing.UNDONE),
 }
 _TAKEN = ("CAPTURED", _PARTLY_REFUNDED, "REFUNDED")
-# `operationType`, page "look". By the order's status: which operation ends the payment or has
-# ended it, and which operations change the payment, so that their success may be ahead of the
-# status.
+# `operationType`, page "look", by the order's status. The first table has the operation that ends
+# the payment. The second has the operations that change the payment: their success may appear
+# before the order's new status.
 _END_TYPES = {"AUTHORIZED": "VOID", "VOIDED": "VOID", **dict.fromkeys(_TAKEN, "REFUND")}
 _CHANGE_TYPES = {"AUTHORIZED": ("VOID", "CAPTURE"), **dict.fromkeys(_TAKEN[:2], ("REFUND",))}
 # These take a hold: their success is never our cancellation.
 _CAPTURE_TYPES = ("CAPTURE", "SUBMIT")
-# `status` of an operation, page "look". PENDING where it is absent.
+# `status` of an operation, page "look". An absent status is PENDING.
 _EFFECTS = {"PENDING": Effect.ACCEPTED, "SUCCESS": Effect.DONE, "FAIL": Effect.FAILED}
 # `reasonCode`, pages "format" and "refund".
 _WRONG_CREDENTIALS = "AUTHENTICATION_ERROR"
@@ -88,8 +88,8 @@ _DUPLICATE = "DUPLICATE_EXTERNAL_OPERATION_ID"
 _MIN_TIMEOUT, _MAX_TIMEOUT = 1000, 10_000
 # Page "create": the only currency, characters of a text, seconds that an unpaid order lives.
 _CURRENCY, _MAX_TEXT, _TTL = "RUB", 2048, 1800
-# Roubles: the least amount of an order, of a refund, and of what stays after it (page "refund");
-# and the smallest step.
+# Roubles: the least amount of an order, of a refund, and of the rest after it (page "refund"). And
+# the smallest step.
 _MIN_AMOUNT, _STEP = Decimal(1), Decimal("0.01")
 _REASON = "Cancelled by the shop"
 # `event`, page "webhook": the object that it is about.
@@ -110,7 +110,7 @@ class YandexPay(Provider):
     )
     payment_methods = ("Yandex Pay",)
     currencies = frozenset({_CURRENCY})
-    # An unpaid order fails after `_TTL`; as long again for a buyer who begins to pay at its end.
+    # An unpaid order fails after `_TTL`. A buyer may begin to pay at its end: allow `_TTL` again.
     delays = Delays(cancel=2 * _TTL)
     create_is_idempotent = True
     cancellable = frozenset({Standing.UNPAID, Standing.PAYING, Standing.HELD})
@@ -123,7 +123,7 @@ class YandexPay(Provider):
         self._tokens = SignedTokens(http)
 
     def look(self, call: Call) -> Look:
-        """Read the order; and our operation, where the order should show it and does not."""
+        """Read the order. Read our operation too, if the order should show it but does not."""
         try:
             content = self._call("look", call)
         except _NotFound as absence:
@@ -147,14 +147,14 @@ class YandexPay(Provider):
         return replace(_create_result_from(content), memo=self.memo(order))
 
     def cancel(self, call: Call) -> WriteResult:
-        """Release a hold, or stop a payment that is not made yet."""
+        """Release a hold, or stop an unpaid payment."""
         if call.look.standing is Standing.HELD:
             return self._operate("cancel", call, {"reason": _REASON})
         self._call("rollback", call)
         return WriteResult(Effect.ACCEPTED)
 
     def settle(self, call: Call) -> WriteResult:
-        """Take the hold, or a part of it. Where the answer shows no end, ask for the operation.
+        """Take the hold, or a part of it. If the answer shows no end, ask for the operation.
 
         Yandex Pay answers a repeat like the first call, so its answer would never show a failure.
         """
@@ -165,7 +165,7 @@ class YandexPay(Provider):
         return result
 
     def refund(self, call: Call) -> WriteResult:
-        """Refund what is left, or a part of it. A part must name the cart that stays."""
+        """Refund the rest, or a part of it. A refund of a part must name the remaining cart."""
         return self._operate("refund", call, _refund_body(call))
 
     def read_notification(self, message: Message) -> Notification | None:
@@ -184,14 +184,14 @@ class YandexPay(Provider):
             self._call("probe", call)
 
     def _our_operation(self, call: Call) -> "list[_Operation]":
-        """Ask for the operation with our reference: none if our write never arrived."""
+        """Ask for the operation with our reference. None is there if our write never arrived."""
         with suppress(_NotFound):
             fields = self._call("operation", call).object("operation")
             return [replace(_operation_from(fields, call), is_ours=True)]
         return []
 
     def _operate(self, operation: str, call: Call, body: _Object) -> WriteResult:
-        """Make an operation. If it was made before, a look must show the result."""
+        """Make an operation. If the operation exists already, a look must show the result."""
         body = {**body, "externalOperationId": call.reference}
         try:
             content = self._call(operation, call, body)
@@ -248,12 +248,12 @@ class _Order:
     def our_operation(self) -> _Operation | None:
         """Return the operation that our write made, unless it takes the hold."""
         ours = (operation for operation in self.operations if operation.is_ours)
-        return next((one for one in ours if one.type not in _CAPTURE_TYPES), None)
+        return next((entry for entry in ours if entry.type not in _CAPTURE_TYPES), None)
 
     def ends(self) -> list[_Operation]:
         """Return the operations that end the payment, ours last."""
         end_type = _END_TYPES.get(self.status or "")
-        ends = [one for one in self.operations if end_type and one.type == end_type]
+        ends = [entry for entry in self.operations if end_type and entry.type == end_type]
         return sorted(ends, key=lambda end: end.is_ours)
 
     def amount(self) -> Decimal | None:
@@ -279,9 +279,9 @@ class _Order:
         if self.status == "REFUNDED":
             return self.captured()
         refunds = [operation.amount for operation in self.successes("REFUND")]
-        known = [amount for amount in refunds if amount is not None]
-        is_clear = len(known) == len(refunds) and (known or self.status != _PARTLY_REFUNDED)
-        return sum(known, Decimal(0)) if is_clear else None
+        amounts = [amount for amount in refunds if amount is not None]
+        is_clear = len(amounts) == len(refunds) and (amounts or self.status != _PARTLY_REFUNDED)
+        return sum(amounts, Decimal(0)) if is_clear else None
 
     def standing(self) -> Standing:
         if self.status == "FAILED":
@@ -291,21 +291,23 @@ class _Order:
         return _STANDINGS.get(self.status, Standing.WORKING)
 
     def _standing_after_rollback(self) -> Standing:
-        """A rollback may have met a payment. Then money is still to come back, or never does."""
-        statuses = {one.status for one in self.operations if one.type in {"VOID", "REFUND"}}
+        """The buyer may have paid during a rollback. Then the money comes back later, or never."""
+        statuses = {entry.status for entry in self.operations if entry.type in {"VOID", "REFUND"}}
         if statuses == {"FAIL"}:
             return Standing.STUCK
         return Standing.WORKING if statuses - {"FAIL", "SUCCESS"} else Standing.UNDONE
 
     def _standing_by_operations(self, change_types: tuple[str, ...]) -> Standing:
-        """Operations may be ahead of the order's status."""
-        ours = {one.type for one in self.successes("VOID", "REFUND") if one.is_ours}
+        """An operation may show a change before the order's status shows it."""
+        ours = {entry.type for entry in self.successes("VOID", "REFUND") if entry.is_ours}
         if ours and self.status == "AUTHORIZED":
             return Standing.UNDONE
-        over = {"FAIL", "SUCCESS"} if ours or self.status == _PARTLY_REFUNDED else {"FAIL"}
-        changes = [one for one in self.operations if one.is_ours or one.type in change_types]
+        final = {"FAIL", "SUCCESS"} if ours or self.status == _PARTLY_REFUNDED else {"FAIL"}
+        changes = [
+            entry for entry in self.operations if entry.is_ours or entry.type in change_types
+        ]
         # A captured order whose hold was released contradicts itself.
-        if {change.status for change in changes} - over or "VOID" in ours:
+        if {change.status for change in changes} - final or "VOID" in ours:
             return Standing.WORKING
         return self._standing_after_our_refund() if ours else _STANDINGS[self.status]
 
@@ -317,7 +319,7 @@ class _Order:
 
 
 def _headers(account: Account, seconds: float, reference: str) -> dict[str, str]:
-    """Return the headers. By its X-Request-Id the company recognises the repeat of a write."""
+    """Return the headers. The company recognises a repeated write by its X-Request-Id."""
     key = account.settings["merchant_id" if account.sandbox else "api_key"]
     timeout = min(max(int(seconds * 1000), _MIN_TIMEOUT), _MAX_TIMEOUT)
     return {
@@ -358,7 +360,7 @@ def _refund_body(call: Call) -> _Object:
     body: _Object = {"refundAmount": _amount(amount)}
     if amount != left:
         items = _cart_part(call.payment.memo, left - amount)
-        # `price` is of one piece, and each line is one.
+        # `price` is the price of one piece, and each line is one piece.
         body["targetCart"] = {
             "items": [
                 {"productId": item["productId"], "price": item["total"], "quantityCount": "1"}
@@ -369,14 +371,14 @@ def _refund_body(call: Call) -> _Object:
 
 
 def _amount(amount: Decimal) -> str:
-    """Return roubles as a text. Raises ProviderRefused for an amount that is never taken."""
+    """Return roubles as a text. Raises ProviderRefused for an amount that Yandex never takes."""
     if amount < _MIN_AMOUNT or amount % _STEP:
         raise errors.ProviderRefused(evidence="amount")
     return f"{amount:.2f}"
 
 
 def _cart(order: Order) -> _Object:
-    """Return the cart. Each line is one piece, so that any part of its price can be taken."""
+    """Return the cart. Each line is one piece, so that a part of its price can be settled."""
     lines = [line for line in order.lines if line.total]
     is_odd = any(line.total < 0 or line.total % _STEP for line in lines)
     if is_odd or sum(line.total for line in lines) != order.amount:
@@ -401,7 +403,7 @@ def _cart_item(product: str, line: Line) -> _Object:
 
 
 def _cart_part(memo: str | None, amount: Decimal) -> list[_Object]:
-    """Return the first lines of the cart, as many as cost `amount`; the last may be cut."""
+    """Return the first lines of the cart up to `amount`. The last line may be reduced."""
     if not memo:
         raise errors.ProviderRefused(evidence="no cart")
     items, left = [], Decimal(_amount(amount))
@@ -438,7 +440,7 @@ def _create_result_from(content: Fields) -> CreateResult:
 
 
 def _order_fields(content: Fields, call: Call) -> Fields:
-    """Return `order`. An absent status means unpaid, so the order must at least name its id."""
+    """Return `order`. It must have an id or a status, because an absent status means unpaid."""
     order = content.object("order")
     order_id = order.text("orderId")
     is_named = order_id or order.text("paymentStatus")
@@ -462,7 +464,7 @@ def _operation_from(fields: Fields, call: Call) -> _Operation:
 
 
 def _write_result_from(operation: _Operation) -> WriteResult:
-    """Read the operation that was made. Without a known end a look must show the result."""
+    """Read the operation in the answer. Without a known end a look must show the result."""
     effect = _EFFECTS.get(operation.status, Effect.ACCEPTED)
     operation_id = operation.id if effect is Effect.DONE else None
     return WriteResult(effect, operation_id, safe_code(operation.status))
@@ -480,7 +482,7 @@ def _order_from(fields: Fields, operations: list[_Operation]) -> _Order:
 
 
 def _with_end_type(operation: _Operation, status: str | None) -> _Operation:
-    """Give our own operation the type that it must have, whatever type is printed."""
+    """Give our own operation its true type, because the answer may print another type."""
     end_type = _END_TYPES.get(status or "")
     has_type = operation.type in {*_CAPTURE_TYPES, "VOID", "REFUND"}
     is_our_end = operation.is_ours and end_type is not None and not has_type
@@ -496,15 +498,17 @@ def _amounts_from(order: Fields, operations: list[_Operation]) -> list[Decimal]:
 
 
 def _released_rest(operations: list[_Operation], amounts: list[Decimal]) -> _Operation | None:
-    """Return the refund that is none: what a settlement in part released of the hold.
+    """Return the release of the rest after a partial settlement. It only looks like a refund.
 
     It has the amount of the rest, and no reference of its own.
     """
-    captures = [one for one in operations if one.type in _CAPTURE_TYPES and one.status == "SUCCESS"]
+    captures = [
+        entry for entry in operations if entry.type in _CAPTURE_TYPES and entry.status == "SUCCESS"
+    ]
     references = {None, *(capture.reference for capture in captures)}
     taken = [capture.amount for capture in captures if capture.amount is not None]
     rests = {max(amounts) - amount for amount in taken if amounts}
-    refunds = (one for one in operations if _is_refund(one) and one.reference in references)
+    refunds = (entry for entry in operations if _is_refund(entry) and entry.reference in references)
     return next((refund for refund in refunds if refund.amount in rests), None)
 
 
