@@ -19,7 +19,7 @@ from connector.storage.tables import REVISION
 
 
 class Command(click.Group):
-    """Failures of ours are one message on standard error and exit status 1."""
+    """Prints a ConnectorError as one message on standard error, with exit status 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

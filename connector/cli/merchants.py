@@ -31,7 +31,7 @@ settings_file = click.option(
 )
 
 
-# The options of a merchant, as `merchants update` names them when they change.
+# The options of a merchant. `merchants update` names the changed options.
 OPTIONS = ("captured", "sandbox", "settings_from")
 
 
@@ -84,13 +84,14 @@ def merchants() -> None:
 def add(name: str, provider: str, source: Any, *, is_json: bool, **options: Any) -> None:
     """Add a merchant and print its AppKey and AppToken; the token is shown this once.
 
-    One whose settings come from VTEX needs none yet; where its refunds go is only said here.
+    A merchant whose settings come from VTEX needs no settings yet. But only this command can say
+    where its refunds go.
     """
     connector = open_connector()
     if not NAME.fullmatch(name):
         raise ConfigurationError("NAME: use 1 to 64 letters, digits, - and _")
     settings = _check_settings(connector, provider, _read(source), options["settings_from"])
-    # A merchant encrypted with a wrong key would be the only one that this key can read.
+    # With a wrong key, this merchant would be the only merchant that the key can read.
     connector.merchants.check_keys()
     credentials = connector.merchants.add(name, provider, settings, **options, by=os_user())
     print_credentials(credentials, is_json=is_json)
@@ -137,8 +138,8 @@ def list_merchants(*, is_json: bool) -> None:
 def update(name: str, source: Any, *, is_json: bool, **options: Any) -> None:
     """Change what is given; everything else stays as it is.
 
-    Settings that are not in the file stay too. They are encrypted anew with the newest key, also
-    when the file holds none: {}.
+    Settings that are not in the file stay too. All settings are encrypted anew with the newest key,
+    even if the file has no setting: {}.
     """
     connector = open_connector()
     entry = connector.merchants.find(name)
@@ -161,11 +162,11 @@ def _merge_settings(
     given: Mapping[str, Any] | None,
     settings_from: SettingsFrom | None,
 ) -> dict[str, str] | None:
-    """Return a merchant's settings with those that are given, None where none is given."""
+    """Return a merchant's settings, changed by the given settings. None: no setting is given."""
     merchant = entry.merchant
     origin = settings_from or merchant.settings_from
     if origin is not SettingsFrom.CONNECTOR and not entry.is_readable:
-        # The settings that VTEX completes would replace those that cannot be read now.
+        # VTEX's fields would replace settings that cannot be read now.
         connector.merchants.check_keys()
     if given is None and settings_from is None:
         return None
@@ -192,8 +193,8 @@ def show(name: str, *, is_json: bool) -> None:
 def restore(name: str, event: int | None, *, is_json: bool) -> None:
     """Bring back the settings that were replaced last, or by the event that is named.
 
-    From then on the stored settings count, and what VTEX sends is ignored: it may be what is
-    undone. `merchants show` lists the events.
+    From then on the stored settings count. VTEX's fields are ignored, because they may be the
+    settings that this command undoes. `merchants show` lists the events.
     """
     connector = open_connector()
     provider = connector.merchants.find(name).merchant.provider
@@ -226,7 +227,7 @@ def rotate_token(name: str, *, is_json: bool) -> None:
 @merchants.command("reencrypt")
 @as_json
 def reencrypt(*, is_json: bool) -> None:
-    """Encrypt all settings anew with the newest key; what that key wrote stays as it is."""
+    """Encrypt all settings anew with the newest key. Settings of that key stay unchanged."""
     names = open_connector().merchants.reencrypt(by=os_user())
     print_rows([{"merchant": name, "reencrypted": True} for name in names], is_json=is_json)
 
@@ -235,7 +236,7 @@ def reencrypt(*, is_json: bool) -> None:
 @merchant_name
 @as_json
 def disable(name: str, *, is_json: bool) -> None:
-    """Refuse a merchant's requests; what was begun for it is still finished."""
+    """Refuse a merchant's requests. The requests that have begun are still finished."""
     open_connector().merchants.disable(name, by=os_user())
     print_rows([{"merchant": name, "disabled": True}], is_json=is_json)
 

@@ -30,7 +30,7 @@ def _payment_id(_: click.Context, parameter: click.Parameter, value: str | None)
 
 @click.group()
 def operations() -> None:
-    """Show what happened, and close what a person did."""
+    """Show requests, and close the rows whose work a person has done."""
 
 
 @operations.command("list")
@@ -83,8 +83,8 @@ def _merchant_of(stories: "Stories", payment: str, merchant: str | None) -> str:
 def close(merchant: str, payment_id: str, request_id: str | None, *, is_json: bool) -> None:
     """Close a row of `operations list --state manual`: a person did what it asked for.
 
-    Reconcile looks at it no more. Neither what VTEX is answered nor what is known of the payment
-    changes: a request that VTEX repeats is looked at anew, unless its answer was final.
+    Reconcile does not look at the row again. The answer to VTEX and the payment's record do not
+    change. If VTEX repeats the request, the connector looks again, unless its answer was final.
     """
     connector = open_connector()
     merchant_id = _merchant_id(connector, merchant)
