@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from connector.provider import Provider
+
 ROOT = Path(__file__).parents[1]
+GUIDE = (ROOT / "docs" / "adding-a-provider.md").read_text()
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 # A decision names what there was on its day.
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -37,9 +40,9 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
     assert [name for name in sorted(files_named(page.read_text())) if not is_there(name)] == []
 
 
-def rows_of(heading: str) -> list[list[str]]:
+def rows_of(heading: str, page: str = ARCHITECTURE) -> list[list[str]]:
     """Return what stands in code font in the first column of the table with this heading."""
-    table = ARCHITECTURE.partition(heading)[2].partition("\n\n")[0].splitlines()[2:]
+    table = page.partition(heading)[2].partition("\n\n")[0].splitlines()[2:]
     return [re.findall(r"`([^`]+)`", row.split("|")[1]) for row in table]
 
 
@@ -57,3 +60,19 @@ def test_the_modules_stand_in_the_order_of_their_imports() -> None:
     listed = [module for row in rows_of("| Module | Is |") for module in row]
     assert sorted(listed) == sorted(depths)
     assert [depths[module] for module in listed] == sorted(depths[module] for module in listed)
+
+
+def test_the_guide_has_every_attribute_of_a_provider() -> None:
+    listed = [name for row in rows_of("| Attribute | Default | Means |", GUIDE) for name in row]
+    declared = [name for name in Provider.__annotations__ if not name.startswith("_")]
+    assert sorted(listed) == sorted(declared)
+
+
+def test_the_guide_has_every_verb_of_a_provider() -> None:
+    rows = rows_of("| Verb | Returns | Must |", GUIDE)
+    listed = [name.partition("(")[0] for row in rows for name in row]
+    # The others are for whoever calls a provider.
+    for_callers = {"slot", "has_room", "missing", "check_settings"}
+    offered = {name for name in vars(Provider) if not name.startswith("_") and name.islower()}
+    verbs = {name for name in offered if callable(getattr(Provider, name))} - for_callers
+    assert sorted(listed) == sorted(verbs)
