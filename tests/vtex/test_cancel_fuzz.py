@@ -24,6 +24,7 @@ from connector.domain.exact import MOST_MEMBERS
 from connector.vtex.failures import MOST_ECHOED
 from tests import postgres
 from tests.rig import FIELDS, Rig, Served, headers
+from tests.vtex.openapi import OURS, faults
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmeasured")]
 
@@ -723,6 +724,9 @@ def test_what_openapi_yaml_allows_is_accepted(
     assert case.body["requestId"] == answer.json()["requestId"]
 
 
+CANCELLATION_REQUEST = {"$ref": "#/components/schemas/CancellationRequest"}
+
+
 @FUZZ
 @given(draw=st.data())
 def test_what_openapi_yaml_forbids_is_refused_as_it_says(
@@ -730,6 +734,10 @@ def test_what_openapi_yaml_forbids_is_refused_as_it_says(
 ) -> None:
     case = draw.draw(described.as_strategy(generation_mode=GenerationMode.NEGATIVE))
     answer = case.call(headers=headers(shop.credentials))
+    if answer.status_code == 200:
+        # The generator takes values from other tests of the process: they may be right after all.
+        assert [] == faults(OURS, CANCELLATION_REQUEST, json.loads(answer.request.body or b""))
+        return
     assert 400 <= answer.status_code <= 499
     if answer.status_code not in {404, 405}:
         case.validate_response(answer, checks=CHECKS)
