@@ -736,7 +736,10 @@ def test_what_openapi_yaml_forbids_is_refused_as_it_says(
     answer = case.call(headers=headers(shop.credentials))
     if answer.status_code == 200:
         # The generator takes values from other tests of the process: they may be right after all.
-        assert [] == faults(OURS, CANCELLATION_REQUEST, json.loads(answer.request.body or b""))
+        # And what cannot be read of these two never stops a cancellation.
+        body = json.loads(answer.request.body or b"")
+        needed = {name: body[name] for name in body.keys() - {"merchantSettings", "sandboxMode"}}
+        assert [] == faults(OURS, CANCELLATION_REQUEST, needed)
         return
     assert 400 <= answer.status_code <= 499
     if answer.status_code not in {404, 405}:
