@@ -55,7 +55,7 @@ test: $(VENV)/.installed-dev ## Check everything that CI checks
 .PHONY: quick
 quick: $(VENV)/.installed-dev ## Check in a minute: lint, types, and the tests that start no process
 	$(LINT)
-	$(VENV)/bin/pytest -n 2 --dist worksteal -m quick
+	$(VENV)/bin/pytest -n 3 --dist worksteal -m quick
 
 .PHONY: homologation
 homologation: $(VENV)/.installed ## Play VTEX's test suite against a server made for it

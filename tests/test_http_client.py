@@ -32,6 +32,9 @@ from connector.http_client import MAX_ANSWER_BYTES, Answer, HttpClient
 from tests import certificates
 from tests.companies.base import Call, Company, Respond
 
+# Calls wait for their deadlines.
+pytestmark = pytest.mark.slow
+
 RESET = struct.pack("ii", 1, 0)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 # Seconds within which a call that is given SHORT must have ended.

@@ -11,6 +11,9 @@ from connector.rehearsal.run import Result, rehearse
 from connector.rehearsal.sink import Sink
 from tests.rehearsed import DECIDED, MANIFEST, MISSING, Rehearsed
 
+# The rehearsal waits for callbacks that do not come.
+pytestmark = pytest.mark.slow
+
 TIMES = Times(answer=5.0, callback=10.0, quiet=0.3, decided=2 * DECIDED)
 BRIEF = Times(answer=5.0, callback=3.0, quiet=0.3, decided=2 * DECIDED)
 METHODS = [item["name"] for item in MANIFEST["paymentMethods"]]
