@@ -14,7 +14,7 @@ import pytest
 # a trace function too, and two threads that begin at once then fail under coverage.
 STARTS = (
     (subprocess.Popen, "__init__"),
-    *((os, name) for name in ("fork", "posix_spawn", "system")),
+    *((os, name) for name in ("fork", "forkpty", "posix_spawn", "system")),
 )
 LEFT_OUT = ("slow", "alone")
 LONG_FOLDERS = ("tests/server/", "tests/stateful/")
