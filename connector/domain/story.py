@@ -32,7 +32,8 @@ class Kind(StrEnum):
     CALLED_BACK = "called-back"
     """VTEX got a callback with `reported_status`, and answered with `http_status`."""
     CLOSED = "closed"
-    """A person finished the task of the request. `who` is a user of the operating system."""
+    """A person finished the task of the request. `who` is a user of the operating system, or a
+    person in the console. `note` is the person's note."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Step:
     at: float = 0.0
     operation: str = ""
     request_id: str = ""
+    note: str | None = None
 
     def of_attempt(self, attempt: int) -> "Step":
         return replace(self, attempt=attempt)

@@ -184,6 +184,7 @@ def step_values(step: Step) -> dict[str, Any]:
         "message": step.message,
         "reason": step.reason,
         "who": escaped(step.who),
+        "note": escaped(step.note),
     }
 
 
@@ -204,6 +205,7 @@ def step_from(row: Row) -> Step:
         at=float(row["at"]),
         operation=row["operation"],
         request_id=unescaped(row["request_id"]) or "",
+        note=unescaped(row["note"]),
     )
 
 

@@ -12,11 +12,12 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    column,
     false,
 )
 
 # The migration that this code needs. `/readyz` compares it with the migration of the database.
-REVISION = "0005"
+REVISION = "0006"
 
 metadata = MetaData()
 
@@ -24,6 +25,8 @@ metadata = MetaData()
 # by one small query. `settings` is encrypted. `fields_seen` is JSON: fingerprints of VTEX's last
 # Provider Fields, for a merchant whose settings do not come from VTEX.
 # `cents_seen` and `units_seen` name a payment whose cancellation was certainly in that unit.
+# `store` is the VTEX account of a merchant that connected itself, and `account` its account at the
+# company. Both are null for a merchant without a store.
 merchants = Table(
     "merchants",
     metadata,
@@ -43,6 +46,9 @@ merchants = Table(
     Column("settings_from", Text, nullable=False, server_default="connector"),
     Column("fields_seen", Text),
     Column("fields_seen_at", Double),
+    Column("store", Text),
+    Column("account", Text),
+    Index("merchants_account", "store", "provider", "account", unique=True),
 )
 
 # The changes of merchants: one row for each administrative command, and for each change by VTEX's
@@ -60,7 +66,9 @@ admin_events = Table(
     Column("settings", Text),
 )
 
-# SHA-256 of the AppTokens. The newest two of a merchant are live.
+# SHA-256 of the AppTokens. The newest two of a merchant are live, and the newest that VTEX used.
+# `sealed` is an AppToken that VTEX may still fetch, encrypted. It is null after `sealed_until`, or
+# when VTEX has used the token. `used_at` is null for a token that nobody has used yet.
 merchant_tokens = Table(
     "merchant_tokens",
     metadata,
@@ -68,13 +76,93 @@ merchant_tokens = Table(
     Column("merchant_id", ForeignKey("merchants.id"), nullable=False, index=True),
     Column("digest", Text, nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("sealed", Text),
+    Column("sealed_until", Double),
+    Column("used_at", Double),
 )
+
+# One row for each configuration flow that VTEX began. `return_url` is encrypted. `peer` is the
+# network of the caller. `merchant_id` and `token_id` are set when the merchant is connected.
+authorizations = Table(
+    "authorizations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("token", Text, nullable=False, unique=True),
+    Column("return_url", Text, nullable=False),
+    Column("store", Text, nullable=False),
+    Column("peer", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+    Column("merchant_id", ForeignKey("merchants.id")),
+    Column("token_id", Integer),
+    Index("authorizations_peer", "peer", "created_at"),
+)
+
+# SHA-256 of the authorization codes of a flow. Each shows the same AppKey and AppToken.
+authorization_codes = Table(
+    "authorization_codes",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("authorization_id", ForeignKey("authorizations.id"), nullable=False, index=True),
+    Column("expires_at", Double, nullable=False),
+)
+
+# Invitations to connect. `code` is a SHA-256. `store` and `provider` limit an invitation.
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("code", Text, nullable=False, unique=True),
+    Column("store", Text),
+    Column("provider", Text),
+    Column("actor", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("used_at", Double),
+    Column("merchant_id", ForeignKey("merchants.id")),
+)
+
+# Links into the console, each good once. `code` is a SHA-256. Without a merchant, the link is an
+# operator's. `name` is the person.
+console_links = Table(
+    "console_links",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("code", Text, nullable=False, unique=True),
+    Column("merchant_id", ForeignKey("merchants.id")),
+    Column("name", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("used_at", Double),
+)
+
+# Sessions of people in the console. `digest` is the SHA-256 of the cookie's value.
+console_sessions = Table(
+    "console_sessions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("merchant_id", ForeignKey("merchants.id")),
+    Column("name", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    Column("ended_at", Double),
+)
+
+
+def _where_set(name: str, *columns: str) -> Index:
+    """Make an index of the rows in which its first column has a value."""
+    is_set = column(columns[0]).is_not(None)
+    return Index(name, *columns, sqlite_where=is_set, postgresql_where=is_set)
+
 
 # One row for each payment, with the lease by which one request at a time acts on the payment. The
 # ids come from the company or from VTEX. Texts from outside are JSON texts without their quotes, so
 # that a column holds any character. `sandbox` is null until the place of the payment is known.
 # `sends` counts the payment's writes. Amounts are decimal texts, in units. `callback`
-# is VTEX's address, encrypted. A callback is due while `callback_at` is set.
+# is VTEX's address, encrypted. A callback is due while `callback_at` is set. Most indexes are for
+# the console: each search of payments reads one of them, in the order of its rows.
 payments = Table(
     "payments",
     metadata,
@@ -104,8 +192,19 @@ payments = Table(
     Column("lease_until", Double),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
+    Column("transaction_id", Text),
+    Column("order_id", Text),
     PrimaryKeyConstraint("merchant_id", "payment_id"),
     Index("payments_callback", "callback_at"),
+    Index("payments_newest", "created_at", "merchant_id", "payment_id"),
+    Index("payments_of_merchant", "merchant_id", "created_at", "payment_id"),
+    Index("payments_of_status", "status", "created_at", "merchant_id", "payment_id"),
+    Index("payments_of_merchant_status", "merchant_id", "status", "created_at", "payment_id"),
+    Index("payments_by_id", "payment_id"),
+    _where_set("payments_by_authorization", "authorization_id"),
+    _where_set("payments_by_provider_id", "provider_payment_id"),
+    _where_set("payments_by_transaction", "transaction_id"),
+    _where_set("payments_by_order", "order_id"),
 )
 
 # One row for each request: its claim, and its final reply. The two ids are the company's, from a
@@ -136,6 +235,16 @@ requests = Table(
     Column("reason", Text),
     Index("requests_due", "next_look_at"),
     Index("requests_of_payment", "merchant_id", "payment_id"),
+    Index("requests_newest", "operation", "created_at"),
+    Index("requests_of_merchant", "merchant_id", "operation", "created_at"),
+    Index(
+        "requests_open",
+        "state",
+        "operation",
+        "updated_at",
+        sqlite_where=column("state") != "done",
+        postgresql_where=column("state") != "done",
+    ),
 )
 
 # One row for each write to a company, recorded before the write is sent. `state` is a `WriteState`.
@@ -176,4 +285,5 @@ events = Table(
     Column("word", Text),
     Column("http_status", Integer),
     Column("who", Text),
+    Column("note", Text),
 )

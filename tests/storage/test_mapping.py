@@ -39,6 +39,8 @@ SOURCE = Path(inspect.getfile(connector)).parent
 # the counters and the times.
 LEASE = {"lease_claim", "lease_token", "lease_until"}
 OF_THE_ROW = {"merchant_id", "payment_id", "sends", "callback_attempts", "created_at", "updated_at"}
+# VTEX's ids by which people search.
+SEARCHED = {"transaction_id", "order_id"}
 # What the statements about the attempts of a request, and about its reply, write.
 ATTEMPTS = {
     *("state", "code", "message", "reason", "reference", "attempts", "looks", "next_look_at"),
@@ -68,7 +70,7 @@ PAYMENT = Payment(
 WRITE = Write("refund", 2, "reference", WriteState.LOST, 1.5, 3, "claim", Decimal(1), Decimal(2))
 STEP = Step(
     *(Kind.TOLD, 2, "refund", "reference", Decimal("1.10"), ODD, 500, "manual", "code", "message"),
-    *("reason", ODD, 1.5, "cancel", ODD),
+    *("reason", ODD, 1.5, "cancel", ODD, ODD),
 )
 
 
@@ -77,7 +79,7 @@ def of(table: Table) -> set[str]:
 
 
 def test_every_column_of_a_payment_is_mapped() -> None:
-    assert of(tables.payments) - LEASE - OF_THE_ROW == set(PAYMENT_READ_COLUMNS)
+    assert of(tables.payments) - LEASE - OF_THE_ROW - SEARCHED == set(PAYMENT_READ_COLUMNS)
     assert {"uses_payment_id", "callback_at"} == {*PAYMENT_READ_COLUMNS} - {*PAYMENT_COLUMNS}
 
 
