@@ -8,8 +8,9 @@ import pytest
 from certifi import where
 
 from connector import config, providers
-from connector.config import Settings, from_environment, variables
+from connector.config import RETURN_HOSTS, Settings, from_environment, variables
 from connector.domain.errors import ConfigurationError
+from connector.domain.merchant import SignUp
 from connector.domain.money import ValueUnit
 from connector.enabled import enable
 from tests.companies.registry import BY_NAME
@@ -57,6 +58,12 @@ def test_without_any_variable_the_defaults_hold() -> None:
         "metrics_bind": "127.0.0.1:9464",
         "ca_file": "",
         "database_tls": True,
+        "return_hosts": RETURN_HOSTS,
+        "signup": SignUp.INVITE,
+        "provider_fields": True,
+        "console": False,
+        "console_user_header": "",
+        "console_peers": (),
     }
     settings = read()
     assert expected == {name: getattr(settings, name) for name in expected}
@@ -91,12 +98,25 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("CA_FILE", where(), "ca_file", where()),
     ("DATABASE_TLS", "off", "database_tls", False),
     ("DATABASE_TLS", "verify", "database_tls", True),
+    ("RETURN_HOSTS", "*.myvtex.com, a.example:9", "return_hosts", ("*.myvtex.com", "a.example:9")),
+    ("SIGNUP", "Open", "signup", SignUp.OPEN),
+    ("SIGNUP", "off", "signup", SignUp.OFF),
+    ("PROVIDER_FIELDS", "off", "provider_fields", False),
+    ("CONSOLE", "on", "console", True),
+    ("CONSOLE_PEERS", "10.0.0.0/8", "console_peers", (ip_network("10.0.0.0/8"),)),
 ]
 
 
 @pytest.mark.parametrize(("name", "text", "attribute", "expected"), GOOD)
 def test_each_variable_is_read(name: str, text: str, attribute: str, expected: Any) -> None:
     assert expected == getattr(read(**{name: text}), attribute)
+
+
+def test_a_header_with_people_needs_the_peers_that_send_it() -> None:
+    settings = read(CONSOLE_USER_HEADER="X-Forwarded-User", CONSOLE_PEERS="10.0.0.0/8")
+    assert "X-Forwarded-User" == settings.console_user_header
+    assert {"CONSOLE_PEERS"} == set(faults(CONSOLE_USER_HEADER="X-Forwarded-User"))
+    assert {"CONSOLE_USER_HEADER"} == set(faults(CONSOLE_USER_HEADER="X User:"))
 
 
 @pytest.mark.parametrize("name", [name for name in KNOWN if name != "sandbox"])
@@ -159,7 +179,11 @@ def test_an_empty_file_is_as_an_empty_variable(tmp_path: Path) -> None:
 
 def test_there_is_a_test_for_every_variable() -> None:
     urls = {f"{name.upper()}_{kind}" for name in KNOWN for kind in ("URL", "SANDBOX_URL")}
-    tested = {name for name, *_ in GOOD} | urls | {f"{name}_FILE" for name, *_ in IN_A_FILE}
+    tested = (
+        {"CONSOLE_USER_HEADER", *(name for name, *_ in GOOD)}
+        | urls
+        | {f"{name}_FILE" for name, *_ in IN_A_FILE}
+    )
     assert {f"CONNECTOR_{name}" for name in tested} == variables(KNOWN)
 
 
@@ -174,6 +198,11 @@ def test_an_empty_address_switches_the_metrics_off() -> None:
 
 
 BAD: list[tuple[str, str]] = [
+    ("RETURN_HOSTS", "https://x.example"),
+    ("SIGNUP", "anybody"),
+    ("PROVIDER_FIELDS", "maybe"),
+    ("CONSOLE", "1"),
+    ("CONSOLE_PEERS", "proxy"),
     ("CA_FILE", "/nowhere/at-all.pem"),
     ("DATABASE_TLS", "on"),
     ("CA_FILE", "/etc/hostname"),

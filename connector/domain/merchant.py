@@ -28,6 +28,15 @@ class SettingsFrom(StrEnum):
     VTEX = "vtex"
 
 
+class SignUp(StrEnum):
+    """Who may connect a company's account to a VTEX store without a command of the operator's."""
+
+    INVITE = "invite"
+    """Merchants with an invitation, and merchants that were connected before."""
+    OPEN = "open"
+    OFF = "off"
+
+
 @dataclass(frozen=True)
 class Account:
     """The values that a provider needs to act for a merchant, in the sandbox or not."""

@@ -1,29 +1,20 @@
 """Settings: read once from the environment, every wrong variable named at once."""
 
-import re
-import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from cryptography.fernet import Fernet
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
-
+from connector.config import parsers
 from connector.domain.errors import ConfigurationError
-from connector.domain.merchant import SUITE_PROVIDER
+from connector.domain.merchant import SUITE_PROVIDER, SignUp
 from connector.domain.money import ValueUnit
 
 # Seconds for which a lease outlives its answer: a worker that is late may still record.
 LEASE_MARGIN_SECONDS = 5.0
 # The answer time may not pass VTEX's own limit, 20 s (its OpenAPI file, "Requirements").
 MAX_ANSWER_SECONDS = 20.0
-MAX_PORT = 65535
-# SQLite's databases of one connection: the other connections of the pool would not see them.
-_IN_MEMORY = {None, "", ":memory:"}
 # Secrets that may stand in a file. The same variable with _FILE behind its name says which.
 IN_FILES = (
     "CONNECTOR_DATABASE_URL",
@@ -31,7 +22,14 @@ IN_FILES = (
     "CONNECTOR_VTEX_APP_KEY",
     "CONNECTOR_VTEX_APP_TOKEN",
 )
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+# The hosts at which VTEX's Admin takes a merchant back. The default is VTEX's own families.
+RETURN_HOSTS = (
+    "*.myvtex.com",
+    "*.vtexpayments.com",
+    "*.vtexpayments.com.br",
+    "*.vtexcommercestable.com.br",
+    "*.vtexcommercebeta.com.br",
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,12 @@ class Settings:
     metrics_bind: str = "127.0.0.1:9464"
     ca_file: str = ""
     database_tls: bool = True
+    return_hosts: tuple[str, ...] = RETURN_HOSTS
+    signup: SignUp = SignUp.INVITE
+    provider_fields: bool = True
+    console: bool = False
+    console_user_header: str = ""
+    console_peers: tuple[IPv4Network | IPv6Network, ...] = ()
 
     @property
     def lease_seconds(self) -> float:
@@ -82,6 +86,10 @@ def from_environment(environ: Mapping[str, str], providers: Iterable[str]) -> Se
             "CONNECTOR_SECRET_KEYS: give one or more Fernet keys, newest first; only with SQLite "
             "is a key made and kept in the data directory"
         )
+    if values["console_user_header"] and not values["console_peers"]:
+        reader.faults.append(
+            "CONNECTOR_CONSOLE_PEERS: name the proxies that send CONNECTOR_CONSOLE_USER_HEADER"
+        )
     if reader.faults:
         raise ConfigurationError("\n".join(reader.faults))
     return Settings(**values)
@@ -93,10 +101,10 @@ def _values(reader: "_Reader", names: tuple[str, ...]) -> dict[str, Any]:
     companies = tuple(name for name in names if name != SUITE_PROVIDER)
     values = {
         "data_dir": data_dir,
-        "database_url": reader.get("CONNECTOR_DATABASE_URL", _database_url, sqlite),
-        "providers": reader.get("CONNECTOR_PROVIDERS", _some_of(names), companies),
-        "urls": reader.each("CONNECTOR_{}_URL", names, _base_url),
-        "sandbox_urls": reader.each("CONNECTOR_{}_SANDBOX_URL", names, _base_url),
+        "database_url": reader.get("CONNECTOR_DATABASE_URL", parsers.database_url, sqlite),
+        "providers": reader.get("CONNECTOR_PROVIDERS", parsers.some_of(names), companies),
+        "urls": reader.each("CONNECTOR_{}_URL", names, parsers.base_url),
+        "sandbox_urls": reader.each("CONNECTOR_{}_SANDBOX_URL", names, parsers.base_url),
     }
     for name, parse in _PLAIN.items():
         values[name] = reader.get(f"CONNECTOR_{name.upper()}", parse, getattr(Settings, name, ()))
@@ -154,136 +162,27 @@ def variables(providers: Iterable[str]) -> set[str]:
     return plain | urls | files | named
 
 
-def _database_url(text: str) -> str:
-    if match := re.match(r"(postgres|postgresql|postgresql\+psycopg)://.", text):
-        text = "postgresql+psycopg" + text[match.end(1) :]
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
-        url = None
-    is_file = url is not None and url.drivername == "sqlite" and url.database not in _IN_MEMORY
-    if url is None or not (is_file or url.drivername == "postgresql+psycopg"):
-        raise ValueError("give sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
-    return text
-
-
-def _base_url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018 - reading it checks it
-    except ValueError:
-        raise ValueError("give a URL whose host and port can be read") from None
-    if not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):
-        raise ValueError("give an https URL, or an http one on loopback")
-    if not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError("give a base URL with its path, without query, fragment or user")
-    return text.rstrip("/")
-
-
-def _items(text: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in text.split(",") if item.strip())
-
-
-def _callback_hosts(text: str) -> tuple[str, ...]:
-    hosts = _items(text)
-    for host in hosts:
-        if not re.fullmatch(r"(\*\.)?([A-Za-z0-9.-]+|\[::1\])(:[0-9]{1,5})?", host):
-            raise ValueError(f"{host}: give HOST, *.HOST or HOST:PORT")
-    return hosts
-
-
-def _callback_paths(text: str) -> tuple[str, ...]:
-    paths = _items(text)
-    for path in paths:
-        if not re.fullmatch(r"[/*][A-Za-z0-9._~/*-]*", path):
-            raise ValueError("give paths such as /api/*/callback, with * for anything")
-    return paths
-
-
-def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    try:
-        return tuple(ip_network(item) for item in _items(text))
-    except ValueError:
-        raise ValueError("give addresses or networks, such as 127.0.0.1, 10.0.0.0/8") from None
-
-
-def _fernet_keys(text: str) -> tuple[str, ...]:
-    keys = _items(text)
-    for key in keys:
-        try:
-            Fernet(key)
-        except ValueError:
-            raise ValueError("each must be a Fernet key: 32 bytes in URL-safe base64") from None
-    return keys
-
-
-def _some_of(names: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
-    def parse(text: str) -> tuple[str, ...]:
-        chosen = _items(text)
-        unknown = [name for name in chosen if name not in names]
-        if unknown:
-            raise ValueError(f"no such provider: {', '.join(unknown)}; there are {names}")
-        return chosen
-
-    return parse
-
-
-def _choice(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        for choice in choices:
-            if text.lower() == choice.lower():
-                return choice
-        raise ValueError(f"give one of {', '.join(choices)}")
-
-    return parse
-
-
-def _seconds(text: str, most: float = 3600.0) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        raise ValueError("give seconds, as a number") from None
-    if not 0 < seconds <= most:
-        raise ValueError(f"give more than 0 and at most {most:g} seconds")
-    return seconds
-
-
-def _ca_file(text: str) -> str:
-    try:
-        count = ssl.create_default_context(cafile=text).cert_store_stats()["x509_ca"]
-    except OSError as error:
-        # OpenSSL's own errors are OSErrors too, without a text for people.
-        why = "no certificates in it" if isinstance(error, ssl.SSLError) else error.strerror
-        raise ValueError(f"give a PEM file of authorities' certificates ({why})") from None
-    if not count:
-        raise ValueError("give a PEM file of authorities' certificates (none is an authority's)")
-    return text
-
-
-def _bind(text: str) -> str:
-    if text.lower() == "off":
-        return ""
-    match = re.fullmatch(r"(?:[^:\s]+|\[[0-9a-f:]+\]):(\d{1,5})", text)
-    if not match or int(match.group(1)) > MAX_PORT:
-        raise ValueError("give HOST:PORT, or off")
-    return text
-
-
 _PLAIN: dict[str, Callable[[str], Any]] = {
-    "secret_keys": _fernet_keys,
-    "public_url": _base_url,
-    "answer_seconds": lambda text: _seconds(text, MAX_ANSWER_SECONDS),
-    "provider_seconds": lambda text: _seconds(text, MAX_ANSWER_SECONDS),
-    "manual_status": lambda text: int(_choice("501", "200")(text)),
-    "cancel_value_unit": lambda text: ValueUnit(_choice("auto", "cents", "units")(text)),
-    "test_suite": lambda text: _choice("on", "off")(text) == "on",
+    "secret_keys": parsers.fernet_keys,
+    "public_url": parsers.base_url,
+    "answer_seconds": lambda text: parsers.seconds(text, MAX_ANSWER_SECONDS),
+    "provider_seconds": lambda text: parsers.seconds(text, MAX_ANSWER_SECONDS),
+    "manual_status": lambda text: int(parsers.choice("501", "200")(text)),
+    "cancel_value_unit": lambda text: ValueUnit(parsers.choice("auto", "cents", "units")(text)),
+    "test_suite": lambda text: parsers.choice("on", "off")(text) == "on",
     "vtex_app_key": str,
     "vtex_app_token": str,
-    "callback_hosts": _callback_hosts,
-    "callback_paths": _callback_paths,
-    "proxies": _networks,
-    "log_level": _choice("DEBUG", "INFO", "WARNING", "ERROR"),
-    "metrics_bind": _bind,
-    "ca_file": _ca_file,
-    "database_tls": lambda text: _choice("verify", "off")(text) == "verify",
+    "callback_hosts": parsers.hosts,
+    "callback_paths": parsers.callback_paths,
+    "proxies": parsers.networks,
+    "log_level": parsers.choice("DEBUG", "INFO", "WARNING", "ERROR"),
+    "metrics_bind": parsers.bind,
+    "ca_file": parsers.ca_file,
+    "database_tls": lambda text: parsers.choice("verify", "off")(text) == "verify",
+    "return_hosts": parsers.hosts,
+    "signup": lambda text: SignUp(parsers.choice("invite", "open", "off")(text)),
+    "provider_fields": lambda text: parsers.choice("on", "off")(text) == "on",
+    "console": lambda text: parsers.choice("on", "off")(text) == "on",
+    "console_user_header": parsers.header,
+    "console_peers": parsers.networks,
 }
