@@ -50,7 +50,7 @@ def hosts(text: str) -> tuple[str, ...]:
     hosts = items(text)
     for host in hosts:
         if not re.fullmatch(r"(\*\.)?([A-Za-z0-9.-]+|\[::1\])(:[0-9]{1,5})?", host):
-            raise ValueError(f"{host}: give HOST, *.HOST or HOST:PORT")
+            raise ValueError(f"give HOST, *.HOST or HOST:PORT instead of {host}")
     return hosts
 
 
