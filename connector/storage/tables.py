@@ -66,9 +66,10 @@ admin_events = Table(
     Column("settings", Text),
 )
 
-# SHA-256 of the AppTokens. The newest two of a merchant are live, and the newest that VTEX used.
-# `sealed` is an AppToken that VTEX may still fetch, encrypted. It is null after `sealed_until`, or
-# when VTEX has used the token. `used_at` is null for a token that nobody has used yet.
+# SHA-256 of the AppTokens. Live are the newest two of a merchant, the newest that was used, and the
+# newest that VTEX fetched. `sealed` is an AppToken that VTEX may still fetch, encrypted. It is null
+# after `sealed_until`, or when the token was used. `used_at` is null until then; a command's token
+# counts as used at once.
 merchant_tokens = Table(
     "merchant_tokens",
     metadata,
@@ -78,6 +79,7 @@ merchant_tokens = Table(
     Column("created_at", Double, nullable=False),
     Column("sealed", Text),
     Column("sealed_until", Double),
+    Column("fetched_at", Double),
     Column("used_at", Double),
 )
 
@@ -103,7 +105,12 @@ authorization_codes = Table(
     "authorization_codes",
     metadata,
     Column("digest", Text, primary_key=True),
-    Column("authorization_id", ForeignKey("authorizations.id"), nullable=False, index=True),
+    Column(
+        "authorization_id",
+        ForeignKey("authorizations.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
     Column("expires_at", Double, nullable=False),
 )
 

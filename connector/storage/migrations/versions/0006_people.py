@@ -11,6 +11,7 @@ _ADDED = (
     ("merchants", "account", sa.Text),
     ("merchant_tokens", "sealed", sa.Text),
     ("merchant_tokens", "sealed_until", sa.Double),
+    ("merchant_tokens", "fetched_at", sa.Double),
     ("merchant_tokens", "used_at", sa.Double),
     ("payments", "transaction_id", sa.Text),
     ("payments", "order_id", sa.Text),
@@ -84,7 +85,7 @@ def _create_tables() -> None:
         sa.Column(
             "authorization_id",
             sa.Integer,
-            sa.ForeignKey("authorizations.id"),
+            sa.ForeignKey("authorizations.id", ondelete="CASCADE"),
             nullable=False,
             index=True,
         ),
