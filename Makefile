@@ -7,6 +7,7 @@ SHELL = /bin/sh
 .DELETE_ON_ERROR:
 
 VENV = .venv
+BROWSER = $(VENV)/browser
 BIND ?= 127.0.0.1:8080
 UV = uv==0.13.8
 DOCKER = docker
@@ -47,7 +48,7 @@ define LINT
 endef
 
 .PHONY: test
-test: $(VENV)/.installed-dev ## Check everything that CI checks
+test: $(VENV)/.installed-dev $(BROWSER)/.installed ## Check everything that CI checks
 	$(LINT)
 	$(VENV)/bin/pytest -n 4 --dist worksteal -m 'not alone' --cov --cov-report= --cov-fail-under=0
 	$(VENV)/bin/pytest -m alone --cov --cov-append
@@ -65,6 +66,8 @@ homologation: $(VENV)/.installed ## Play VTEX's test suite against a server made
 bench: $(VENV)/.installed-dev ## Measure how fast it is
 	$(VENV)/bin/python -m tests.bench
 
+NPM = NODE_USE_SYSTEM_CA=1 $(CURDIR)/$(VENV)/bin/npm --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+
 PIN = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header $(UPGRADE)
 
@@ -78,6 +81,11 @@ lock: ## Pin what pyproject.toml asks for (UPGRADE=--upgrade for newer versions)
 	$(PIN) --output-file requirements-build.txt --group build
 	$(PIN) --output-file requirements-audit.txt --group audit
 	rm -rf .venv-lock
+
+.PHONY: lockbrowser
+lockbrowser: $(VENV)/.installed-dev ## Pin what tests/browser/package.json asks for
+	cd tests/browser && rm -f package-lock.json && \
+		$(NPM) install --package-lock-only --omit-lockfile-registry-resolved
 
 .PHONY: audit
 audit: .venv-audit/.installed ## Ask whether what is locked has published faults
@@ -118,6 +126,17 @@ define INSTALL
 		$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 endef
+
+# The browser of the tests, with all that it needs: npm comes with .venv, and asks for no system package.
+# Its cache lies beside it, because a home directory may be missing, or read-only.
+$(BROWSER)/.installed: $(addprefix tests/browser/,package.json package-lock.json unpack.py fonts.conf) \
+		| $(VENV)/.installed-dev
+	@echo 'Installing a browser for the tests into $(BROWSER) ...'
+	@rm -rf $(BROWSER) && mkdir $(BROWSER)
+	@cp tests/browser/package.json tests/browser/package-lock.json $(BROWSER)
+	@cd $(BROWSER) && $(NPM) ci --cache .npm >/dev/null
+	@$(VENV)/bin/python tests/browser/unpack.py $(BROWSER)
+	@touch $@
 
 # What builds the connector stands beside what runs it, and is seen by that one build only.
 $(VENV)/.backend/.installed: $(VENV)/.created requirements-build.txt

@@ -17,7 +17,7 @@ STARTS = (
     *((os, name) for name in ("fork", "forkpty", "posix_spawn", "system")),
 )
 LEFT_OUT = ("slow", "alone")
-LONG_FOLDERS = ("tests/server/", "tests/stateful/")
+LONG_FOLDERS = ("tests/browser/", "tests/server/", "tests/stateful/")
 
 
 class ProcessStarted(Exception):

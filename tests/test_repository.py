@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import json
 import re
 import subprocess
 import tomllib
@@ -589,6 +590,17 @@ def test_every_requirement_is_pinned_with_hashes_and_has_no_url(name: str) -> No
         or not re.search(r"--hash=sha256:[0-9a-f]{64}", entry)
     ]
     assert [] == loose
+
+
+def test_every_package_of_npm_is_pinned_with_a_hash_and_has_no_url() -> None:
+    asked = json.loads(read("tests/browser/package.json"))["dependencies"]
+    text = read("tests/browser/package-lock.json")
+    packages = json.loads(text)["packages"]
+    assert "://" not in text
+    assert "resolved" not in text
+    assert packages.pop("")["dependencies"] == asked
+    assert {f"node_modules/{name}" for name in asked} <= set(packages)
+    assert all(one["integrity"].startswith("sha512-") for one in packages.values())
 
 
 def test_the_tests_use_what_is_shipped() -> None:
