@@ -63,7 +63,8 @@ class Request:
     """One request of one merchant.
 
     `value` is the number that VTEX wrote, None where VTEX wrote none. `sandbox` says that the
-    merchant is in VTEX's test mode.
+    merchant is in VTEX's test mode. People find a payment by `transaction_id`, VTEX's id of the
+    payments of one purchase.
     """
 
     operation: ClassVar[Operation]
@@ -73,6 +74,7 @@ class Request:
     request_id: str = ""
     value: Decimal | None = None
     sandbox: bool = False
+    transaction_id: str | None = None
 
     @property
     def claim_id(self) -> str:
@@ -90,13 +92,15 @@ class Request:
 class CreateRequest(Request):
     """A payment to create. It has no requestId, because each payment has only one create.
 
-    `order` and `callback_url` are None when reconcile finishes the create: it only looks.
+    `order` and `callback_url` are None when reconcile finishes the create: it only looks. People
+    find a payment by `order_id`, VTEX's id of the buyer's order.
     """
 
     operation = Operation.CREATE
 
     order: Order | None = None
     callback_url: str | None = field(default=None, repr=False)
+    order_id: str | None = None
 
 
 @dataclass(frozen=True)

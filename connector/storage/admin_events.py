@@ -9,8 +9,8 @@ from connector.storage.columns import Row
 from connector.storage.database import Connection
 
 _INSERT_EVENT = """
-    INSERT INTO admin_events (merchant_id, at, actor, command, changed, settings)
-    VALUES (:merchant_id, NOW, :actor, :command, :changed, :settings)"""
+    INSERT INTO admin_events (merchant_id, at, actor, command, changed, settings, payment_id)
+    VALUES (:merchant_id, NOW, :actor, :command, :changed, :settings, :payment_id)"""
 _EVENTS_OF_MERCHANT = """
     SELECT id, at, actor, command, changed, settings IS NOT NULL AS is_undoable
     FROM admin_events
@@ -73,9 +73,15 @@ def record(
     *,
     settings: Mapping[str, Change] | None = None,
     replaced: str | None = None,
+    payment: str | None = None,
     **options: Any,
 ) -> None:
-    """Add an event. `replaced` holds the settings before the change, encrypted."""
+    """Add an event. `replaced` holds the settings before the change, encrypted.
+
+    `payment` is VTEX's id of the payment that the event is about.
+    """
+    if payment is not None:
+        options["payment"] = payment
     connection.run(
         _INSERT_EVENT,
         merchant_id=merchant_id,
@@ -83,6 +89,7 @@ def record(
         command=command,
         changed=json.dumps({"settings": dict(settings or {}), "options": options}),
         settings=replaced,
+        payment_id=payment,
     )
 
 

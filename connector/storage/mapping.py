@@ -9,6 +9,7 @@ from typing import Any
 
 from connector.domain.operation import (
     REQUESTS,
+    CreateRequest,
     DueRequest,
     ListedRequest,
     NotificationRequest,
@@ -78,6 +79,15 @@ def company_ids(key: PaymentKey) -> dict[str, Any]:
     return {
         "authorization_id": escaped(key.authorization_id),
         "provider_payment_id": escaped(key.provider_payment_id),
+    }
+
+
+def searched_ids(request: Request) -> dict[str, Any]:
+    """Write VTEX's ids by which people search a payment."""
+    order_id = request.order_id if isinstance(request, CreateRequest) else None
+    return {
+        "transaction_id": escaped(request.transaction_id),
+        "order_id": escaped(order_id),
     }
 
 

@@ -33,6 +33,7 @@ from connector.storage.mapping import (
     progress_from,
     reply_from,
     request_values,
+    searched_ids,
     write_from,
     write_values,
 )
@@ -242,6 +243,7 @@ def _take_lease(connection: Connection, request: Request, seconds: float) -> Row
         seconds=seconds,
         uses_payment_id=request.payment.uses_payment_id,
         **company_ids(request.payment),
+        **searched_ids(request),
         **_key_of_request(request),
     )
     if payment is None:

@@ -111,13 +111,16 @@ FIND_PAYMENT = f"SELECT {_COLUMNS_READ} FROM payments WHERE {_IS_THE_PAYMENT}"
 # Record the payment and take its lease. Change nothing while another request has the lease.
 # A stored id never changes. VTEX may still hold an old id, although the company showed us a new id
 # later. For a payment that was created here, VTEX may send its own payment id as the company's id:
-# our first answer had that id, because there was no other id yet.
+# our first answer had that id, because there was no other id yet. The first request that names a
+# transaction or an order decides by which of them people find the payment.
 TAKE_LEASE = f"""
     INSERT INTO payments (
         merchant_id, payment_id, authorization_id, provider_payment_id, uses_payment_id,
+        transaction_id, order_id,
         status, sends, lease_claim, lease_token, lease_until, created_at, updated_at)
     VALUES (
         :merchant_id, :payment_id, :authorization_id, :provider_payment_id, :uses_payment_id,
+        :transaction_id, :order_id,
         'PENDING', 0, :id, :token, NOW + :seconds, NOW, NOW)
     ON CONFLICT (merchant_id, payment_id) DO UPDATE SET
         lease_claim = excluded.lease_claim, lease_token = excluded.lease_token,
@@ -125,6 +128,8 @@ TAKE_LEASE = f"""
         authorization_id = coalesce(payments.authorization_id, excluded.authorization_id),
         provider_payment_id = coalesce(
             payments.provider_payment_id, excluded.provider_payment_id),
+        transaction_id = coalesce(payments.transaction_id, excluded.transaction_id),
+        order_id = coalesce(payments.order_id, excluded.order_id),
         uses_payment_id = payments.uses_payment_id
             OR (excluded.uses_payment_id AND payments.amount IS NULL)
     WHERE payments.lease_until IS NULL OR payments.lease_until < NOW

@@ -21,6 +21,13 @@ REVISION = "0006"
 
 metadata = MetaData()
 
+
+def _where_set(name: str, *columns: str) -> Index:
+    """Make an index of the rows in which its first column has a value."""
+    is_set = column(columns[0]).is_not(None)
+    return Index(name, *columns, sqlite_where=is_set, postgresql_where=is_set)
+
+
 # One row for each shop. `revision` grows with every change, so that running servers notice a change
 # by one small query. `settings` is encrypted. `fields_seen` is JSON: fingerprints of VTEX's last
 # Provider Fields, for a merchant whose settings do not come from VTEX.
@@ -53,7 +60,7 @@ merchants = Table(
 
 # The changes of merchants: one row for each administrative command, and for each change by VTEX's
 # Provider Fields. `changed` is JSON, with fingerprints for secrets. `settings` holds the replaced
-# settings, encrypted. Rows are only added.
+# settings, encrypted. `payment_id` is set if the change is about a payment. Rows are only added.
 admin_events = Table(
     "admin_events",
     metadata,
@@ -64,6 +71,8 @@ admin_events = Table(
     Column("command", Text, nullable=False),
     Column("changed", Text, nullable=False),
     Column("settings", Text),
+    Column("payment_id", Text),
+    _where_set("admin_events_of_payment", "payment_id", "merchant_id"),
 )
 
 # SHA-256 of the AppTokens. Live are the newest two of a merchant, the newest that was used, and the
@@ -158,18 +167,12 @@ console_sessions = Table(
 )
 
 
-def _where_set(name: str, *columns: str) -> Index:
-    """Make an index of the rows in which its first column has a value."""
-    is_set = column(columns[0]).is_not(None)
-    return Index(name, *columns, sqlite_where=is_set, postgresql_where=is_set)
-
-
 # One row for each payment, with the lease by which one request at a time acts on the payment. The
 # ids come from the company or from VTEX. Texts from outside are JSON texts without their quotes, so
 # that a column holds any character. `sandbox` is null until the place of the payment is known.
 # `sends` counts the payment's writes. Amounts are decimal texts, in units. `callback`
 # is VTEX's address, encrypted. A callback is due while `callback_at` is set. Most indexes are for
-# the console: each search of payments reads one of them, in the order of its rows.
+# the console's search of payments. `transaction_id` and `order_id` are VTEX's.
 payments = Table(
     "payments",
     metadata,
@@ -203,11 +206,8 @@ payments = Table(
     Column("order_id", Text),
     PrimaryKeyConstraint("merchant_id", "payment_id"),
     Index("payments_callback", "callback_at"),
-    Index("payments_newest", "created_at", "merchant_id", "payment_id"),
-    Index("payments_of_merchant", "merchant_id", "created_at", "payment_id"),
     Index("payments_of_status", "status", "created_at", "merchant_id", "payment_id"),
     Index("payments_of_merchant_status", "merchant_id", "status", "created_at", "payment_id"),
-    Index("payments_by_id", "payment_id"),
     _where_set("payments_by_authorization", "authorization_id"),
     _where_set("payments_by_provider_id", "provider_payment_id"),
     _where_set("payments_by_transaction", "transaction_id"),

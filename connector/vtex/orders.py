@@ -17,7 +17,7 @@ from connector.domain.payment import PaymentKey
 from connector.vtex import addresses
 from connector.vtex.cart import lines_of
 from connector.vtex.schemas import REQUIRED, Amount, Tolerant, load, payment_id_field
-from connector.vtex.values import read_text
+from connector.vtex.values import read_id, read_text
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,8 @@ def load_creation(merchant_id: int, body: Mapping[str, Any]) -> CreateRequest:
         sandbox=_is_true(body.get("sandBoxMode")) or _is_true(body.get("sandboxMode")),
         order=_order(payment_id, amount, required_values, body),
         callback_url=_callback_url(body),
+        transaction_id=read_id(body.get("transactionId")),
+        order_id=read_id(body.get("orderId")),
     )
 
 

@@ -15,7 +15,7 @@ from connector.domain import exact
 from connector.domain.errors import InvalidRequest
 from connector.domain.operation import CancelRequest, RefundRequest, SettleRequest
 from connector.domain.payment import PAYMENT_ID_FORM, PaymentKey, is_payment_id
-from connector.vtex.values import MOST_DIGITS, has_few_digits, read_number
+from connector.vtex.values import MOST_DIGITS, has_few_digits, read_id, read_number
 
 REQUIRED: dict[str, Any] = {"required": "required"}
 
@@ -204,6 +204,7 @@ def _request_values(schema: Schema, payment_id: str, body: Mapping[str, Any]) ->
         "request_id": values.get("request_id", ""),
         "value": values.get("value"),
         "sandbox": values.get("sandbox", False),
+        "transaction_id": read_id(body.get("transactionId")),
     }
 
 

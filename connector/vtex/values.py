@@ -8,6 +8,8 @@ from decimal import Decimal
 
 # Digits before the point, and after it, that an amount may have.
 MOST_DIGITS = 15
+# Characters of an id by which people search. VTEX's ids of transactions have 32.
+MOST_CHARACTERS = 128
 # An example in a VTEX guide has "29,90". A comma before exactly three digits is refused: it may
 # separate thousands.
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+|,(?![0-9]{3}$)[0-9]+)?([eE][+-]?[0-9]{1,3})?")
@@ -26,6 +28,12 @@ def read_text(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     return str(value).strip()
+
+
+def read_id(value: object) -> str | None:
+    """Read an id that VTEX wrote for people. Any other value, and a very long text, give None."""
+    text = read_text(value)
+    return text if 0 < len(text) <= MOST_CHARACTERS else None
 
 
 def has_few_digits(value: Decimal) -> bool:

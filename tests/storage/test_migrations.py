@@ -9,7 +9,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
 
 import connector.storage
 from connector.config import from_environment
@@ -121,6 +121,22 @@ def test_threads_that_migrate_at_once_do_it_once(database: Database) -> None:
         thread.join()
     assert [] == failures
     assert database.is_ready()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_no_time_limit_stops_a_migration_of_many_rows(database: Database) -> None:
+    limits: list[str] = []
+
+    def note(_: object, cursor: Any, statement: str, *__: object) -> None:
+        if statement.startswith("CREATE INDEX"):
+            cursor.execute("SHOW statement_timeout")
+            limits.append(cursor.fetchone()[0])
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    migrate(database)
+    assert {"0"} == set(limits)
+    with database.read() as connection:
+        assert {"statement_timeout": "5s"} == connection.first_row("SHOW statement_timeout")
 
 
 @pytest.mark.slow

@@ -24,6 +24,8 @@ def _run(engine: Engine) -> None:
         return
     with engine.begin() as connection:
         connection.exec_driver_sql("BEGIN")
+        # An index of millions of rows takes more than the seconds of one request.
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
         _upgrade(connection)

@@ -16,17 +16,15 @@ _ADDED = (
     ("payments", "transaction_id", sa.Text),
     ("payments", "order_id", sa.Text),
     ("events", "note", sa.Text),
+    ("admin_events", "payment_id", sa.Text),
 )
 _INDEXES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("payments_newest", "payments", ("created_at", "merchant_id", "payment_id")),
-    ("payments_of_merchant", "payments", ("merchant_id", "created_at", "payment_id")),
     ("payments_of_status", "payments", ("status", "created_at", "merchant_id", "payment_id")),
     (
         "payments_of_merchant_status",
         "payments",
         ("merchant_id", "status", "created_at", "payment_id"),
     ),
-    ("payments_by_id", "payments", ("payment_id",)),
     ("requests_newest", "requests", ("operation", "created_at")),
     ("requests_of_merchant", "requests", ("merchant_id", "operation", "created_at")),
 )
@@ -46,6 +44,12 @@ _PARTIAL: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     ),
     ("payments_by_transaction", "payments", ("transaction_id",), "transaction_id IS NOT NULL"),
     ("payments_by_order", "payments", ("order_id",), "order_id IS NOT NULL"),
+    (
+        "admin_events_of_payment",
+        "admin_events",
+        ("payment_id", "merchant_id"),
+        "payment_id IS NOT NULL",
+    ),
     ("requests_open", "requests", ("state", "operation", "updated_at"), "state != 'done'"),
 )
 
