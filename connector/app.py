@@ -6,7 +6,7 @@ from functools import partial
 
 from flask import Blueprint, Flask
 
-from connector import bulkhead, keyless, webhooks
+from connector import bulkhead, console, keyless, webhooks
 from connector.config import Settings
 from connector.domain.operation import Operation
 from connector.enabled import Enabled, enable, http_client_of
@@ -21,6 +21,8 @@ from connector.operations.operations import Operations
 from connector.operations.reconcile import Reconciler
 from connector.operations.refund import RefundJob
 from connector.operations.settle import SettleJob
+from connector.pages import cookies
+from connector.pages import routes as pages
 from connector.storage.database import Database
 from connector.storage.merchants import Merchants
 from connector.storage.payments import Payments
@@ -164,8 +166,12 @@ def _cancel_job(settings: Settings, stores: Stores) -> Callable[..., Job]:
 def create_app(connector: Connector) -> Flask:
     """Make the WSGI application."""
     app = application(connector.settings.proxies)
+    cookies.prepare(app, connector.settings.public_url, connector.vault.cookie_keys())
+    pages.prepare(app)
     for blueprint in (_vtex(connector), _webhooks(connector), *keyless.blueprints(connector)):
         app.register_blueprint(blueprint)
+    if connector.settings.console:
+        app.register_blueprint(console.blueprint(connector))
     return app
 
 

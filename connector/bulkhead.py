@@ -21,6 +21,8 @@ THREAD_SECONDS = 2.0
 SPARE_SHARE, LEAST_SPARE = 1 / 8, 2
 # Threads for the unproven notifications of one company, and threads for callbacks to VTEX.
 NOTIFICATIONS, CALLBACKS = 32, 8
+# Threads for each room of pages: the configuration flow, and the console.
+PAGES, ROOMS = 8, 2
 # Threads that belong to no company. They refuse strangers and excess requests, and answer health
 # checks.
 COMMON = 8
@@ -35,7 +37,7 @@ def share(threads: int) -> int:
 
 def all_threads(companies: int, threads: int) -> int:
     """Return the number of threads of a process. No company waits for another company's threads."""
-    return companies * (share(threads) + NOTIFICATIONS) + WAITING + COMMON
+    return companies * (share(threads) + NOTIFICATIONS) + WAITING + ROOMS * PAGES + COMMON
 
 
 class Bulkhead:

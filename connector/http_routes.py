@@ -13,6 +13,7 @@ from connector import context, http_server
 from connector.domain import exact
 from connector.domain.errors import BodyTooLarge, ConnectorError, NotFound
 from connector.domain.operation import Reply
+from connector.domain.page_errors import TooManyRequests
 from connector.peers import Network, Refusals
 
 log = logging.getLogger(__name__)
@@ -28,11 +29,21 @@ def plain_failure(error: ConnectorError, status: int, _: Mapping[str, Any]) -> b
 
 
 class Route(Rule):
-    """A rule that says how its failures are written: `failure` is given where it is registered."""
+    """A rule that says how its failures are written.
 
-    def __init__(self, *args: Any, failure: Failure = plain_failure, **options: Any) -> None:
+    `failure` and `mimetype` are given where the rule is registered.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        failure: Failure = plain_failure,
+        mimetype: str = http_server.JSON,
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
         self.failure = failure
+        self.mimetype = mimetype
 
 
 def application(proxies: Sequence[Network]) -> Flask:
@@ -54,13 +65,18 @@ def application(proxies: Sequence[Network]) -> Flask:
     return app
 
 
-def failure_at(routes: Map, path: str, error: ConnectorError, status: int) -> bytes:
-    """Write a failure in the form of the path's route. Without a route the form is plain."""
-    failure, values = _route_at(routes, path)
-    return failure(error, status, values)
+def failure_at(routes: Map, path: str, error: ConnectorError, status: int) -> tuple[bytes, str]:
+    """Write a failure in the form of the path's route. Return the body and its type.
+
+    Without a route the form is plain.
+    """
+    route, values = _route_at(routes, path)
+    if route is None:
+        return plain_failure(error, status, values), http_server.JSON
+    return route.failure(error, status, values), route.mimetype
 
 
-def _route_at(routes: Map, path: str) -> tuple[Failure, Mapping[str, Any]]:
+def _route_at(routes: Map, path: str) -> tuple[Route | None, Mapping[str, Any]]:
     """Find the route of a path, whatever the method."""
     adapter = routes.bind("")
     try:
@@ -68,10 +84,10 @@ def _route_at(routes: Map, path: str) -> tuple[Failure, Mapping[str, Any]]:
         adapter.match(path, method="NONE")
     except MethodNotAllowed as error:
         route, values = adapter.match(path, next(iter(error.valid_methods or ())), return_rule=True)
-        return cast("Route", route).failure, values
+        return cast("Route", route), values
     except HTTPException:
         pass
-    return plain_failure, {}
+    return None, {}
 
 
 def _http_failure(error: HTTPException) -> Response:
@@ -95,5 +111,8 @@ def _unexpected_failure(error: Exception) -> Response:
 
 
 def _response(error: ConnectorError, status: int) -> Response:
-    body = failure_at(current_app.url_map, request.path, error, status)
-    return http_server.respond(Reply(status, body, error.code))
+    body, mimetype = failure_at(current_app.url_map, request.path, error, status)
+    response = http_server.respond(Reply(status, body, error.code), mimetype)
+    if isinstance(error, TooManyRequests):
+        response.headers["Retry-After"] = str(error.seconds)
+    return response

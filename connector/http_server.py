@@ -23,6 +23,7 @@ from connector.domain.errors import (
     SuiteOff,
 )
 from connector.domain.operation import Reply
+from connector.domain.page_errors import TooManyRequests
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ MAX_BODY_BYTES = 256 * 1024
 # has a few kilobytes.
 MAX_NOTIFICATION_BYTES = 32 * 1024
 
+# The type of every answer, except of pages.
+JSON = "application/json"
 # Headers of every answer: no cache stores it, and no browser guesses another type.
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -50,6 +53,7 @@ _STATUSES: tuple[tuple[type[ConnectorError], int], ...] = (
     (NotFound, 404),
     (InvalidRequest, 400),
     (RequestMismatch, 422),
+    (TooManyRequests, 429),
 )
 
 
@@ -95,8 +99,8 @@ def _read(most: int) -> bytes | InvalidRequest:
     return BodyTooLarge() if len(content) > most else content
 
 
-def respond(reply: Reply) -> Response:
-    response = Response(reply.body, reply.status, mimetype="application/json")
+def respond(reply: Reply, mimetype: str = JSON) -> Response:
+    response = Response(reply.body, reply.status, mimetype=mimetype)
     if reply.after:
         response.call_on_close(context.bind(partial(_run_after_answer, reply.after)))
     return response

@@ -6,14 +6,24 @@ from contextlib import ExitStack
 
 import pytest
 
-from connector.bulkhead import COMMON, NOTIFICATIONS, WAITING, Shares, all_threads, share
+from connector.bulkhead import (
+    COMMON,
+    NOTIFICATIONS,
+    PAGES,
+    ROOMS,
+    WAITING,
+    Shares,
+    all_threads,
+    share,
+)
 from connector.domain.errors import ProviderBusy
 
 
 @pytest.mark.parametrize(("threads", "of_one"), [(1, 3), (8, 10), (16, 18), (64, 72)])
 def test_a_company_has_an_eighth_more_threads_than_operations(threads: int, of_one: int) -> None:
     assert of_one == share(threads)
-    assert 4 * (of_one + NOTIFICATIONS) + WAITING + COMMON == all_threads(4, threads)
+    expected = 4 * (of_one + NOTIFICATIONS) + WAITING + ROOMS * PAGES + COMMON
+    assert expected == all_threads(4, threads)
 
 
 def test_a_company_without_a_thread_left_is_refused_and_no_other_is() -> None:

@@ -35,7 +35,7 @@ OPEN = {
     path for path, item in OURS["paths"].items() for one in item.values() if not one["security"]
 }
 # Of these anybody may ask: they tell nothing of any merchant.
-FOR_ANYBODY = {"/manifest", "/livez", "/readyz", "/openapi.yaml"}
+FOR_ANYBODY = {"/manifest", "/livez", "/readyz", "/pages/style.css", "/openapi.yaml"}
 # A company proves its message by a signature, at an address that it alone was given.
 SIGNED = "/webhooks/{providerName}/{merchantName}"
 # About 300. A provider is one module, and RuStore's token is a part of it.
@@ -201,7 +201,10 @@ NO_CODES = {
     "verify-full",  # PostgreSQL's
 }
 # What a provider's module writes so are the company's words; the others speak to people.
-WITHOUT_CODES = ("connector/providers/", "connector/cli/", "connector/rehearsal/")
+WITHOUT_CODES = (
+    *("connector/providers/", "connector/cli/", "connector/rehearsal/"),
+    *("connector/pages/", "connector/console/"),
+)
 
 
 def all_error_codes(kind: type[ConnectorError] = ConnectorError) -> set[str]:

@@ -46,9 +46,9 @@ def refusal(routes: Map, fault: Exception, head: bytes) -> bytes:
         log.error("request failed", exc_info=fault)
     else:
         log.warning("unreadable request", extra={"http_status": int(status)})
-    body = failure_at(routes, path_in(head), error, status)
+    body, mimetype = failure_at(routes, path_in(head), error, status)
     headers = {
-        "Content-Type": "application/json",
+        "Content-Type": mimetype,
         "Content-Length": str(len(body)),
         **HEADERS,
         "Connection": "close",

@@ -76,6 +76,10 @@ class Vault:
         except InvalidToken:
             raise ConfigurationError(_WRONG_KEYS) from None
 
+    def cookie_keys(self) -> list[str]:
+        """Return the keys that sign the cookies of pages, the newest first."""
+        return [_derived(key, "cookies").decode() for key in self._keys]
+
     def is_newest(self, text: str, merchant: str) -> bool:
         """Whether the newest key encrypted the settings, for this merchant."""
         try:

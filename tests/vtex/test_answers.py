@@ -288,9 +288,9 @@ def failure(rig: Rig, path: str, error: ConnectorError, body: str = "") -> dict[
     """Write the failure of a request that came to a path, or came to no end before it."""
     app = create_app(rig.connector)
     if not body:
-        return dict(json.loads(failure_at(app.url_map, path, error, 400)))
+        return dict(json.loads(failure_at(app.url_map, path, error, 400)[0]))
     with app.test_request_context(path, method="POST", data=body):
-        return dict(json.loads(failure_at(app.url_map, path, error, 400)))
+        return dict(json.loads(failure_at(app.url_map, path, error, 400)[0]))
 
 
 @pytest.mark.parametrize(("path", "fields"), OF_OPERATIONS)

@@ -1,0 +1,36 @@
+"""Who looks at the console, and what this person may see."""
+
+from dataclasses import dataclass
+
+from flask import g
+
+from connector.domain.merchant import Merchant
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """A person who is signed in. Without a merchant the person is an operator, who sees all."""
+
+    name: str
+    merchant: Merchant | None = None
+
+    @property
+    def is_operator(self) -> bool:
+        return self.merchant is None
+
+    def may_see(self, merchant: str) -> bool:
+        """Whether the person may see the rows of a merchant, by its name."""
+        return self.merchant is None or self.merchant.name == merchant
+
+    def shown_merchant(self, wanted: str = "") -> str:
+        """Return the name of the merchant whose rows are shown; empty for all merchants.
+
+        A merchant's person sees only that merchant, whatever the address names.
+        """
+        return wanted if self.merchant is None else self.merchant.name
+
+
+def viewer() -> Viewer:
+    """Return the viewer of this request. The sign-in has set it before any page is made."""
+    current: Viewer = g.viewer
+    return current

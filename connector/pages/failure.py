@@ -1,0 +1,32 @@
+"""A failure, as a page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import has_request_context, render_template
+from markupsafe import escape
+
+from connector.domain.errors import ConnectorError
+from connector.pages.languages import lazy_gettext as _
+
+# The texts for people, by HTTP status. Other statuses have the text of 500.
+_TEXTS = {
+    400: _("This form is old, or a different site sent it. Load the page again."),
+    401: _("Please sign in. Ask the person who runs this connector for a link."),
+    403: _("This is not allowed here."),
+    404: _("There is no such page."),
+    405: _("There is no such page."),
+    410: _("This link has ended. Start again in VTEX's Admin."),
+    413: _("The form is too large."),
+    429: _("Too many people ask at this moment. Wait a little, then load the page again."),
+}
+_UNKNOWN = _("Something failed here, and it is recorded. Load the page again in a minute.")
+_BARE = "<!doctype html><html lang=en><title>{0}</title><h1>{0}</h1><p>{1}</p></html>"
+
+
+def page_failure(error: ConnectorError, status: int, _: Mapping[str, Any]) -> bytes:
+    """Write a failure as a page. Bytes that are not HTTP get a page without a layout."""
+    if not has_request_context():
+        return _BARE.format(status, escape(error)).encode()
+    text = _TEXTS.get(status, _UNKNOWN)
+    return render_template("pages/failure.html", status=status, text=text).encode()
