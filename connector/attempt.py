@@ -227,7 +227,13 @@ def last_step(
     if RULES[request.operation].is_answered_from_the_payment:
         return _step_of_a_create(told_step, outcome, attempt.payment)
     answer = reply()
-    return replace(told_step, http_status=answer.status, code=answer.code)
+    return replace(
+        told_step,
+        http_status=answer.status,
+        code=answer.code,
+        reference=outcome.id,
+        amount=outcome.value,
+    )
 
 
 def _step_of_a_create(told_step: Step, outcome: Outcome, payment: Payment) -> Step:

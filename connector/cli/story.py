@@ -31,6 +31,7 @@ def _json_row(step: Step) -> dict[str, Any]:
         "message": step.message,
         "reason": step.reason,
         "who": step.who,
+        "note": step.note,
     }
 
 
@@ -52,19 +53,25 @@ def _description(step: Step) -> str:
     parts = (
         (step.action or "").removeprefix("asked-"),
         _amount(step),
-        _with_name("reference", step.reference),
+        _reference(step),
         _status(step),
         _with_name("HTTP", step.http_status),
         _with_name("code", step.code),
         _message(step),
         _reason(step),
         _with_name("by", step.who),
+        _with_name("note:", step.note),
     )
     return ", ".join(filter(None, parts))
 
 
 def _with_name(name: str, value: object) -> str:
     return "" if value in {None, ""} else f"{name} {value}"
+
+
+def _reference(step: Step) -> str:
+    """Return our reference of a write, or the id in an answer to VTEX."""
+    return _with_name("id" if step.kind is Kind.TOLD else "reference", step.reference)
 
 
 def _amount(step: Step) -> str:

@@ -26,7 +26,8 @@ class Kind(StrEnum):
     """The company gave no answer, or could not be called."""
     TOLD = "told"
     """VTEX got an answer with `http_status` and `code`. The answer to a create also has the
-    payment's status, `reported_status`."""
+    payment's status, `reported_status`. Another answer may have an id, `reference`, and an
+    `amount`."""
     ENDED = "ended"
     """An attempt without VTEX ended: an attempt of reconcile's, or of a notification."""
     CALLED_BACK = "called-back"

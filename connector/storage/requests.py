@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -161,9 +162,10 @@ class Requests:
             rows = connection.all(sql.DUE_REQUESTS, most=most, at=at, id=claim_id)
         return [due_from(row) for row in rows]
 
-    def close(self, request: Request, who: str = "") -> None:
+    def close(self, request: Request, who: str = "", note: str = "") -> None:
         """Record that the person `who` finished the task of a request on the operator's list.
 
+        `note` is what that person wrote about it.
         Raises PaymentBusy while another request holds the lease, or if the request is not on the
         list any more.
         """
@@ -172,6 +174,7 @@ class Requests:
             if not (is_free and connection.run(sql.CLOSE_REQUEST, id=request.claim_id)):
                 raise PaymentBusy("The payment is being worked on; try again in a minute")
             step = Step(Kind.CLOSED, state=State.DONE, message=CLOSED, who=who or None)
+            step = replace(step, note=note or None)
             write_steps(connection, request.claim_id, [step])
 
     def rows(

@@ -29,6 +29,7 @@ KEYS = [
     "message",
     "reason",
     "who",
+    "note",
 ]
 
 
@@ -66,7 +67,7 @@ def test_a_whole_payment_is_told_in_order(
     company.pay(P)
     rig.notify(company, P)
     rig.settle(P)
-    rig.refund(P, 30)
+    refund_id = rig.refund(P, 30).json["refundId"]
 
     told = story(operator_on_both)
 
@@ -96,6 +97,9 @@ def test_a_whole_payment_is_told_in_order(
     assert "30" == asked["refund"]["amount"] == sent["refund"]["amount"]
     references = rig.execute("SELECT reference FROM sends ORDER BY sent_at")
     assert [row[0] for row in references] == [step["reference"] for step in sent.values()]
+    answers = {step["operation"]: step for step in told if step["step"] == "told"}
+    assert refund_id == answers["refund"]["reference"]
+    assert ("100.0", "30") == (answers["settle"]["amount"], answers["refund"]["amount"])
     assert {1} == {step["attempt"] for step in told} - {None}
     times = [datetime.fromisoformat(step["at"]) for step in told]
     assert times == sorted(times)

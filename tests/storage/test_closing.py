@@ -8,6 +8,7 @@ import pytest
 from connector.domain.errors import LeaseLost, PaymentBusy
 from connector.domain.operation import Lease, Outcome, State, StoredReply
 from connector.idempotency import _has_ended
+from connector.storage.stories import Stories
 from tests.storage.store import DONE, REPLY, Store, asked, in_threads
 
 MANUAL = Outcome(State.MANUAL, "cancel-manually", "It must be cancelled manually: it is captured")
@@ -35,6 +36,14 @@ def test_what_a_person_closes_is_done_and_looked_at_no_more(store: Store) -> Non
     assert (before["payments"], before["sends"]) == (after["payments"], after["sends"])
     closed = ("done", None, "An operator closed it")
     assert [("manual", MANUAL.code, MANUAL.message), closed] == store.ends()
+
+
+def test_who_closed_a_row_and_the_note_are_kept(store: Store) -> None:
+    list_one(store)
+    note = "Returned by hand: \0\ud800é'"
+    store.requests.close(asked(), "Anna", note)
+    closed = Stories(store.database).steps("shop", "P1")[-1]
+    assert ("closed", "Anna", note) == (closed.kind, closed.who, closed.note)
 
 
 def test_a_reply_that_is_kept_stays_as_it_was(store: Store) -> None:
