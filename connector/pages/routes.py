@@ -17,6 +17,7 @@ from connector.http_server import note_answer
 from connector.pages import languages
 from connector.pages.failure import page_failure
 from connector.pages.forms import described, fault_id
+from connector.pages.outside import outside
 
 STYLE = Path(__file__).parent / "style.css"
 # Bytes of the largest form. A private key has some thousand bytes.
@@ -107,6 +108,7 @@ def prepare(app: Flask) -> None:
         instant=languages.instant,
         language=languages.current,
         language_links=languages.links,
+        outside=outside,
     )
     app.register_blueprint(_shared())
 
