@@ -176,10 +176,13 @@ def create_app(connector: Connector) -> Flask:
 
 
 def _vtex(connector: Connector) -> Blueprint:
-    fields = ProviderFields(connector.directory, connector.merchants, connector.providers)
+    has_secrets = connector.settings.provider_fields
+    fields = ProviderFields(
+        connector.directory, connector.merchants, connector.providers, takes_secrets=has_secrets
+    )
     seconds = connector.settings.answer_seconds
     shared = routes.Shared(connector.directory, fields, connector.requesting, seconds)
-    shown = manifest(connector.providers.sold.values())
+    shown = manifest(connector.providers.sold.values(), has_secrets=has_secrets)
     return routes.blueprint(shared, connector.operations.answer, connector.payments.find, shown)
 
 

@@ -1,12 +1,13 @@
 """The checks of `connector check`, and their results."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from connector.config import Settings
 from connector.domain.deadline import Deadline
 from connector.domain.errors import ConnectorError
 from connector.domain.merchant import CapturedPolicy, Merchant, SettingsFrom
-from connector.provider import Call
+from connector.provider import Call, Provider
 from connector.storage.stored_merchant import StoredMerchant
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def is_failure(row: dict[str, str]) -> bool:
 
 def _findings(connector: "Connector", name: str | None) -> list[dict[str, str]]:
     differing = [_fields(entry) for entry in _entries(connector, name) if entry.fields_differ]
-    return [*_probes(connector, name), *differing, *_outdated(connector, name)]
+    without = [] if connector.settings.provider_fields else _without_secrets(connector, name)
+    return [*_probes(connector, name), *differing, *without, *_outdated(connector, name)]
 
 
 def _fields(entry: StoredMerchant) -> dict[str, str]:
@@ -82,6 +84,19 @@ def _fields(entry: StoredMerchant) -> dict[str, str]:
         "result": f"{WARNING}VTEX sends another {keys} than is stored, which is ignored; "
         "correct the one that is wrong, or see --settings-from",
     }
+
+
+def _without_secrets(connector: "Connector", name: str | None) -> list[dict[str, str]]:
+    """Warn of merchants whose secrets are to come from requests, which may not bring them."""
+    return [
+        {
+            "check": f"Provider Fields of {entry.merchant.name}",
+            "result": f"{WARNING}CONNECTOR_PROVIDER_FIELDS is off, so secrets in VTEX's requests "
+            "are ignored; give them with `connector merchants update`",
+        }
+        for entry in _entries(connector, name)
+        if entry.merchant.settings_from is SettingsFrom.VTEX
+    ]
 
 
 def _outdated(connector: "Connector", name: str | None) -> list[dict[str, str]]:
@@ -116,7 +131,7 @@ def _probe(connector: "Connector", merchant: Merchant) -> str:
         provider = connector.providers[merchant.provider]
         missing = provider.missing(merchant.settings)
         if missing:
-            return _missing(merchant, ", ".join(missing))
+            return _missing(merchant, missing, is_sent=_are_sent(connector, provider, missing))
         account = merchant.account(sandbox=merchant.sandbox)
         provider.probe(Call.about_nobody(account, deadline))
     except ConnectorError as error:
@@ -124,7 +139,14 @@ def _probe(connector: "Connector", merchant: Merchant) -> str:
     return "ok"
 
 
-def _missing(merchant: Merchant, keys: str) -> str:
-    if merchant.settings_from is SettingsFrom.VTEX:
-        return f"{WARNING}settings missing: {keys}; VTEX's requests are to bring them"
-    return f"settings missing: {keys}; run `connector merchants update`"
+def _are_sent(connector: "Connector", provider: Provider, keys: Sequence[str]) -> bool:
+    """Whether VTEX's requests may bring all these settings."""
+    secrets = {setting.key for setting in provider.settings if setting.is_secret}
+    return connector.settings.provider_fields or not secrets.intersection(keys)
+
+
+def _missing(merchant: Merchant, keys: Sequence[str], *, is_sent: bool) -> str:
+    text = f"settings missing: {', '.join(keys)}"
+    if merchant.settings_from is SettingsFrom.VTEX and is_sent:
+        return f"{WARNING}{text}; VTEX's requests are to bring them"
+    return f"{text}; run `connector merchants update`"

@@ -11,8 +11,8 @@ from typing import Any
 from connector.provider import Provider, Setting
 
 
-def manifest(providers: Iterable[Provider]) -> bytes:
-    """Write the manifest of the enabled providers."""
+def manifest(providers: Iterable[Provider], *, has_secrets: bool = True) -> bytes:
+    """Write the manifest of the enabled providers, with or without fields for their secrets."""
     enabled = list(providers)
     names = dict.fromkeys(name for provider in enabled for name in provider.payment_methods)
     return json.dumps(
@@ -22,7 +22,7 @@ def manifest(providers: Iterable[Provider]) -> bytes:
                 _field(provider, setting)
                 for provider in enabled
                 for setting in provider.settings
-                if not setting.is_payout
+                if not setting.is_payout and (has_secrets or not setting.is_secret)
             ],
         }
     ).encode()

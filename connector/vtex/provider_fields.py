@@ -2,7 +2,8 @@
 
 Anybody who has a merchant's AppToken can send any fields. So the fields count only for a merchant
 with `settings_from` VTEX. For such a merchant they replace the stored settings, so that reconcile
-uses them too. For any other merchant they are ignored and counted.
+uses them too. For any other merchant they are ignored and counted. So are the secret fields of any
+merchant with CONNECTOR_PROVIDER_FIELDS=off.
 """
 
 import logging
@@ -18,7 +19,7 @@ from connector.domain.errors import ConfigurationError, InvalidRequest
 from connector.domain.merchant import Merchant, SettingsFrom
 from connector.merchants import STALE_SECONDS, Directory
 from connector.metrics import count_fields
-from connector.provider import Provider
+from connector.provider import Provider, Setting
 from connector.storage.merchants import Merchants
 from connector.vtex.manifest import field_name
 from connector.vtex.values import read_text
@@ -36,11 +37,17 @@ class ProviderFields:
     """Puts the fields of a request into its merchant, or ignores them."""
 
     def __init__(
-        self, directory: Directory, merchants: Merchants, providers: Mapping[str, Provider]
+        self,
+        directory: Directory,
+        merchants: Merchants,
+        providers: Mapping[str, Provider],
+        *,
+        takes_secrets: bool = True,
     ) -> None:
         self._directory = directory
         self._merchants = merchants
         self._providers = dict(providers)
+        self._takes_secrets = takes_secrets
         self._lock = threading.Lock()
         self._writes = _Pace(MOST_WRITES, WRITE_SECONDS)
         self._notes, self._warnings = _Pace(1, NOTE_SECONDS), _Pace(1, WARN_SECONDS)
@@ -65,7 +72,7 @@ class ProviderFields:
         if merchant.settings_from is SettingsFrom.CONNECTOR:
             self._ignore(merchant, fields)
             return merchant
-        fields = self._without_payouts(provider, merchant, fields)
+        fields = self._without_kept(provider, merchant, fields)
         if fields.items() <= merchant.settings.items():
             return merchant
         return self._merge(provider, merchant, fields, is_create=is_create)
@@ -85,13 +92,17 @@ class ProviderFields:
                 log.exception("Provider Fields were not noted")
                 self._last_notes.pop(merchant.id, None)
 
-    def _without_payouts(
+    def _without_kept(
         self, provider: Provider, merchant: Merchant, fields: dict[str, str]
     ) -> dict[str, str]:
-        """Leave out the payout settings: a request never decides where money goes."""
-        payouts = {setting.key for setting in provider.settings if setting.is_payout}
-        self._warn_of_ignored(merchant, {key: fields[key] for key in payouts & fields.keys()})
-        return {key: value for key, value in fields.items() if key not in payouts}
+        """Leave out the settings that a request never changes."""
+        kept = {setting.key for setting in provider.settings if self._is_kept(setting)}
+        self._warn_of_ignored(merchant, {key: fields[key] for key in kept & fields.keys()})
+        return {key: value for key, value in fields.items() if key not in kept}
+
+    def _is_kept(self, setting: Setting) -> bool:
+        """Whether no request changes a setting. A request never decides where money goes."""
+        return setting.is_payout or (setting.is_secret and not self._takes_secrets)
 
     def _warn_of_ignored(self, merchant: Merchant, ignored: Mapping[str, str]) -> None:
         differing = [key for key, value in ignored.items() if merchant.settings.get(key) != value]

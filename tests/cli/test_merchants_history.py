@@ -157,6 +157,25 @@ def test_a_merchant_whose_settings_come_from_vtex_needs_none(operator: Operator)
     assert {"VTEX's Provider Fields"} == {one["changedBy"] for one in shown["settings"]}
 
 
+def test_check_warns_of_secrets_that_vtex_can_not_bring(operator: Operator) -> None:
+    add(operator, "--settings-from", "vtex", settings=None)
+    operator.rig.configure(CONNECTOR_PROVIDER_FIELDS="off")
+    checked = operator.run("check", "--merchant", "shop")
+    assert checked.exit_code == 1
+    assert "settings missing: pos_id, api_key, api_secret, endpoints_key; run `connector" in (
+        checked.stdout
+    )
+    assert "warning: CONNECTOR_PROVIDER_FIELDS is off" in checked.stdout
+
+
+def test_check_is_silent_about_secrets_that_vtex_may_not_bring_nor_need(
+    operator: Operator,
+) -> None:
+    add(operator)
+    operator.rig.configure(CONNECTOR_PROVIDER_FIELDS="off")
+    assert "CONNECTOR_PROVIDER_FIELDS" not in operator.run("check").stdout
+
+
 def test_settings_that_are_given_beside_must_still_be_usable(operator: Operator) -> None:
     arguments = ("merchants", "add", "shop", "--provider", "tranzzo", "--settings-from", "vtex")
     message = operator.fails(*arguments, "--settings", "-", stdin='{"api_key": "a b"}')

@@ -363,6 +363,22 @@ def test_the_manifest_hides_secrets_and_offers_choices() -> None:
             assert shown == list(setting.options)
 
 
+def test_the_manifest_asks_for_no_secret_when_secrets_are_off(rig: Rig) -> None:
+    def names(**variables: str) -> set[str]:
+        rig.configure(**variables)
+        return {one["name"] for one in rig.client.get("/manifest").get_json()["customFields"]}
+
+    all_names = names()
+    secrets = {
+        field_name(provider, setting)
+        for provider in ENABLED.values()
+        for setting in provider.settings
+        if setting.is_secret
+    }
+    assert secrets & all_names
+    assert all_names - secrets == names(CONNECTOR_PROVIDER_FIELDS="off")
+
+
 def test_without_the_sandbox_no_card_is_in_the_manifest(rig: Rig) -> None:
     def methods(**variables: str) -> set[str]:
         rig.configure(**variables)

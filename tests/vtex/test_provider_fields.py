@@ -278,6 +278,22 @@ def test_without_settings_nothing_is_created_and_nothing_kept(
         assert [] == rig.execute(f"SELECT * FROM {table}")  # noqa: S608 - names above
 
 
+@pytest.mark.parametrize("value", ["off", "on"])
+def test_a_secret_of_a_request_counts_unless_secrets_are_off(
+    shop: Rig, caplog: pytest.LogCaptureFixture, value: str
+) -> None:
+    shop.configure(CONNECTOR_PROVIDER_FIELDS=value)
+    before = dict(merchant(shop).settings)
+    given = entries(shop, api_secret=NEW_SECRET, pos_id="another-pos")
+    shop.cancel("P1", merchantSettings=given)
+    taken = {"pos_id": "another-pos"} | ({"api_secret": NEW_SECRET} if value == "on" else {})
+    assert before | taken == merchant(shop).settings
+    warnings = [one for one in caplog.records if one.msg.startswith("Provider Fields")]
+    reasons = [(one.__dict__["outcome"], one.__dict__["reason"]) for one in warnings]
+    assert reasons == ([] if value == "on" else [("ignored", "api_secret")])
+    assert NEW_SECRET not in caplog.text
+
+
 # Its history
 
 
