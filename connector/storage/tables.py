@@ -248,7 +248,7 @@ requests = Table(
         "requests_open",
         "state",
         "operation",
-        "updated_at",
+        "created_at",
         sqlite_where=column("state") != "done",
         postgresql_where=column("state") != "done",
     ),
@@ -293,4 +293,10 @@ events = Table(
     Column("http_status", Integer),
     Column("who", Text),
     Column("note", Text),
+    Index(
+        "events_called_back",
+        "id",
+        sqlite_where=column("kind") == "called-back",
+        postgresql_where=column("kind") == "called-back",
+    ),
 )

@@ -50,7 +50,8 @@ _PARTIAL: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
         ("payment_id", "merchant_id"),
         "payment_id IS NOT NULL",
     ),
-    ("requests_open", "requests", ("state", "operation", "updated_at"), "state != 'done'"),
+    ("requests_open", "requests", ("state", "operation", "created_at"), "state != 'done'"),
+    ("events_called_back", "events", ("id",), "kind = 'called-back'"),
 )
 
 
