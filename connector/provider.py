@@ -33,7 +33,8 @@ class Setting:
     `check` returns the fault of a value, or None. A secret never reaches a log. If there are
     `options`, the value must be one of them. A setting that is not required may be absent.
     `is_payout` marks a setting that says where money goes. VTEX's Admin does not ask for such a
-    setting, and no request can set it.
+    setting, and no request can set it. `is_account` marks the setting that names the merchant's
+    account at the company. Such a name is no secret.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Setting:
     is_required: bool = True
     options: tuple[str, ...] = ()
     is_payout: bool = False
+    is_account: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,8 @@ class Provider(ABC):
     after_refund: ClassVar[str] = ""
     # Whether a repeated refund (of one reference, or of one payment) returns money only once.
     refund_is_idempotent: ClassVar[bool] = False
+    # Whether `probe` shows that the keys belong to the account that the settings name.
+    probe_proves_account: ClassVar[bool] = True
     # Whether a payment surely does not exist if the company does not know it and VTEX has no id of
     # it.
     absent_is_proof: ClassVar[bool] = True
@@ -232,16 +236,28 @@ class Provider(ABC):
 
         If `is_whole` is false, required settings may be missing: VTEX's requests will bring them.
         """
+        faults = cls.faults(values, is_whole=is_whole)
+        if faults:
+            raise ConfigurationError("; ".join(f"{key}: {fault}" for key, fault in faults.items()))
+        texts = {setting.key: _as_text(values.get(setting.key)) for setting in cls.settings}
+        return {key: text for key, text in texts.items() if text}
+
+    @classmethod
+    def faults(cls, values: Mapping[str, object], *, is_whole: bool = True) -> dict[str, str]:
+        """Return the fault of each wrong setting, by the setting's key."""
         keys = [setting.key for setting in cls.settings]
-        faults = [f"{key}: not a setting of {cls.name}" for key in values if key not in keys]
-        texts = {key: _as_text(values.get(key)) for key in keys}
+        faults = {key: f"not a setting of {cls.name}" for key in values if key not in keys}
         for setting in cls.settings:
             is_needed = setting.is_required and is_whole
-            fault = _fault(setting, texts[setting.key], is_needed=is_needed)
-            faults += [f"{setting.key}: {fault}"] if fault else []
-        if faults:
-            raise ConfigurationError("; ".join(faults))
-        return {key: text for key, text in texts.items() if text}
+            fault = _fault(setting, _as_text(values.get(setting.key)), is_needed=is_needed)
+            if fault:
+                faults[setting.key] = fault
+        return faults
+
+    @classmethod
+    def account_key(cls) -> str | None:
+        """Return the key of the setting that names the account at the company, if there is one."""
+        return next((setting.key for setting in cls.settings if setting.is_account), None)
 
 
 def _as_text(value: object) -> str:

@@ -99,7 +99,7 @@ class Cryptomus(Provider):
     title = "Cryptomus"
     url = "https://api.cryptomus.com/v1"
     settings = (
-        Setting("merchant_uuid", "Merchant UUID", is_secret=False),
+        Setting("merchant_uuid", "Merchant UUID", is_secret=False, is_account=True),
         Setting("payment_key", "Payment API key"),
         Setting(
             "refund_address",

@@ -137,7 +137,7 @@ class RuStore(Provider):
     url = "https://public-api.rustore.ru/public"
     sandbox_url = "https://public-api.rustore.ru/public/sandbox"
     settings = (
-        Setting("app_id", "Application id", is_secret=False, check=_APP_ID),
+        Setting("app_id", "Application id", is_secret=False, check=_APP_ID, is_account=True),
         Setting("key_id", "API key id", is_secret=False),
         Setting("private_key", "API private key", check=_private_key_fault),
         Setting("notification_key", "Server notification key", check=_AES_KEY),
@@ -151,6 +151,7 @@ class RuStore(Provider):
     passing = frozenset({Standing.PAYING})
     can_refund = True
     refund_is_idempotent = True
+    probe_proves_account = False  # a token is given for a key, not for an application
     absent_is_proof = False
 
     def __init__(self, http: HttpClient, hosts: Hosts) -> None:

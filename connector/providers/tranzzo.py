@@ -99,7 +99,7 @@ class Tranzzo(Provider):
     title = "Tranzzo"
     url = "https://cpay.tranzzo.com/api/v1"
     settings = (
-        Setting("pos_id", "POS_ID", is_secret=False, check=_pos_id_fault),
+        Setting("pos_id", "POS_ID", is_secret=False, check=_pos_id_fault, is_account=True),
         Setting("api_key", "API_KEY"),
         Setting("api_secret", "API_SECRET"),
         Setting("endpoints_key", "ENDPOINTS_KEY"),

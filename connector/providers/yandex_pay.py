@@ -105,7 +105,7 @@ class YandexPay(Provider):
     url = "https://pay.yandex.ru/api/merchant"
     sandbox_url = "https://sandbox.pay.yandex.ru/api/merchant"
     settings = (
-        Setting("merchant_id", "Merchant ID", is_secret=False),
+        Setting("merchant_id", "Merchant ID", is_secret=False, is_account=True),
         Setting("api_key", "API key"),
     )
     payment_methods = ("Yandex Pay",)
@@ -117,6 +117,7 @@ class YandexPay(Provider):
     taken_at_once = "payments by SBP"
     can_refund = can_settle_partly = can_refund_partly = True
     refund_is_idempotent = True
+    probe_proves_account = False  # no call of the API names the merchant
 
     def __init__(self, http: HttpClient, hosts: Hosts) -> None:
         super().__init__(http, hosts)
