@@ -6,8 +6,9 @@ from functools import partial
 
 from flask import Blueprint, Flask
 
-from connector import bulkhead, console, keyless, webhooks
+from connector import bulkhead, console, keyless, providers, webhooks
 from connector.config import Settings
+from connector.credential_probe import CredentialProbe
 from connector.domain.operation import Operation
 from connector.enabled import Enabled, enable, http_client_of
 from connector.http_routes import application
@@ -23,13 +24,18 @@ from connector.operations.refund import RefundJob
 from connector.operations.settle import SettleJob
 from connector.pages import cookies
 from connector.pages import routes as pages
+from connector.signup import MerchantSignUp
+from connector.storage.authorizations import Authorizations
+from connector.storage.connecting import Connecting
 from connector.storage.database import Database
+from connector.storage.invitations import Invitations
 from connector.storage.merchants import Merchants
 from connector.storage.payments import Payments
 from connector.storage.requests import Requests
 from connector.storage.stories import Stories
 from connector.storage.vault import Vault, open_vault
 from connector.vtex import answers, routes
+from connector.vtex.authorization import endpoints
 from connector.vtex.callbacks import Callbacks, Destinations
 from connector.vtex.manifest import manifest
 from connector.vtex.provider_fields import ProviderFields
@@ -47,6 +53,8 @@ class Stores:
     payments: Payments
     requests: Requests
     stories: Stories
+    authorizations: Authorizations
+    invitations: Invitations
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,8 @@ class Connector(Stores):
     reconciler: Reconciler
     requesting: bulkhead.Shares
     notifying: bulkhead.Shares
+    probe: CredentialProbe
+    signup: MerchantSignUp
 
 
 def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
@@ -71,6 +81,8 @@ def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
     enabled = enable(settings, slots=threads)
     callbacks = _callbacks(settings, stores, directory, enabled)
     operations = _operations(settings, stores, enabled, callbacks)
+    requesting = bulkhead.Shares(enabled, bulkhead.share(threads), waiting=bulkhead.WAITING)
+    probe = CredentialProbe(enabled, requesting, settings.answer_seconds)
     return Connector(
         **vars(stores),
         settings=settings,
@@ -80,8 +92,10 @@ def build(settings: Settings, *, threads: int = DEFAULT_THREADS) -> Connector:
         notify=Notify(enabled, stores.payments, stores.requests, operations.reconcile),
         callbacks=callbacks,
         reconciler=_reconciler(settings, stores, directory, operations, callbacks),
-        requesting=bulkhead.Shares(enabled, bulkhead.share(threads), waiting=bulkhead.WAITING),
+        requesting=requesting,
         notifying=bulkhead.Shares(enabled, bulkhead.NOTIFICATIONS, waiting=0),
+        probe=probe,
+        signup=_signup(settings, stores, enabled, probe),
     )
 
 
@@ -89,9 +103,32 @@ def _open_stores(settings: Settings) -> Stores:
     verify, ca_file = settings.database_tls, settings.ca_file
     database = Database(settings.database_url, verify=verify, ca_file=ca_file)
     vault = open_vault(settings.secret_keys, settings.data_dir)
-    merchants = Merchants(database, vault)
     return Stores(
-        database, vault, merchants, Payments(database), Requests(database), Stories(database)
+        database,
+        vault,
+        Merchants(database, vault, _account_keys()),
+        Payments(database),
+        Requests(database),
+        Stories(database),
+        Authorizations(database, vault),
+        Invitations(database),
+    )
+
+
+def _account_keys() -> dict[str, str]:
+    """Return the key of the setting that names an account, for each company that has one."""
+    keys = {name: kind.account_key() for name, kind in providers.discover().items()}
+    return {name: key for name, key in keys.items() if key}
+
+
+def _signup(
+    settings: Settings, stores: Stores, enabled: Enabled, probe: CredentialProbe
+) -> MerchantSignUp:
+    authorizations = stores.authorizations
+    writer = stores.merchants.writer
+    connecting = Connecting(stores.database, stores.vault, writer, authorizations)
+    return MerchantSignUp(
+        settings.signup, enabled, probe, authorizations, stores.invitations, connecting
     )
 
 
@@ -168,7 +205,9 @@ def create_app(connector: Connector) -> Flask:
     app = application(connector.settings.proxies)
     cookies.prepare(app, connector.settings.public_url, connector.vault.cookie_keys())
     pages.prepare(app)
-    for blueprint in (_vtex(connector), _webhooks(connector), *keyless.blueprints(connector)):
+    authorization = endpoints.blueprint(connector.signup, connector.settings.return_hosts)
+    protocol = (_vtex(connector), authorization, _webhooks(connector))
+    for blueprint in (*protocol, *keyless.blueprints(connector)):
         app.register_blueprint(blueprint)
     if connector.settings.console:
         app.register_blueprint(console.blueprint(connector))

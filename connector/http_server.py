@@ -10,6 +10,7 @@ from functools import partial
 from flask import Response, g, request
 
 from connector import context, metrics, peers
+from connector.domain.authorization import AuthorizationEnded, NotConnected, SignUpOff
 from connector.domain.errors import (
     BodyTooLarge,
     Compressed,
@@ -54,6 +55,9 @@ _STATUSES: tuple[tuple[type[ConnectorError], int], ...] = (
     (InvalidRequest, 400),
     (RequestMismatch, 422),
     (TooManyRequests, 429),
+    (SignUpOff, 403),
+    (AuthorizationEnded, 410),
+    (NotConnected, 409),
 )
 
 

@@ -4,6 +4,7 @@ The merchants are kept in memory, so that no request needs a query for its merch
 """
 
 import hmac
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from connector.domain.errors import (
     ConfigurationError,
     MerchantExists,
     NotAuthenticated,
+    StorageUnavailable,
     Stranger,
     SuiteOff,
     UnknownMerchant,
@@ -22,6 +24,8 @@ from connector.domain.errors import (
 from connector.domain.merchant import SUITE_NAME, SUITE_PROVIDER, CapturedPolicy, Merchant
 from connector.storage.merchants import LIVE_TOKENS, Merchants
 from connector.storage.stored_merchant import StoredMerchant, digest
+
+log = logging.getLogger(__name__)
 
 # A snapshot of the merchants is fresh for FRESH_SECONDS. Then one thread asks the database for
 # changes. The other threads use the snapshot until it is STALE_SECONDS old. A change must arrive
@@ -70,6 +74,9 @@ class Directory:
         self._suite_merchant: Merchant | None = None
         self._refreshing = threading.Lock()
         self._snapshot = _Snapshot(revision=(-1, -1), asked_at=-STALE_SECONDS)
+        # Digests whose first use this process has recorded. The snapshot may be older.
+        self._used: set[str] = set()
+        self._noting = threading.Lock()
 
     def by_keys(self, app_key: str, app_token: str) -> Merchant:
         """Find the merchant of an AppKey and its AppToken.
@@ -77,7 +84,8 @@ class Directory:
         Raises NotAuthenticated, ConfigurationError.
         """
         entry = self._current().by_app_key.get(app_key)
-        is_live_token = _is_live_token(app_token, entry.digests if entry else ())
+        given_digest = digest(app_token)
+        is_live_token = _is_live_token(given_digest, entry.digests if entry else ())
         if not (app_key and app_token):
             raise NotAuthenticated(reason=Stranger.MISSING)
         if entry is None:
@@ -88,6 +96,8 @@ class Directory:
             raise NotAuthenticated(reason=Stranger.DISABLED)
         if not entry.is_readable:
             raise ConfigurationError("The connector lacks the key of this merchant's settings")
+        if given_digest in entry.unused:
+            self._note_use(entry.merchant, given_digest)
         return entry.merchant
 
     def by_id(self, merchant_id: int) -> Merchant:
@@ -114,6 +124,18 @@ class Directory:
         """Use a merchant's new settings at once, until they are read from the database."""
         with self._refreshing:
             self._snapshot = self._snapshot.with_merchant(merchant)
+
+    def _note_use(self, merchant: Merchant, app_token: str) -> None:
+        """Record the first use of an AppToken, once in a process. A failure changes no answer."""
+        with self._noting:
+            if app_token in self._used:
+                return
+            self._used.add(app_token)
+        try:
+            self._merchants.note_use(merchant.id, app_token)
+        except StorageUnavailable as error:
+            self._used.discard(app_token)
+            log.warning("a first use was not recorded", extra={"reason": error.why})
 
     def _current(self) -> _Snapshot:
         """Return a snapshot that is fresh, or nearly fresh while another thread renews it."""
@@ -142,9 +164,8 @@ class Directory:
         )
 
 
-def _is_live_token(app_token: str, digests: tuple[str, ...]) -> bool:
+def _is_live_token(given_digest: str, digests: tuple[str, ...]) -> bool:
     """Compare a token with the live tokens. The work is the same for any number of tokens."""
-    given_digest = digest(app_token)
     matches = [
         hmac.compare_digest(given_digest, live)
         for live in (*digests, *_UNKNOWN_KEYS_DIGESTS)[:LIVE_TOKENS]

@@ -1,10 +1,12 @@
-"""The address of a caller, also behind named proxies, and the number of its refusals."""
+"""The address of a caller, also behind named proxies, and the number of its requests."""
 
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from connector.domain.page_errors import TooManyRequests
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -16,10 +18,12 @@ BURST, REFILL_SECONDS = 20, 3.0
 # Seconds of the pause before each further refusal, and pauses that a process holds at once. A pause
 # holds a thread, and a process has at least three. If all pauses are in use, there is no pause.
 PAUSE_SECONDS, PLACES = 1.0, 2
-# The process remembers so many peers, the last that were refused. Each takes some hundred bytes.
+# The process remembers so many peers, the last that called. Each takes some hundred bytes.
 MOST_PEERS = 10_000
 # The first bits of an IPv6 address name one customer's network.
 CUSTOMERS_BITS = 64
+# Many sites have a network of so many bits, with many customer's networks in it.
+SITES_BITS = 48
 # A socket for both kinds of addresses writes this before an IPv4 address.
 _MAPPED = "::ffff:"
 
@@ -58,36 +62,69 @@ def _address(text: str) -> Address | None:
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
+class _Spending:
+    """Counts what each peer spent, up to `most`. In `refill_seconds` one is forgotten.
+
+    The peers that called last are remembered.
+    """
+
+    def __init__(self, most: int, refill_seconds: float) -> None:
+        self._most = most
+        self._refill_seconds = refill_seconds
+        self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def spend(self, peer: str) -> float:
+        """Spend one. Return how much the peer has spent by now, at most one more than the most."""
+        now = time.monotonic()
+        with self._lock:
+            spent, at = self._spent.pop(peer, (0.0, now))
+            spent = max(0.0, spent - (now - at) / self._refill_seconds) + 1
+            self._spent[peer] = (min(spent, self._most), now)
+            if len(self._spent) > MOST_PEERS:
+                self._spent.popitem(last=False)
+        return spent
+
+
+class Quota:
+    """Limits the requests of each peer at an open endpoint.
+
+    A peer may send `burst` requests at once, and then one in `refill_seconds`. Each endpoint has a
+    quota of its own in each process.
+    """
+
+    def __init__(self, burst: int, refill_seconds: float) -> None:
+        self._burst = burst
+        self._refill_seconds = refill_seconds
+        self._spending = _Spending(burst, refill_seconds)
+
+    def take(self, peer: str) -> None:
+        """Count a request. Raises TooManyRequests, which says after how many seconds to repeat."""
+        excess = self._spending.spend(customer_network(peer)) - self._burst
+        if excess > 0:
+            raise TooManyRequests(seconds=excess * self._refill_seconds)
+
+
 class Refusals:
     """Slows a peer after many refusals. It never slows a request with right credentials."""
 
     def __init__(self) -> None:
-        self._refusals: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._spending = _Spending(BURST + 1, REFILL_SECONDS)
         self._places = threading.BoundedSemaphore(PLACES)
 
     def pause(self, peer: str) -> None:
         """Count a refusal. If the peer had many, wait before the answer."""
-        if self._has_spent_all(_customer_network(peer)) and self._places.acquire(blocking=False):
+        is_over = self._spending.spend(customer_network(peer)) > BURST
+        if is_over and self._places.acquire(blocking=False):
             try:
                 time.sleep(PAUSE_SECONDS)
             finally:
                 self._places.release()
 
-    def _has_spent_all(self, peer: str) -> bool:
-        """Spend one of the peer's quick refusals. Say whether the peer had none left."""
-        now = time.monotonic()
-        with self._lock:
-            spent, at = self._refusals.pop(peer, (0.0, now))
-            spent = max(0.0, spent - (now - at) / REFILL_SECONDS) + 1
-            self._refusals[peer] = (min(spent, BURST + 1), now)
-            if len(self._refusals) > MOST_PEERS:
-                self._refusals.popitem(last=False)
-        return spent > BURST
 
-
-def _customer_network(peer: str) -> str:
+def customer_network(peer: str, bits: int = CUSTOMERS_BITS) -> str:
+    """Return the network of a customer: an IPv6 customer has many addresses."""
     address = _address(peer)
     if isinstance(address, IPv6Address):
-        return str(ip_network((address, CUSTOMERS_BITS), strict=False))
+        return str(ip_network((address, bits), strict=False))
     return peer

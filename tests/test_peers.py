@@ -100,7 +100,7 @@ def test_a_bounded_number_of_peers_is_remembered(pauses: list[float]) -> None:
     refusals = Refusals()
     for number in range(MOST_PEERS + 500):
         refusals.pause(f"peer-{number}")
-    assert MOST_PEERS == len(refusals._refusals)
+    assert MOST_PEERS == len(refusals._spending._spent)
     assert [] == pauses
 
 
@@ -108,7 +108,7 @@ def test_a_bounded_number_of_peers_is_remembered(pauses: list[float]) -> None:
 def test_a_bounded_number_of_threads_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "PAUSE_SECONDS", 1.0)
     refusals = Refusals()
-    refusals._refusals["192.0.2.1"] = (BURST + 1.0, time.monotonic())
+    refusals._spending._spent["192.0.2.1"] = (BURST + 1.0, time.monotonic())
     began = time.monotonic()
     threads = [threading.Thread(target=refusals.pause, args=["192.0.2.1"]) for _ in range(40)]
     for thread in threads:

@@ -1,5 +1,7 @@
 """The failures of pages and of the configuration flow. No answer about a payment has one."""
 
+import math
+
 from connector.domain.errors import ConnectorError, InvalidRequest
 
 
@@ -13,5 +15,8 @@ class TooManyRequests(ConnectorError):
     """Too many requests at this moment; repeat the request later."""
 
     code = "too-many-requests"
-    # Seconds after which a repeat may succeed.
-    seconds = 1
+
+    def __init__(self, message: str | None = None, *, seconds: float = 1) -> None:
+        """Say after how many seconds a repeat may succeed. They are rounded up."""
+        self.seconds = math.ceil(seconds)
+        super().__init__(message)

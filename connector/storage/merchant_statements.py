@@ -3,19 +3,22 @@
 INSERT = """
     INSERT INTO merchants (
         name, provider, app_key, settings, sandbox, captured, disabled, settings_from, revision,
-        created_at, updated_at)
+        created_at, updated_at, store, account)
     VALUES (
         :name, :provider, :app_key, :settings, :sandbox, :captured, false, :settings_from, 0,
-        NOW, NOW)
-    ON CONFLICT (name) DO NOTHING
+        NOW, NOW, :store, :account)
+    ON CONFLICT DO NOTHING
     RETURNING id"""
 
 _COLUMNS = (
     "id, name, provider, settings, sandbox, captured, app_key, disabled, settings_from, "
-    "fields_seen, cents_seen, units_seen"
+    "fields_seen, cents_seen, units_seen, store, account"
 )
 ALL = f"SELECT {_COLUMNS} FROM merchants ORDER BY name"  # noqa: S608 - the column list above
 NAMED = f"SELECT {_COLUMNS} FROM merchants WHERE name = :name"  # noqa: S608 - likewise
+OF_ACCOUNT = f"""
+    SELECT {_COLUMNS} FROM merchants
+    WHERE store = :store AND provider = :provider AND account = :account"""  # noqa: S608 - likewise
 
 # Running servers notice a change of any merchant by the sum of the revisions. This statement is the
 # first of a transaction, because it locks the row against other transactions.
@@ -28,20 +31,41 @@ TOUCH = f"""
 REVISION = """
     SELECT coalesce(sum(revision), -1) AS revision, count(*) AS merchants FROM merchants"""
 
-INSERT_DIGEST = """
-    INSERT INTO merchant_tokens (merchant_id, digest, created_at) VALUES (:id, :digest, NOW)"""
-DROP_TOKENS = """
-    DELETE FROM merchant_tokens WHERE merchant_id = :id AND id NOT IN (
-        SELECT id FROM merchant_tokens WHERE merchant_id = :id ORDER BY id DESC LIMIT :live)"""
-TOKENS = "SELECT merchant_id, digest FROM merchant_tokens"
+# A command shows its token to a person, who gives the token to VTEX. So it counts as used.
+INSERT_LIVE = """
+    INSERT INTO merchant_tokens (merchant_id, digest, created_at, used_at)
+    VALUES (:id, :digest, NOW, NOW)"""
+INSERT_SEALED = """
+    INSERT INTO merchant_tokens (merchant_id, digest, created_at, sealed, sealed_until)
+    VALUES (:id, :digest, NOW, :sealed, CAST(:until AS DOUBLE PRECISION))
+    RETURNING id"""
+# Live are the newest two tokens, the newest that was used, and the newest that VTEX fetched. So a
+# flow that a merchant drops never ends a token that VTEX may have.
+DROP = """
+    DELETE FROM merchant_tokens
+    WHERE merchant_id = :id
+        AND id NOT IN (
+            SELECT id FROM merchant_tokens WHERE merchant_id = :id ORDER BY id DESC LIMIT 2)
+        AND id != coalesce((
+            SELECT max(id) FROM merchant_tokens
+            WHERE merchant_id = :id AND used_at IS NOT NULL), 0)
+        AND id != coalesce((
+            SELECT max(id) FROM merchant_tokens
+            WHERE merchant_id = :id AND (fetched_at IS NOT NULL OR used_at IS NOT NULL)), 0)"""
+TOKENS = "SELECT merchant_id, digest, used_at IS NULL AS is_unused FROM merchant_tokens"
 TOKEN_TIMES = "SELECT created_at FROM merchant_tokens WHERE merchant_id = :id ORDER BY id DESC"  # noqa: S105 - no secret
+# The first use ends the time in which VTEX may fetch the token.
+USE = """
+    UPDATE merchant_tokens SET used_at = NOW, sealed = NULL, sealed_until = NULL
+    WHERE merchant_id = :id AND digest = :digest AND used_at IS NULL"""
 
 TIMES = "SELECT created_at, updated_at, fields_seen_at FROM merchants WHERE id = :id"
 UPDATE = """
     UPDATE merchants SET
         settings = coalesce(:settings, settings), sandbox = coalesce(:sandbox, sandbox),
         captured = coalesce(:captured, captured),
-        settings_from = coalesce(:settings_from, settings_from)
+        settings_from = coalesce(:settings_from, settings_from),
+        store = coalesce(:store, store), account = :account
     WHERE id = :id"""
 DISABLE = "UPDATE merchants SET disabled = :disabled WHERE id = :id"
 

@@ -1,7 +1,7 @@
 """The stored merchants, their AppTokens, and the events of their changes."""
 
 import json
-import secrets
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,19 +13,20 @@ from connector.storage import merchant_statements as sql
 from connector.storage.admin_events import CONNECTOR, VTEX, Detail
 from connector.storage.columns import Row
 from connector.storage.database import Connection, Database
+from connector.storage.merchant_writer import MerchantWriter, new_credentials, new_token
 from connector.storage.stored_merchant import (
     Credentials,
     StoredMerchant,
-    decrypted,
-    digest,
     stored_from,
 )
 from connector.storage.vault import Vault
 
-# Live tokens of a merchant: the token in VTEX's Admin, and the token that is to replace it.
-LIVE_TOKENS = 2
+# The most live tokens of a merchant: the newest two, the newest that was used, and the newest that
+# VTEX fetched.
+LIVE_TOKENS = 4
 # The statement that records the unit in which VTEX certainly wrote a value.
 _SEE_UNIT = {ValueUnit.CENTS: sql.SEE_CENTS, ValueUnit.UNITS: sql.SEE_UNITS}
+_NO_KEYS: Mapping[str, str] = {}
 _NO_TIMES: Row = {"created_at": 0.0, "updated_at": 0.0, "fields_seen_at": None}
 
 
@@ -33,11 +34,15 @@ class Merchants:
     """The stored merchants. Their settings are encrypted.
 
     `by` is the actor of a change: a user of the operating system, or the connector itself.
+    `account_keys` are those of MerchantWriter.
     """
 
-    def __init__(self, database: Database, vault: Vault) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, account_keys: Mapping[str, str] = _NO_KEYS
+    ) -> None:
         self._database = database
         self._vault = vault
+        self.writer = MerchantWriter(vault, account_keys)
 
     def add(
         self,
@@ -48,35 +53,23 @@ class Merchants:
         sandbox: bool,
         captured: CapturedPolicy,
         settings_from: SettingsFrom = SettingsFrom.CONNECTOR,
+        store: str | None = None,
         by: str = CONNECTOR,
     ) -> Credentials:
         """Store a merchant. Raises MerchantExists."""
-        credentials = Credentials(name, provider, secrets.token_hex(16), secrets.token_urlsafe(32))
-        options = {"provider": provider, **_options(sandbox, captured, settings_from)}
+        credentials = new_credentials(name, provider)
+        options = options_of(sandbox, captured, settings_from)
         with self._database.write() as connection:
-            merchant_id = self._insert(connection, credentials, settings, options)
+            merchant_id = self.writer.insert(
+                connection, credentials, settings, store=store, **options
+            )
+            if merchant_id is None:
+                raise MerchantExists(_taken(name, provider, store))
+            self.writer.add_token(connection, merchant_id, credentials.app_token)
             changed = admin_events.changes(self._vault.fingerprint, {}, settings)
-            admin_events.record(connection, merchant_id, by, "add", settings=changed, **options)
+            told = {"provider": provider, **options} | ({"store": store} if store else {})
+            admin_events.record(connection, merchant_id, by, "add", settings=changed, **told)
         return credentials
-
-    def _insert(
-        self,
-        connection: Connection,
-        credentials: Credentials,
-        settings: Mapping[str, str],
-        options: Mapping[str, Any],
-    ) -> int:
-        name, app_key = credentials.merchant, credentials.app_key
-        sealed = self._vault.encrypt(settings, name)
-        row = connection.first_row(
-            sql.INSERT, name=name, app_key=app_key, settings=sealed, **options
-        )
-        if row is None:
-            raise MerchantExists(f"There is already a merchant named {name}")
-        merchant_id: int = row["id"]
-        connection.run(sql.INSERT_DIGEST, id=merchant_id, digest=digest(credentials.app_token))
-        connection.run(sql.TOUCH, name=name)
-        return merchant_id
 
     def update(
         self,
@@ -86,13 +79,18 @@ class Merchants:
         sandbox: bool | None = None,
         captured: CapturedPolicy | None = None,
         settings_from: SettingsFrom | None = None,
+        store: str | None = None,
         by: str = CONNECTOR,
         command: str = "update",
     ) -> None:
-        """Replace the settings and options that are given. Raises UnknownMerchant."""
-        options = _options(sandbox, captured, settings_from)
+        """Replace the settings and options that are given.
+
+        Raises UnknownMerchant, and MerchantExists if another merchant of the store has the account.
+        """
+        options = {**options_of(sandbox, captured, settings_from), "store": store}
         with self._database.write() as connection:
-            self._change(connection, _locked_row(connection, name), settings, options, by, command)
+            row = _locked_row(connection, name)
+            self.writer.change(connection, row, settings, by, command, **options)
 
     def take_fields(self, name: str, given: Mapping[str, str]) -> bool:
         """Add settings from a request of VTEX's to the stored settings.
@@ -107,7 +105,10 @@ class Merchants:
                 stored = self._stored(row)
                 after = {**stored.merchant.settings, **given}
                 if _takes_fields(stored) and after != stored.merchant.settings:
-                    self._change(connection, row, after, _options(), VTEX, "request")
+                    options = {**options_of(), "store": None}
+                    self.writer.change(
+                        connection, row, after, VTEX, "request", keeps_account=True, **options
+                    )
         return _takes_fields(stored)
 
     def note_fields(self, merchant: Merchant, given: Mapping[str, str]) -> None:
@@ -152,11 +153,10 @@ class Merchants:
 
     def rotate_token(self, name: str, *, by: str = CONNECTOR) -> Credentials:
         """Make a new AppToken. The previous AppToken stays live. Raises UnknownMerchant."""
-        token = secrets.token_urlsafe(32)
+        token = new_token()
         with self._database.write() as connection:
             row = _locked_row(connection, name)
-            connection.run(sql.INSERT_DIGEST, id=row["id"], digest=digest(token))
-            connection.run(sql.DROP_TOKENS, id=row["id"], live=LIVE_TOKENS)
+            self.writer.add_token(connection, row["id"], token)
             admin_events.record(connection, row["id"], by, "rotate-token")
         return Credentials(name, row["provider"], row["app_key"], token)
 
@@ -198,11 +198,15 @@ class Merchants:
         with self._database.read() as connection:
             rows = connection.all(sql.ALL)
             tokens = connection.all(sql.TOKENS)
-        digests: dict[int, tuple[str, ...]] = {}
+        tokens_of: dict[int, list[Row]] = defaultdict(list)
         for token in tokens:
-            merchant_id = token["merchant_id"]
-            digests[merchant_id] = (*digests.get(merchant_id, ()), token["digest"])
-        return [stored_from(row, self._vault, digests.get(row["id"], ())) for row in rows]
+            tokens_of[token["merchant_id"]].append(token)
+        return [stored_from(row, self._vault, tokens_of[row["id"]]) for row in rows]
+
+    def note_use(self, merchant_id: int, app_token: str) -> None:
+        """Record the first use of an AppToken, given by its digest. VTEX cannot fetch it again."""
+        with self._database.write() as connection:
+            connection.run(sql.USE, id=merchant_id, digest=app_token)
 
     def detail(self, name: str) -> Detail:
         """Return times, tokens and events of a merchant. Raises UnknownMerchant."""
@@ -234,26 +238,6 @@ class Merchants:
             row = connection.first_row(sql.REVISION)
         return (-1, 0) if row is None else (int(row["revision"]), row["merchants"])
 
-    def _change(
-        self,
-        connection: Connection,
-        row: Row,
-        settings: Mapping[str, str] | None,
-        options: Mapping[str, Any],
-        by: str,
-        command: str,
-    ) -> None:
-        before = decrypted(row, self._vault) or {}
-        sealed = None if settings is None else self._vault.encrypt(settings, row["name"])
-        connection.run(sql.UPDATE, id=row["id"], settings=sealed, **options)
-        after = before if settings is None else settings
-        changed = admin_events.changes(self._vault.fingerprint, before, after)
-        given = {option: value for option, value in options.items() if value is not None}
-        replaced = row["settings"] if changed else None
-        admin_events.record(
-            connection, row["id"], by, command, settings=changed, replaced=replaced, **given
-        )
-
     def _set_disabled(self, name: str, *, disabled: bool, by: str) -> None:
         with self._database.write() as connection:
             merchant_id = _locked_row(connection, name)["id"]
@@ -272,7 +256,7 @@ class Merchants:
         return stored_from(row, self._vault)
 
 
-def _options(
+def options_of(
     sandbox: bool | None = None,
     captured: CapturedPolicy | None = None,
     settings_from: SettingsFrom | None = None,
@@ -283,6 +267,12 @@ def _options(
         "captured": captured and captured.value,
         "settings_from": settings_from and settings_from.value,
     }
+
+
+def _taken(name: str, provider: str, store: str | None) -> str:
+    """Say which name or account is taken."""
+    text = f"There is already a merchant named {name}"
+    return f"{text}, or one of this account of {provider} in {store}" if store else text
 
 
 def _takes_fields(stored: StoredMerchant) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connector.domain.errors import ConfigurationError
@@ -26,7 +27,10 @@ class Credentials:
 
 @dataclass(frozen=True)
 class StoredMerchant:
-    """A stored merchant. `digests` are the digests of its live AppTokens.
+    """A stored merchant, with the digests of its live AppTokens.
+
+    `unused` has the digests of the AppTokens that nobody has used yet. `store` is the merchant's
+    VTEX account, if it is known, and `account` its account at the company.
 
     If none of our keys decrypts the settings, the merchant is not readable and has no settings.
     `fields_differ` names the settings whose last value from VTEX differs from the stored value.
@@ -38,14 +42,18 @@ class StoredMerchant:
     digests: tuple[str, ...] = ()
     is_readable: bool = True
     fields_differ: tuple[str, ...] = ()
+    unused: frozenset[str] = frozenset()
+    store: str | None = None
+    account: str | None = None
 
 
 def digest(token: str) -> str:
-    """Hash an AppToken: SHA-256, in hex. One round is enough for 256 random bits."""
+    """Hash an AppToken or a code: SHA-256, in hex. One round is enough for 256 random bits."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def stored_from(row: Row, vault: Vault, digests: tuple[str, ...] = ()) -> StoredMerchant:
+def stored_from(row: Row, vault: Vault, tokens: Sequence[Row] = ()) -> StoredMerchant:
+    """Make a merchant of its row and the rows of its tokens."""
     settings = decrypted(row, vault)
     # The test suite's merchant has no settings that a lost key could hide.
     is_readable = settings is not None or row["name"] == SUITE_NAME
@@ -62,7 +70,15 @@ def stored_from(row: Row, vault: Vault, digests: tuple[str, ...] = ()) -> Stored
     )
     differing = _differing(merchant, row["fields_seen"], vault) if is_readable else ()
     return StoredMerchant(
-        merchant, row["app_key"], bool(row["disabled"]), digests, is_readable, differing
+        merchant,
+        row["app_key"],
+        bool(row["disabled"]),
+        digests=tuple(token["digest"] for token in tokens),
+        is_readable=is_readable,
+        fields_differ=differing,
+        unused=frozenset(token["digest"] for token in tokens if token["is_unused"]),
+        store=row["store"],
+        account=row["account"],
     )
 
 
