@@ -9,8 +9,10 @@ from connector.cli.output import as_json, cell, print_operations
 from connector.cli.start import open_connector, os_user
 from connector.cli.story import print_story
 from connector.domain.errors import ConfigurationError, UnknownMerchant
-from connector.domain.operation import REQUESTS, ListedRequest, Request, State
-from connector.domain.payment import PaymentKey, is_payment_id
+from connector.domain.note import fault_of
+from connector.domain.operation import ListedRequest, State
+from connector.domain.payment import is_payment_id
+from connector.operations.closing import Closing, obstacle
 
 if TYPE_CHECKING:
     from connector.app import Connector
@@ -26,6 +28,12 @@ def _payment_id(_: click.Context, parameter: click.Parameter, value: str | None)
     is_option = isinstance(parameter, click.Option)
     label = parameter.opts[0] if is_option else str(parameter.name).upper()
     raise ConfigurationError(f"{label}: VTEX's are 1 to 128 letters, digits, - and _")
+
+
+def _note(_: click.Context, __: click.Parameter, value: str) -> str:
+    if fault := fault_of(value):
+        raise ConfigurationError(f"--note: {fault}")
+    return value
 
 
 @click.group()
@@ -79,8 +87,11 @@ def _merchant_of(stories: "Stories", payment: str, merchant: str | None) -> str:
 @click.argument("merchant")
 @click.argument("payment_id", callback=_payment_id)
 @click.option("--request", "request_id", default=None, help="Only the row of this requestId.")
+@click.option("--note", callback=_note, default="", help="What was done, for the story.")
 @as_json
-def close(merchant: str, payment_id: str, request_id: str | None, *, is_json: bool) -> None:
+def close(
+    merchant: str, payment_id: str, request_id: str | None, note: str, *, is_json: bool
+) -> None:
     """Close a row of `operations list --state manual`: a person did what it asked for.
 
     Reconcile does not look at the row again. The answer to VTEX and the payment's record do not
@@ -89,12 +100,15 @@ def close(merchant: str, payment_id: str, request_id: str | None, *, is_json: bo
     connector = open_connector()
     merchant_id = _merchant_id(connector, merchant)
     rows = _rows(connector, merchant, payment_id)
-    requests = [_request(merchant_id, row) for row in _manual(rows, request_id)]
-    for request in requests:
-        _close(connector, merchant, request)
-    ids = {request.claim_id for request in requests}
+    wanted = _manual(rows, request_id)
+    who = os_user()
+    record = connector.merchants.record
+    closing = Closing(connector.requests, record, who, "operations close", who)
+    for row in wanted:
+        closing.close(merchant_id, row, note)
+    ids = {(row.operation, row.request_id) for row in wanted}
     rows = connector.requests.rows(merchant=merchant, payment_id=payment_id)
-    closed = [row for row in rows if _request(merchant_id, row).claim_id in ids]
+    closed = [row for row in rows if (row.operation, row.request_id) in ids]
     print_operations(closed, is_json=is_json)
 
 
@@ -109,18 +123,6 @@ def _rows(connector: "Connector", merchant: str, payment_id: str) -> Sequence[Li
     )
 
 
-def _close(connector: "Connector", merchant: str, request: Request) -> None:
-    connector.requests.close(request, os_user())
-    connector.merchants.record(
-        merchant,
-        os_user(),
-        "operations close",
-        payment=request.payment.payment_id,
-        operation=request.operation,
-        request=request.request_id,
-    )
-
-
 def _merchant_id(connector: "Connector", name: str) -> int:
     """Find the id of any merchant, even the test suite's merchant."""
     ids = {entry.merchant.name: entry.merchant.id for entry in connector.merchants.all()}
@@ -129,16 +131,12 @@ def _merchant_id(connector: "Connector", name: str) -> int:
     return ids[name]
 
 
-def _request(merchant_id: int, row: ListedRequest) -> Request:
-    return REQUESTS[row.operation](merchant_id, PaymentKey(row.payment_id), row.request_id)
-
-
 def _manual(rows: Sequence[ListedRequest], request_id: str | None) -> list[ListedRequest]:
     """Choose the rows to close. Several rows need a `request_id` that names their request."""
     candidates = [row for row in rows if request_id in {None, row.request_id}]
     if not candidates:
         raise ConfigurationError(f"--request: there is {_names_of(rows)}")
-    manual = [row for row in candidates if row.state is State.MANUAL]
+    manual = [row for row in candidates if not obstacle(row)]
     if not manual:
         raise ConfigurationError(f"Nothing to close: there is {_names_of(candidates)}")
     if len(manual) > 1 and request_id is None:

@@ -1,5 +1,6 @@
 """`connector operations close`: a person did what a row asked for."""
 
+import json
 from typing import Any
 
 import pytest
@@ -129,3 +130,34 @@ def test_a_row_of_the_test_suites_merchant_can_be_closed(operator: Operator) -> 
     operator.rig.let_leases_end()
     (closed,) = operator.json(*CLOSE, "(test suite)", "P1")
     assert "done" == closed["state"]
+
+
+NOTE = "Returned by bank transfer\u202e\x1b[2J"
+
+
+def test_the_note_stands_in_the_story_and_beside_the_command(operator_on_both: Operator) -> None:
+    operator, rig = operator_on_both, operator_on_both.rig
+    with TranzzoCompany() as company:
+        rig.add(company)
+        rig.cancel(company.create("P1", state="captured"))
+    operator.json(*CLOSE, "shop", "P1", "--note", NOTE)
+    (closed,) = (s for s in operator.json("operations", "show", "P1") if s["step"] == "closed")
+    assert NOTE == closed["note"]
+    shown = operator.run("operations", "show", "P1").stdout
+    assert r"Returned by bank transfer\u202e\x1b[2J" in shown
+    assert not {"\u202e", "\x1b"} & set(shown)
+    (event,) = rig.execute("SELECT changed FROM admin_events WHERE command = 'operations close'")
+    assert NOTE == json.loads(event[0])["options"]["note"]
+
+
+@pytest.mark.parametrize(
+    ("note", "why"),
+    [("to 4111 1111 1111 1111", "--note: this looks like a card number"), ("x" * 501, "at most")],
+)
+def test_a_note_that_is_refused_closes_nothing(operator: Operator, note: str, why: str) -> None:
+    with TranzzoCompany() as company:
+        operator.rig.add(company)
+        operator.rig.cancel(company.create("P1", state="captured"))
+    assert why in operator.fails(*CLOSE, "shop", "P1", "--note", note)
+    assert ["request-1"] == listed(operator)
+    assert "4111" not in str(operator.rig.execute("SELECT * FROM events"))
