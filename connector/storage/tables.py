@@ -252,6 +252,15 @@ requests = Table(
         sqlite_where=column("state") != "done",
         postgresql_where=column("state") != "done",
     ),
+    Index(
+        "requests_open_of_merchant",
+        "merchant_id",
+        "state",
+        "operation",
+        "created_at",
+        sqlite_where=column("state") != "done",
+        postgresql_where=column("state") != "done",
+    ),
 )
 
 # One row for each write to a company, recorded before the write is sent. `state` is a `WriteState`.

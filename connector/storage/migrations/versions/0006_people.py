@@ -51,6 +51,12 @@ _PARTIAL: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
         "payment_id IS NOT NULL",
     ),
     ("requests_open", "requests", ("state", "operation", "created_at"), "state != 'done'"),
+    (
+        "requests_open_of_merchant",
+        "requests",
+        ("merchant_id", "state", "operation", "created_at"),
+        "state != 'done'",
+    ),
     ("events_called_back", "events", ("id",), "kind = 'called-back'"),
 )
 
