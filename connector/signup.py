@@ -49,13 +49,14 @@ MOST_ROUNDS = 5
 class Submission:
     """What a person gave on the pages: a company, its settings, and perhaps an invitation's code.
 
-    A setting that is empty counts as not given.
+    A setting that is empty counts as not given. `browser` is a secret of the person's browser.
     """
 
     token: str = field(repr=False)
     provider: str
     settings: Mapping[str, str] = field(repr=False)
     invitation: str = field(default="", repr=False)
+    browser: str = field(default="", repr=False)
 
 
 class MerchantSignUp:
@@ -109,27 +110,28 @@ class MerchantSignUp:
         name = invitation and invitation.provider
         return [one for one in self._providers.sold.values() if name in {None, one.name}]
 
-    def connected(self, token: str) -> Connected:
+    def connected(self, token: str, browser: str = "") -> Connected:
         """Return the way back to VTEX from a connected flow, each time with a new code.
 
-        Raises SignUpOff, AuthorizationEnded, AuthorizationDone. Do not call this for a flow that is
-        not connected.
+        Whoever began the flow knows its token, so only the `browser` that connected it gets a code.
+        Raises SignUpOff, AuthorizationEnded, AuthorizationDone, AuthorizationElsewhere, also for a
+        flow that is not connected.
         """
         self._check_mode()
-        flow, code = self._authorizations.again(token)
+        flow, code = self._authorizations.again(token, browser)
         return Connected(flow.merchant or "", flow.provider or "", flow.return_url, code)
 
     def connect(self, submission: Submission) -> Connected:
         """Connect the merchant of a flow. A repeat for a connected flow changes nothing.
 
-        Raises SignUpOff, AuthorizationEnded, AuthorizationDone, TooManyRequests and each
-        NotConnected.
+        Raises SignUpOff, AuthorizationEnded, AuthorizationDone, AuthorizationElsewhere,
+        TooManyRequests and each NotConnected.
         """
         tries = _Tries(self._probe)
         for _ in range(MOST_ROUNDS):
             flow = self.flow(submission.token)
             if flow.is_connected:
-                return self.connected(submission.token)
+                return self.connected(submission.token, submission.browser)
             with suppress(OvertakenBySomebody):
                 return self._connect(flow, submission, tries)
         raise ProbesBusy
@@ -153,7 +155,7 @@ class MerchantSignUp:
         """Make a merchant. If the company cannot be reached, nobody knows if the keys work."""
         invitation = self._usable(submission, flow, is_needed=self.mode is SignUp.INVITE)
         is_proven = tries.prove(Merchant(0, flow.store, keys.provider, keys.settings))
-        name, code = self._connecting.make(submission.token, keys, invitation)
+        name, code = self._connecting.make(submission.token, keys, invitation, submission.browser)
         return Connected(
             name, keys.provider, flow.return_url, code, is_new=True, is_proven=is_proven
         )
@@ -176,7 +178,9 @@ class MerchantSignUp:
         is_proven = tries.prove(replace(seen.merchant, settings=keys.settings))
         if is_changed and not is_proven:
             raise KeysUnproven
-        name, code = self._connecting.renew(submission.token, keys, seen, invitation)
+        name, code = self._connecting.renew(
+            submission.token, keys, seen, invitation, submission.browser
+        )
         return Connected(name, keys.provider, flow.return_url, code, is_proven=is_proven)
 
     def _usable(self, submission: Submission, flow: Flow, *, is_needed: bool) -> str | None:

@@ -14,8 +14,9 @@ CODE_SECONDS = 10 * 60.0
 class Flow:
     """A configuration flow that VTEX began for the VTEX account `store`.
 
-    When a merchant is connected, `merchant` and `provider` are set, and `token_id`, the row of its
-    AppToken. Instants are seconds since 1970.
+    When a merchant is connected, `merchant` and `provider` are set; `token_id`, the row of its
+    AppToken; and `browser`, the SHA-256 of a secret of the browser that did it. Instants are
+    seconds since 1970.
     """
 
     id: int
@@ -25,6 +26,7 @@ class Flow:
     token_id: int | None = None
     merchant: str | None = None
     provider: str | None = None
+    browser: str | None = field(default=None, repr=False)
 
     @property
     def is_connected(self) -> bool:
@@ -87,6 +89,10 @@ class AuthorizationEnded(ConnectorError):
 
 class AuthorizationDone(AuthorizationEnded):
     """The merchant is connected, and VTEX already uses its keys."""
+
+
+class AuthorizationElsewhere(AuthorizationEnded):
+    """The merchant was connected in another browser; go on there, or start again in the Admin."""
 
 
 # What a person is told who cannot connect now.

@@ -4,6 +4,7 @@ from connector.domain.authorization import (
     CODE_SECONDS,
     TOKEN_SECONDS,
     AuthorizationDone,
+    AuthorizationElsewhere,
     AuthorizationEnded,
     Flow,
 )
@@ -47,14 +48,16 @@ _INSERT = """
     VALUES (:token, :return_url, :store, :peer, NOW, NOW + :seconds)"""
 _FIND = """
     SELECT
-        authorizations.id, token, authorizations.store, return_url, expires_at, token_id,
+        authorizations.id, token, authorizations.store, return_url, expires_at, token_id, browser,
         merchants.name AS merchant, merchants.provider
     FROM authorizations LEFT JOIN merchants ON merchants.id = merchant_id
     WHERE token = :token AND expires_at > NOW"""
 # Locks the flow against other transactions, so this statement is the first of a transaction.
 _LOCK = "UPDATE authorizations SET peer = peer WHERE token = :token"
 _CONNECT = """
-    UPDATE authorizations SET merchant_id = :merchant_id, token_id = :token_id WHERE id = :id"""
+    UPDATE authorizations
+    SET merchant_id = :merchant_id, token_id = :token_id, browser = :browser
+    WHERE id = :id"""
 _IS_SEALED = """
     SELECT 1 FROM merchant_tokens
     WHERE id = :token_id AND sealed IS NOT NULL AND sealed_until > NOW"""
@@ -115,10 +118,15 @@ class Authorizations:
         connection.run(_LOCK, token=digest(token))
         return self._flow(connection.first_row(_FIND, token=digest(token)))
 
-    def again(self, token: str) -> tuple[Flow, str]:
-        """Return a connected flow with a new code. Raises AuthorizationEnded, AuthorizationDone."""
+    def again(self, token: str, browser: str) -> tuple[Flow, str]:
+        """Return a connected flow with a new code, to the browser that connected it.
+
+        Raises AuthorizationEnded, AuthorizationDone, AuthorizationElsewhere.
+        """
         with self._database.write() as connection:
             flow = self.lock(connection, token)
+            if flow.browser != digest(browser):
+                raise AuthorizationElsewhere
             return flow, add_code(connection, flow)
 
     def purge(self) -> None:
@@ -151,12 +159,16 @@ class Authorizations:
             token_id=row["token_id"],
             merchant=row["merchant"],
             provider=row["provider"],
+            browser=row["browser"],
         )
 
 
-def connect(connection: Connection, flow: Flow, merchant_id: int, token_id: int) -> None:
-    """Record the merchant of a flow, and its AppToken."""
-    connection.run(_CONNECT, id=flow.id, merchant_id=merchant_id, token_id=token_id)
+def connect(
+    connection: Connection, flow: Flow, merchant_id: int, token_id: int, browser: str
+) -> None:
+    """Record the merchant of a flow, its AppToken, and the secret of the browser that did it."""
+    values = {"merchant_id": merchant_id, "token_id": token_id, "browser": digest(browser)}
+    connection.run(_CONNECT, id=flow.id, **values)
 
 
 def add_code(connection: Connection, flow: Flow) -> str:

@@ -59,11 +59,11 @@ class Connecting:
             row = self._row_of(connection, store, keys)
         return None if row is None else stored_from(row, self._vault)
 
-    def make(self, token: str, keys: Keys, invitation: str | None) -> tuple[str, str]:
+    def make(self, token: str, keys: Keys, invitation: str | None, browser: str) -> tuple[str, str]:
         """Make the merchant of a flow; return its name, and the flow's code.
 
-        An invitation is used up. Raises AuthorizationEnded, OvertakenBySomebody, InvitationEnded,
-        InvitationOfAnother.
+        An invitation is used up. `browser` is the secret of the person's browser. Raises
+        AuthorizationEnded, OvertakenBySomebody, InvitationEnded, InvitationOfAnother.
         """
         with self._database.write() as connection:
             flow = self._unconnected(connection, token)
@@ -71,10 +71,15 @@ class Connecting:
             if invitation is not None:
                 invitations.use(connection, invitation, merchant_id, flow.store, keys.provider)
             self._record(connection, merchant_id, flow.store, keys, is_new=True)
-            return name, self._finish(connection, flow, merchant_id)
+            return name, self._finish(connection, flow, merchant_id, browser)
 
     def renew(
-        self, token: str, keys: Keys, seen: StoredMerchant, invitation: str | None
+        self,
+        token: str,
+        keys: Keys,
+        seen: StoredMerchant,
+        invitation: str | None,
+        browser: str,
     ) -> tuple[str, str]:
         """Replace a merchant's settings, and return its name and the flow's code.
 
@@ -92,7 +97,7 @@ class Connecting:
             if invitation is not None:
                 invitations.use(connection, invitation, row["id"], flow.store, keys.provider)
             self._record(connection, row["id"], flow.store, keys, is_new=False)
-            return row["name"], self._finish(connection, flow, row["id"])
+            return row["name"], self._finish(connection, flow, row["id"], browser)
 
     def _row_of(self, connection: Connection, store: str, keys: Keys) -> Row | None:
         account = self._writer.account_of(keys.provider, keys.settings)
@@ -132,12 +137,12 @@ class Connecting:
             connection, merchant_id, _actor(store), "connect", settings=changed, **told
         )
 
-    def _finish(self, connection: Connection, flow: Flow, merchant_id: int) -> str:
+    def _finish(self, connection: Connection, flow: Flow, merchant_id: int, browser: str) -> str:
         """Give the merchant a new AppToken. Connect the flow, and make its code."""
         # The last code may be made in the flow's last second.
         until = flow.expires_at + CODE_SECONDS
         token_id = self._writer.add_sealed_token(connection, merchant_id, until)
-        flows.connect(connection, flow, merchant_id, token_id)
+        flows.connect(connection, flow, merchant_id, token_id, browser)
         flows.purge(connection)
         return flows.add_code(connection, replace(flow, token_id=token_id))
 

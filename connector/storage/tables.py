@@ -93,7 +93,8 @@ merchant_tokens = Table(
 )
 
 # One row for each configuration flow that VTEX began. `return_url` is encrypted. `peer` is the
-# network of the caller. `merchant_id` and `token_id` are set when the merchant is connected.
+# network of the caller. `merchant_id`, `token_id` and `browser` are set when the merchant is
+# connected; `browser` is the SHA-256 of a secret of the browser that did it.
 authorizations = Table(
     "authorizations",
     metadata,
@@ -106,6 +107,7 @@ authorizations = Table(
     Column("expires_at", Double, nullable=False, index=True),
     Column("merchant_id", ForeignKey("merchants.id")),
     Column("token_id", Integer),
+    Column("browser", Text),
     Index("authorizations_peer", "peer", "created_at"),
 )
 

@@ -88,6 +88,7 @@ def _create_tables() -> None:
         sa.Column("expires_at", sa.Double, nullable=False, index=True),
         sa.Column("merchant_id", sa.Integer, sa.ForeignKey("merchants.id")),
         sa.Column("token_id", sa.Integer),
+        sa.Column("browser", sa.Text),
         sa.Index("authorizations_peer", "peer", "created_at"),
     )
     op.create_table(
