@@ -262,7 +262,7 @@ class Rig(Vtex):
 
 
 class Served(Vtex):
-    """`connector serve` in processes of its own, on a free port.
+    """`connector serve` in processes of its own, on a free port unless one is given.
 
     `script` is run in the place of the command, to plant a crash. `stderr` is a file descriptor
     for the log, in the place of the file `log`. `in_a_terminal` gives it a group of processes of
@@ -274,6 +274,7 @@ class Served(Vtex):
         self,
         rig: Rig,
         *,
+        port: int | None = None,
         workers: int = 1,
         threads: int = 64,
         reconcile: bool = False,
@@ -284,7 +285,7 @@ class Served(Vtex):
         **variables: str,
     ) -> None:
         self.rig = rig
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         command = script or ["-m", "connector.cli"]
         self._arguments = [sys.executable, *command, "serve", "--bind", f"127.0.0.1:{self.port}"]

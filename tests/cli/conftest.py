@@ -1,22 +1,16 @@
-import logging
 import os
 from collections.abc import Iterator
 
 import pytest
 
-from tests.cli.shell import Operator
+from tests.cli.shell import Operator, logging_as_it_was
 from tests.rig import Rig
 
 
 @pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    """The commands set the logs up for their own process."""
-    named = {name: logging.getLogger(name) for name in (None, "connector", "gunicorn.error")}
-    before = {name: (logger.level, list(logger.handlers)) for name, logger in named.items()}
-    yield
-    for name, (level, handlers) in before.items():
-        named[name].setLevel(level)
-        named[name].handlers = handlers
+def quiet_again() -> Iterator[None]:
+    with logging_as_it_was():
+        yield
 
 
 @pytest.fixture(autouse=True)

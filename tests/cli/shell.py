@@ -1,8 +1,11 @@
 """An operator, who runs commands."""
 
 import json
+import logging
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from click.testing import CliRunner, Result
@@ -66,6 +69,19 @@ class Operator:
         assert result.stderr.startswith("Error: ")
         assert "Traceback" not in result.stderr
         return result.stderr
+
+
+@contextmanager
+def logging_as_it_was() -> Iterator[None]:
+    """Undo what a command sets up in the logs, which is meant for a process of its own."""
+    named = {name: logging.getLogger(name) for name in (None, "connector", "gunicorn.error")}
+    before = {name: (logger.level, list(logger.handlers)) for name, logger in named.items()}
+    try:
+        yield
+    finally:
+        for name, (level, handlers) in before.items():
+            named[name].setLevel(level)
+            named[name].handlers = handlers
 
 
 def warnings(result: Result) -> list[str]:

@@ -1,0 +1,44 @@
+"""Every page that a person can see, and the way there: for the checks and for the pictures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playwright.sync_api import Page
+
+from tests.browser.site import Site
+from tests.browser.visits import NOBODY
+
+Way = Callable[[Site, Page], object]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page. `name` is its picture's, `rule` the route's, `statuses` what it may be answered with.
+
+    `way` leads a window there, step by step. `viewer` is who looks.
+    """
+
+    name: str
+    rule: str
+    way: Way
+    viewer: str = NOBODY
+    statuses: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def at(path: str) -> Way:
+    return lambda site, page: page.goto(site.url + path)
+
+
+def payment(word: str) -> Way:
+    """Lead to the story of the payment with this word in the site's table."""
+    return lambda site, page: page.goto(site.url + site.payments[word].path)
+
+
+PAGES = [
+    Shown("nowhere", "/console/<path:rest>", at("/console/nowhere"), statuses=(401, 404)),
+]
+# Routes whose answers are text/html, but no pages of their own.
+NO_PAGES: set[str] = set()

@@ -1,0 +1,52 @@
+"""People who look at the pages, each in a browser of their own, as it were."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.browser.site import Site
+
+# Who looks: somebody without a session, an operator, or the people of this merchant.
+NOBODY, OPERATOR, MERCHANT = "", "operator", "toys"
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+
+
+class Visits:
+    """Opens windows for people. Who is signed in once stays so in all windows of that person."""
+
+    def __init__(self, browser: Browser, site: Site) -> None:
+        self.site = site
+        self._browser = browser
+        self._cookies = cache(self._sign_in)
+
+    @contextmanager
+    def window(self, viewer: str = NOBODY, **options: Any) -> Iterator[Page]:
+        """Open a window; with JavaScript off, unless the options say otherwise."""
+        with self._context(viewer, **options) as context:
+            yield context.new_page()
+
+    @contextmanager
+    def _context(self, viewer: str, **options: Any) -> Iterator[BrowserContext]:
+        state = self._cookies(viewer) if viewer else None
+        usual = {"java_script_enabled": False, "viewport": WIDE, "locale": "en"}
+        context = self._browser.new_context(storage_state=state, **usual | options)
+        try:
+            yield context
+        finally:
+            context.close()
+
+    def link(self, viewer: str) -> str:
+        """Return a new link into the console."""
+        whose = () if viewer == OPERATOR else ("--merchant", viewer)
+        link: str = self.site.run("console", "link", "--name", f"Ann of {viewer}", *whose)["link"]
+        return link
+
+    def _sign_in(self, viewer: str) -> Any:
+        with self._context(NOBODY) as context:
+            page = context.new_page()
+            page.goto(self.link(viewer))
+            page.get_by_role("button").click()
+            return context.storage_state()
