@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from connector.config import Settings
-from connector.domain.deadline import Deadline
 from connector.domain.errors import ConnectorError
 from connector.domain.merchant import CapturedPolicy, Merchant, SettingsFrom
-from connector.provider import Call, Provider
+from connector.provider import Provider
 from connector.storage.stored_merchant import StoredMerchant
 
 if TYPE_CHECKING:
@@ -126,14 +125,12 @@ def _entries(connector: "Connector", name: str | None) -> list[StoredMerchant]:
 
 
 def _probe(connector: "Connector", merchant: Merchant) -> str:
-    deadline = Deadline.after(connector.settings.answer_seconds)
     try:
         provider = connector.providers[merchant.provider]
         missing = provider.missing(merchant.settings)
         if missing:
             return _missing(merchant, missing, is_sent=_are_sent(connector, provider, missing))
-        account = merchant.account(sandbox=merchant.sandbox)
-        provider.probe(Call.about_nobody(account, deadline))
+        connector.probe.run(merchant)
     except ConnectorError as error:
         return merchant.redacted(str(error))
     return "ok"

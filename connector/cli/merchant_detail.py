@@ -38,6 +38,8 @@ def _merchant(entry: StoredMerchant, detail: Detail) -> dict[str, Any]:
         "appKey": entry.app_key,
         "sandbox": merchant.sandbox,
         "captured": merchant.captured.value,
+        "store": entry.store,
+        "account": entry.account,
         "disabled": entry.is_disabled,
         "settingsFrom": merchant.settings_from.value,
         "fieldsDiffer": list(entry.fields_differ),

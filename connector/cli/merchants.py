@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from connector import providers
+from connector.cli import invitations
 from connector.cli.merchant_detail import print_merchant
 from connector.cli.output import as_json, print_credentials, print_rows
 from connector.cli.start import open_connector, os_user
@@ -32,7 +33,7 @@ settings_file = click.option(
 
 
 # The options of a merchant. `merchants update` names the changed options.
-OPTIONS = ("captured", "sandbox", "settings_from")
+OPTIONS = ("captured", "sandbox", "settings_from", "store")
 
 
 def _name(_: click.Context, __: click.Parameter, name: str) -> str:
@@ -56,6 +57,11 @@ def _choice(
 
 
 merchant_name = click.argument("name", callback=_name)
+store_option = click.option(
+    "--store",
+    callback=invitations.store_name,
+    help="Its VTEX account, by which it is found when the merchant connects itself.",
+)
 
 
 @click.group()
@@ -80,6 +86,7 @@ def merchants() -> None:
     "Whose word counts: what is stored here, or the Provider Fields in VTEX's requests.",
     SettingsFrom.CONNECTOR,
 )
+@store_option
 @as_json
 def add(name: str, provider: str, source: Any, *, is_json: bool, **options: Any) -> None:
     """Add a merchant and print its AppKey and AppToken; the token is shown this once.
@@ -134,6 +141,7 @@ def list_merchants(*, is_json: bool) -> None:
     SettingsFrom,
     "Whose word counts from now on: what is stored here, or VTEX's Provider Fields.",
 )
+@store_option
 @as_json
 def update(name: str, source: Any, *, is_json: bool, **options: Any) -> None:
     """Change what is given; everything else stays as it is.
@@ -147,7 +155,7 @@ def update(name: str, source: Any, *, is_json: bool, **options: Any) -> None:
     if source is None and not changed:
         raise ConfigurationError(
             "--settings FILE: give the settings that are to change, "
-            "or --captured, --sandbox, --no-sandbox or --settings-from"
+            "or --captured, --sandbox, --no-sandbox, --settings-from or --store"
         )
     given = None if source is None else _read(source)
     settings = _merge_settings(connector, entry, given, options["settings_from"])
@@ -276,3 +284,7 @@ def _check_settings(
         return provider.check_settings(values, is_whole=origin is SettingsFrom.CONNECTOR)
     except ConfigurationError as error:
         raise ConfigurationError(f"--settings FILE: {error.message}") from error
+
+
+for command in (invitations.invite, invitations.list_invitations, invitations.revoke):
+    merchants.add_command(command)
