@@ -164,6 +164,7 @@ def _reconciler(
         directory.by_id,
         settings.answer_seconds,
         callbacks.deliver_due,
+        stores.authorizations.purge,
     )
 
 

@@ -38,9 +38,11 @@ OPEN = {
 FOR_ANYBODY = {"/manifest", "/livez", "/readyz", "/pages/style.css", "/openapi.yaml"}
 # A company proves its message by a signature, at an address that it alone was given.
 SIGNED = "/webhooks/{providerName}/{merchantName}"
-# About 300. A provider is one module, and RuStore's token is a part of it.
+# About 300. A provider is one module, and RuStore's token is a part of it. Every table is on one
+# page.
 MOST_LINES = 310
 LONGER = {
+    "connector/storage/tables.py": 340,
     "connector/providers/cryptomus.py": 340,
     "connector/providers/rustore.py": 430,
     "connector/providers/tranzzo.py": 425,

@@ -36,7 +36,7 @@ class Reconciler:
     """Finishes requests that are due. Many reconcilers may run, but only one claims a request.
 
     `merchant` finds a merchant by its id. `answer_seconds` bounds one request. `deliver_due` sends
-    the callbacks that are due, and counts them.
+    the callbacks that are due, and counts them. `purge` deletes what has expired.
     """
 
     requests: DueRequests
@@ -44,6 +44,7 @@ class Reconciler:
     merchant: Callable[[int], Merchant]
     answer_seconds: float
     deliver_due: Callable[[], int]
+    purge: Callable[[], None]
 
     def run_once(self) -> int:
         """Finish the requests that are due now. Return how many this process claimed."""
@@ -54,6 +55,7 @@ class Reconciler:
             self.deliver_due()
             page = self.requests.due(MOST_IN_A_ROUND, page[-1])
         self.deliver_due()
+        self.purge()
         return count
 
     def run(self, stop: threading.Event) -> None:

@@ -32,6 +32,10 @@ _PURGE_FLOWS = f"""
         ORDER BY expires_at LIMIT {MOST_PURGED})"""  # noqa: S608 - the numbers above
 _PURGE_SEALED = """
     UPDATE merchant_tokens SET sealed = NULL, sealed_until = NULL WHERE sealed_until <= NOW"""
+_PURGE_IS_DUE = f"""
+    SELECT 1 FROM authorizations WHERE expires_at <= NOW - {CODE_SECONDS}
+    UNION ALL SELECT 1 FROM merchant_tokens WHERE sealed_until <= NOW
+    LIMIT 1"""  # noqa: S608 - the number above
 _COUNT = """
     SELECT
         (SELECT count(*) FROM authorizations) AS flows,
@@ -130,9 +134,12 @@ class Authorizations:
             return flow, add_code(connection, flow)
 
     def purge(self) -> None:
-        """Delete what has expired."""
-        with self._database.write() as connection:
-            purge(connection)
+        """Delete what has expired, if there is anything."""
+        with self._database.read() as connection:
+            is_due = connection.first_row(_PURGE_IS_DUE)
+        if is_due:
+            with self._database.write() as connection:
+                purge(connection)
 
     def credentials(self, code: str) -> Credentials:
         """Return the AppKey and AppToken for a code. Raises AuthorizationEnded.
