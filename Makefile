@@ -58,6 +58,10 @@ quick: $(VENV)/.installed-dev ## Check in a minute: lint, types, and the tests t
 	$(LINT)
 	$(VENV)/bin/pytest -n 3 --dist worksteal -m quick
 
+.PHONY: pictures
+pictures: $(VENV)/.installed-dev $(BROWSER)/.installed ## Draw a picture of every page into docs/pictures
+	$(VENV)/bin/python -m tests.browser.pictures
+
 .PHONY: homologation
 homologation: $(VENV)/.installed ## Play VTEX's test suite against a server made for it
 	@$(VENV)/bin/connector rehearse --serve
