@@ -13,6 +13,8 @@ from tests.browser.site import Site
 from tests.browser.visits import NARROW, WIDE, Visits
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
+# Pixels. A page that is longer is shown whole.
+LEAST_HEIGHT = 480
 # A merchant may well connect with a telephone.
 IN_FLOW = "/authorization/"
 
@@ -34,7 +36,7 @@ def draw(visits: Visits, shown: Shown) -> None:
         shown.way(visits.site, page)
         sizes = {"": WIDE, "-narrow": NARROW} if shown.rule.startswith(IN_FLOW) else {"": WIDE}
         for ending, size in sizes.items():
-            page.set_viewport_size(size)
+            page.set_viewport_size({**size, "height": LEAST_HEIGHT})
             page.screenshot(path=FOLDER / f"{shown.name}{ending}.png", full_page=True)
 
 
