@@ -24,7 +24,7 @@ from connector.domain.errors import (
     SuiteOff,
 )
 from connector.domain.operation import Reply
-from connector.domain.page_errors import TooManyRequests
+from connector.domain.page_errors import SignInNeeded, TooManyRequests
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 UNAUTHORIZED = 401
 _STATUSES: tuple[tuple[type[ConnectorError], int], ...] = (
     (NotAuthenticated, UNAUTHORIZED),
+    (SignInNeeded, UNAUTHORIZED),
     (SuiteOff, 403),
     (BodyTooLarge, 413),
     (NotJson, 415),

@@ -48,6 +48,12 @@ def peer_of(remote: str, forwarded_for: str, proxies: Sequence[Network]) -> str:
     return str(peer)
 
 
+def is_among(remote: str, networks: Sequence[Network]) -> bool:
+    """Whether the other end of a connection is in one of the networks."""
+    address = _address(remote)
+    return address is not None and any(address in network for network in networks)
+
+
 def _address(text: str) -> Address | None:
     """Read an address, with a port or without."""
     text = text.strip()

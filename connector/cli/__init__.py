@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from connector.cli.check import advice, is_failure, results, warnings
+from connector.cli.console import console
 from connector.cli.demo import demo_credentials
 from connector.cli.merchants import merchants
 from connector.cli.operations import operations
@@ -116,5 +117,5 @@ def demo(bind: str) -> None:
     )
 
 
-for command in (merchants, operations, rehearse):
+for command in (merchants, operations, console, rehearse):
     main.add_command(command)

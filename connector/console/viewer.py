@@ -5,14 +5,20 @@ from dataclasses import dataclass
 from flask import g
 
 from connector.domain.merchant import Merchant
+from connector.domain.person import actor_of
 
 
 @dataclass(frozen=True)
 class Viewer:
-    """A person who is signed in. Without a merchant the person is an operator, who sees all."""
+    """A person who is signed in. Without a merchant the person is an operator, who sees all.
+
+    `until` is the second at which the session ends if the person asks for nothing more. None: a
+    proxy knows the person, and there is no session of ours.
+    """
 
     name: str
     merchant: Merchant | None = None
+    until: float | None = None
 
     @property
     def is_operator(self) -> bool:
@@ -34,3 +40,8 @@ def viewer() -> Viewer:
     """Return the viewer of this request. The sign-in has set it before any page is made."""
     current: Viewer = g.viewer
     return current
+
+
+def actor(person: Viewer) -> str:
+    """Return the actor of what this person does, for the record."""
+    return actor_of(person.name)

@@ -20,3 +20,9 @@ class TooManyRequests(ConnectorError):
         """Say after how many seconds a repeat may succeed. They are rounded up."""
         self.seconds = math.ceil(seconds)
         super().__init__(message)
+
+
+class SignInNeeded(ConnectorError):
+    """Nobody is signed in; `connector console link` prints a link to sign in."""
+
+    code = "unauthorized"

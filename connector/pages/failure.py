@@ -12,7 +12,10 @@ from connector.pages.languages import lazy_gettext as _
 # The texts for people, by HTTP status. Other statuses have the text of 500.
 _TEXTS = {
     400: _("This form is old, or a different site sent it. Load the page again."),
-    401: _("Please sign in. Ask the person who runs this connector for a link."),
+    401: _(
+        "Please sign in with a link. Ask the person who runs this connector: the command "
+        "`connector console link` prints a link."
+    ),
     403: _("This is not allowed here."),
     404: _("There is no such page."),
     405: _("There is no such page."),

@@ -1,6 +1,7 @@
 """The routes of pages: their threads, their headers, and the proof that a form is ours."""
 
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,17 @@ HEADERS = {
 
 
 class Pages(Blueprint):
-    """The pages of one room. At most `places` of its requests are answered at a time."""
+    """The pages of one room. At most `places` of its requests are answered at a time.
 
-    def __init__(self, name: str, module: str, *, places: int) -> None:
+    `admit` refuses strangers: it raises before a form of theirs is read.
+    """
+
+    def __init__(
+        self, name: str, module: str, *, places: int, admit: Callable[[], None] | None = None
+    ) -> None:
         super().__init__(name, module, template_folder="templates")
         self._bulkhead = Bulkhead(places)
+        self._admit = admit
         self.before_request(self._begin)
         self.after_request(self._end)
         self.teardown_request(_give_place_back)
@@ -54,10 +61,12 @@ class Pages(Blueprint):
         super().add_url_rule(rule, *args, **options)
 
     def _begin(self) -> None:
-        """Take a thread's place, and refuse a form that is not ours."""
+        """Take a thread's place, and refuse strangers and forms that are not ours."""
         g.started = time.monotonic()
         _take_place(self._bulkhead.slot())
         request.max_content_length = MAX_FORM_BYTES
+        if self._admit:
+            self._admit()
         if request.method == "POST":
             _check_form()
 

@@ -1,0 +1,136 @@
+"""Signing in to the console by a link, and by a proxy that knows the person."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import flask
+from flask import g, redirect, render_template, request, url_for
+
+from connector import peers
+from connector.console.viewer import Viewer
+from connector.domain.page_errors import SignInNeeded
+from connector.domain.person import person_name
+from connector.pages import cookies
+from connector.pages.languages import lazy_gettext as _
+from connector.pages.routes import Pages
+from connector.storage.console_access import ConsoleAccess
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response as AnyResponse
+
+    from connector.app import Connector
+
+COOKIE = "connector_console"
+# Only the console's pages get the cookie.
+PATH = "/console"
+HOME = "/console/"
+# The pages without a viewer.
+_OPEN = {"console.show_link", "console.sign_in"}
+_LAYOUT = "console/layout.html"
+LINKS: Sequence[tuple[str, str]] = (
+    (HOME, _("Overview")),
+    ("/console/payments", _("Payments")),
+    ("/console/work", _("Work")),
+    ("/console/notifications", _("Notifications")),
+    ("/console/merchants", _("Merchants")),
+)
+
+
+def links() -> Sequence[tuple[str, str]]:
+    """Return the address and the name of each page in the navigation."""
+    return LINKS
+
+
+def current(address: str) -> str | None:
+    """Return `aria-current` of an address in the navigation: this page, or a page above it."""
+    if request.path == address:
+        return "page"
+    return "true" if address != HOME and request.path.startswith(f"{address}/") else None
+
+
+class Admission:
+    """Finds the viewer of each request."""
+
+    def __init__(self, connector: "Connector") -> None:
+        self._access = ConsoleAccess(connector.database)
+        self._merchants = connector.merchants
+        self._header = connector.settings.console_user_header
+        self._peers = connector.settings.console_peers
+
+    def __call__(self) -> None:
+        """Set the viewer of a request. Raises SignInNeeded."""
+        if request.endpoint not in _OPEN:
+            g.viewer = self._named_by_proxy() or self._of_session()
+            g.layout = _LAYOUT
+
+    def _named_by_proxy(self) -> Viewer | None:
+        """Return the operator whom a named proxy knows. None: no such proxy names anybody."""
+        is_named = self._header and self._header in request.headers
+        # Only the other end of the connection counts: everybody can write X-Forwarded-For.
+        if not is_named or not peers.is_among(request.remote_addr or "", self._peers):
+            return None
+        name = person_name(_utf_8(request.headers[self._header]))
+        if name is None:
+            raise SignInNeeded(reason="the proxy's header holds no name of a person")
+        return Viewer(name)
+
+    def _of_session(self) -> Viewer:
+        cookie = request.cookies.get(COOKIE)
+        session = self._access.session(cookie) if cookie else None
+        if session is None:
+            raise SignInNeeded
+        if session.merchant_id is None:
+            return Viewer(session.name, until=session.ends_at)
+        if session.merchant is None:
+            raise SignInNeeded(reason="the merchant of this session is gone")
+        merchant = self._merchants.find(session.merchant).merchant
+        return Viewer(session.name, merchant, session.ends_at)
+
+
+def _utf_8(header: str) -> str:
+    """Read a header as UTF-8. WSGI gives its bytes as characters; other bytes make no name."""
+    return header.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def add_routes(routes: Pages, connector: "Connector") -> None:
+    access = ConsoleAccess(connector.database)
+
+    @routes.get("/console/sign-in")
+    def show_link() -> str | tuple[str, int]:
+        """Show whom a link signs in. Programs open links, too, so only the button spends it."""
+        code = request.args.get("code", "")
+        if not code:
+            return render_template("console/signed_out.html")
+        link = access.link(code)
+        if link is None:
+            return _ended()
+        return render_template("console/sign_in.html", link=link, code=code)
+
+    @routes.post("/console/sign-in")
+    def sign_in() -> "AnyResponse | tuple[str, int]":
+        old_cookie = request.cookies.get(COOKIE, "")
+        cookie = access.sign_in(request.form.get("code", ""), old_cookie)
+        return _ended() if cookie is None else _started(cookie)
+
+    @routes.post("/console/sign-out")
+    def sign_out() -> "AnyResponse":
+        access.sign_out(request.cookies.get(COOKIE, ""))
+        flask.session.clear()
+        response = redirect(url_for("console.show_link"), 303)
+        response.delete_cookie(COOKIE, path=PATH)
+        return response
+
+
+def _ended() -> tuple[str, int]:
+    return render_template("console/ended_link.html"), 410
+
+
+def _started(cookie: str) -> "AnyResponse":
+    """Begin the session in the browser. The forms of the time before are not ours any more."""
+    flask.session.clear()
+    response = redirect(HOME, 303)
+    # Lax, so that a link to a payment in a ticket opens the page. A form has a proof of its own.
+    response.set_cookie(
+        COOKIE, cookie, path=PATH, secure=cookies.is_secure(), httponly=True, samesite="Lax"
+    )
+    return response
