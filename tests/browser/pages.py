@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from playwright.sync_api import Page
 
 from tests.browser.site import Site
-from tests.browser.visits import NOBODY
+from tests.browser.visits import MERCHANT, NOBODY, OPERATOR
 
 Way = Callable[[Site, Page], object]
 
@@ -37,8 +37,23 @@ def payment(word: str) -> Way:
     return lambda site, page: page.goto(site.url + site.payments[word].path)
 
 
+def link(site: Site, *merchant: str) -> str:
+    """Return a link into the console, of an operator or of a merchant's person."""
+    whose = ("--merchant", *merchant) if merchant else ()
+    return str(site.run("console", "link", "--name", "Ann O'Neil", *whose)["link"])
+
+
 PAGES = [
     Shown("nowhere", "/console/<path:rest>", at("/console/nowhere"), statuses=(401, 404)),
+    Shown("sign in", "/console/sign-in", lambda site, page: page.goto(link(site))),
+    Shown(
+        "sign in for a merchant",
+        "/console/sign-in",
+        lambda site, page: page.goto(link(site, MERCHANT)),
+    ),
+    Shown("sign in without a link", "/console/sign-in", at("/console/sign-in")),
+    Shown("sign in too late", "/console/sign-in", at("/console/sign-in?code=x"), statuses=(410,)),
+    Shown("signed in", "/console/", at("/console/nowhere"), OPERATOR, statuses=(404,)),
 ]
 # Routes whose answers are text/html, but no pages of their own.
-NO_PAGES: set[str] = set()
+NO_PAGES: set[str] = {"/console", "/console/sign-out"}
