@@ -24,6 +24,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+if "invite" in sys.argv:
+    print(json.dumps({"code": "an-invitation"}))
 if "serve" in sys.argv:
     host, port = sys.argv[sys.argv.index("--bind") + 1].split(":")
     print("a fault", file=sys.stderr, flush=True)
@@ -40,10 +42,11 @@ def test_the_server_is_of_its_own_and_leaves_nothing(
 ) -> None:
     use(monkeypatch, STAND_IN)
     monkeypatch.setenv("CONNECTOR_DATABASE_URL", "postgresql://shop@db.example/shop")
-    with served(4711, ["tranzzo", "sandbox"]) as url:
+    with served(4711, ["tranzzo", "sandbox"]) as (url, invitation):
         environment = requests.get(f"{url}/readyz", timeout=5).json()
         folder = Path(environment["CONNECTOR_DATA_DIR"]).parent
         assert folder.is_dir()
+    assert invitation == "an-invitation"
     assert "CONNECTOR_DATABASE_URL" not in environment
     assert environment["CONNECTOR_TEST_SUITE"] == "on"
     assert environment["CONNECTOR_PROVIDERS"] == "tranzzo,sandbox"
@@ -56,7 +59,10 @@ def test_the_server_is_of_its_own_and_leaves_nothing(
 
 @pytest.mark.parametrize(
     "script",
-    ["raise SystemExit('broken')", "import sys; sys.exit('broken' if 'serve' in sys.argv else 0)"],
+    [
+        "raise SystemExit('broken')",
+        "import sys; sys.exit('broken' if 'serve' in sys.argv else print('{\"code\": \"\"}'))",
+    ],
 )
 def test_a_server_that_does_not_start_says_why(
     monkeypatch: pytest.MonkeyPatch, script: str

@@ -97,7 +97,9 @@ def add(name: str, provider: str, source: Any, *, is_json: bool, **options: Any)
     connector = open_connector()
     if not NAME.fullmatch(name):
         raise ConfigurationError("NAME: use 1 to 64 letters, digits, - and _")
-    settings = _check_settings(connector, provider, _read(source), options["settings_from"])
+    settings = _check_settings(
+        connector, provider, read_settings_file(source), options["settings_from"]
+    )
     # With a wrong key, this merchant would be the only merchant that the key can read.
     connector.merchants.check_keys()
     credentials = connector.merchants.add(name, provider, settings, **options, by=os_user())
@@ -157,7 +159,7 @@ def update(name: str, source: Any, *, is_json: bool, **options: Any) -> None:
             "--settings FILE: give the settings that are to change, "
             "or --captured, --sandbox, --no-sandbox, --settings-from or --store"
         )
-    given = None if source is None else _read(source)
+    given = None if source is None else read_settings_file(source)
     settings = _merge_settings(connector, entry, given, options["settings_from"])
     connector.merchants.update(name, settings, **options, by=os_user())
     names = ", ".join([*sorted(given or ()), *changed])
@@ -258,7 +260,7 @@ def enable(name: str, *, is_json: bool) -> None:
     print_rows([{"merchant": name, "disabled": False}], is_json=is_json)
 
 
-def _read(source: Any) -> Mapping[str, Any]:
+def read_settings_file(source: Any) -> Mapping[str, Any]:
     if source is None:
         return {}
     try:

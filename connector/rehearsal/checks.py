@@ -3,7 +3,7 @@
 Sources: VTEX's Payment Provider Protocol API reference, and its guides on implementing a provider.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +20,19 @@ RESERVED = ("cancel-manually", "refund-manually")
 
 class Unmet(Exception):
     """A check failed. The message names the field and its value."""
+
+
+class WrongStatus(Unmet):
+    """The answer has another HTTP status than expected."""
+
+    def __init__(self, status: int, expected: Collection[int]) -> None:
+        self.status = status
+        wanted = " or ".join(map(str, sorted(expected)))
+        super().__init__(f"HTTP status {status}, not {wanted}")
+
+
+class NotPlayed(Exception):
+    """A case cannot be played here. The message says why, and what to give."""
 
 
 def require(holds: object, fault: str) -> None:

@@ -1,7 +1,7 @@
 """Calls the connector as VTEX does, and keeps the last exchange for the report."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 import requests
 
 from connector.domain import exact
-from connector.rehearsal.checks import Unmet, require
+from connector.rehearsal.checks import Unmet, WrongStatus, require
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 # Seconds after which a call ends. VTEX waits for 20.
-_PATIENCE = 25.0
+PATIENCE = 25.0
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,23 @@ class Keys:
 
 
 class Caller:
-    """Sends the requests of one case. `seconds` is how long an answer may take."""
+    """Sends the requests of one case. `seconds` is how long an answer may take.
+
+    With an empty `marker` the requests are not marked as the test suite's.
+    """
 
     def __init__(self, url: str, keys: Keys, marker: str, seconds: float) -> None:
         self._url = url.rstrip("/")
         self._keys = keys
-        self._marker = {marker: "true"}
+        self._marker = {marker: "true"} if marker else {}
         self._seconds = seconds
         self.last: Exchange | None = None
 
-    def get(self, step: str, path: str) -> Answer:
-        """Ask for a page that needs no credentials."""
-        return self._call(step, "GET", path, None, self._marker, {200})
+    def get(
+        self, step: str, path: str, expected: frozenset[int] | set[int] = frozenset({200})
+    ) -> Answer:
+        """Ask for what needs no credentials."""
+        return self._call(step, "GET", path, None, self._marker, expected)
 
     def post(
         self,
@@ -94,7 +99,8 @@ class Caller:
         seconds = time.monotonic() - started
         self.last = replace(exchange, status=response.status_code, answer=response.text)
         require(seconds < self._seconds, f"answered after {seconds:.1f} s, not {self._seconds} s")
-        _check_status(response.status_code, expected)
+        if response.status_code not in expected:
+            raise WrongStatus(response.status_code, expected)
         return Answer(response.status_code, response.content, _object(response))
 
     def _send(
@@ -111,16 +117,11 @@ class Caller:
                     self._url + path,
                     data=text.encode() or None,
                     headers={**types, **headers},
-                    timeout=_PATIENCE,
+                    timeout=PATIENCE,
                     allow_redirects=False,
                 )
         except requests.RequestException as error:
             raise Unmet(f"no answer ({type(error).__name__})") from error
-
-
-def _check_status(status: int, expected: Collection[int]) -> None:
-    wanted = " or ".join(map(str, sorted(expected)))
-    require(status in expected, f"HTTP status {status}, not {wanted}")
 
 
 def _object(response: requests.Response) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """One payment of a case: the steps that VTEX takes, each with its checks."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,8 @@ _IDS = "authorizationId tid nsu"
 _DELAYS = "delayToAutoSettle delayToAutoSettleAfterAntifraud delayToCancel"
 # The statuses of a failure: VTEX's API reference has 500 and 501, its older pages 200.
 FAILURES = frozenset({200, 500, 501})
+# A company that needs no settings.
+_SANDBOX = "sandbox"
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,29 @@ class Times:
 
 
 @dataclass(frozen=True)
+class Applicant:
+    """The merchant who connects: the VTEX account, the company, its settings, an invitation."""
+
+    account: str = "rehearsal"
+    provider: str = _SANDBOX
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    invitation: str = field(default="", repr=False)
+
+    @property
+    def admin(self) -> str:
+        """The address to which VTEX's Admin wants the merchant back, without a query."""
+        return f"https://{self.account}.myvtex.com/admin/provider-return"
+
+
+@dataclass(frozen=True)
 class Stage:
-    """Where the suite is played."""
+    """Where the suite is played, and who connects in the configuration flow."""
 
     url: str
     sink: Sink
     keys: Keys = Keys()  # noqa: RUF009 - it cannot be changed
     times: Times = Times()
+    applicant: Applicant = Applicant()
 
 
 class Player:

@@ -25,7 +25,7 @@ def masked(text: str, keys: Keys) -> str:
 def lines(result: Result, keys: Keys) -> list[str]:
     """Write a result as one line, and a failure with its last exchange."""
     name = f"{result.case} {result.reading}".strip()
-    mark = "success" if result.is_success else "fail"
+    mark = "skipped" if result.skipped else "success" if result.is_success else "fail"
     note = "  beyond the suite" if result.is_beyond else ""
     widths = zip((name, result.method), _NAMES, strict=True)
     cells = "  ".join(text.ljust(width) for text, width in widths)
@@ -34,6 +34,8 @@ def lines(result: Result, keys: Keys) -> list[str]:
 
 
 def _reasons(result: Result, keys: Keys) -> list[str]:
+    if result.skipped:
+        return [_one_line(result.skipped, keys)]
     if result.is_success:
         return []
     exchange = result.exchange
@@ -67,7 +69,8 @@ def row(result: Result, keys: Keys) -> dict[str, Any]:
         "method": result.method,
         "reading": result.reading,
         "beyondTheSuite": result.is_beyond,
-        "success": result.is_success,
+        "success": result.is_success and not result.skipped,
+        "skipped": result.skipped,
         "seconds": round(result.seconds, 2),
         "fault": masked(result.fault, keys),
         "exchange": record,
@@ -76,9 +79,13 @@ def row(result: Result, keys: Keys) -> dict[str, Any]:
 
 def summary(results: Iterable[Result]) -> str:
     played = list(results)
+    skipped = [result for result in played if result.skipped]
     failures = [result for result in played if not result.is_success]
     of_suite = [result for result in failures if not result.is_beyond]
+    succeeded = len(played) - len(failures) - len(skipped)
+    beyond = len(failures) - len(of_suite)
+    rest = f"; {len(skipped)} not played" if skipped else ""
     return (
-        f"{len(played) - len(failures)} of {len(played)} succeeded; "
-        f"{len(of_suite)} of the suite's own failed, {len(failures) - len(of_suite)} beyond it"
+        f"{succeeded} of {len(played)} succeeded; "
+        f"{len(of_suite)} of the suite's own failed, {beyond} beyond it{rest}"
     )

@@ -1,5 +1,6 @@
 """Starts a server for a rehearsal. Afterwards all its files are removed."""
 
+import json
 import os
 import socket
 import subprocess
@@ -22,22 +23,23 @@ _TAIL = 2000
 
 
 @contextmanager
-def served(callback_port: int, providers: Iterable[str]) -> Iterator[str]:
-    """Serve the test suite on a free port of this machine, with `providers`; yield the base URL.
+def served(callback_port: int, providers: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Serve the test suite on a free port of this machine, with `providers`.
 
-    Callbacks may go only to a port of this machine. The server uses none of this machine's
-    CONNECTOR_ variables. Its errors are written to standard error. Raises ConfigurationError if the
-    server does not start.
+    Yields the base URL, and the code of an invitation to connect. Callbacks may go only to a port
+    of this machine. The server uses none of this machine's CONNECTOR_ variables. Its errors are
+    written to standard error. Raises ConfigurationError if the server does not start.
     """
     with tempfile.TemporaryDirectory(prefix="connector-rehearsal-") as folder:
         environment = _environment(Path(folder), callback_port, providers)
         bind = f"127.0.0.1:{_free_port()}"
         log = Path(folder) / "server.log"
         with log.open("wb") as output:
-            _migrate(environment, log, output.fileno())
+            _run(("migrate",), environment, output.fileno(), log)
+            invitation = _invitation(environment, output.fileno(), log)
             with _run_server(bind, environment, output.fileno()) as process:
                 _wait_until_ready(f"http://{bind}", process, log)
-                yield f"http://{bind}"
+                yield f"http://{bind}", invitation
         sys.stderr.write(_faults(log))
 
 
@@ -54,11 +56,21 @@ def _environment(folder: Path, callback_port: int, providers: Iterable[str]) -> 
     }
 
 
-def _migrate(environment: Mapping[str, str], log: Path, output: int) -> None:
-    command = [*_COMMAND, "migrate"]
-    done = subprocess.run(command, check=False, env=environment, stdout=output, stderr=output)  # noqa: S603 - ours
+def _run(arguments: Iterable[str], environment: Mapping[str, str], errors: int, log: Path) -> str:
+    """Run a command to its end, and return what it prints."""
+    command = [*_COMMAND, *arguments]
+    done = subprocess.run(  # noqa: S603 - ours
+        command, check=False, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+    )
     if done.returncode:
         raise _start_failure(log)
+    return done.stdout
+
+
+def _invitation(environment: Mapping[str, str], errors: int, log: Path) -> str:
+    """Return the code of an invitation for any VTEX account and any company."""
+    made = json.loads(_run(("merchants", "invite", "--json"), environment, errors, log))
+    return str(made["code"])
 
 
 @contextmanager
@@ -97,7 +109,7 @@ def _start_failure(log: Path) -> ConfigurationError:
 
 def _faults(log: Path) -> str:
     lines = _tail(log).splitlines(keepends=True)
-    return "".join(line for line in lines if '"level": "INFO"' not in line and line != "migrated\n")
+    return "".join(line for line in lines if '"level": "INFO"' not in line)
 
 
 def _tail(log: Path) -> str:
