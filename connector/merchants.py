@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 # within 5 s.
 FRESH_SECONDS = 2.0
 STALE_SECONDS = 4.0
+# Unknown keys may be those of a merchant that connected itself a moment ago, so that a snapshot of
+# that age is asked for. Strangers cannot cause more than one query in this time.
+MISSED_SECONDS = 0.2
 # The token of an unknown AppKey is compared with these digests, so that the work is the same as for
 # a known AppKey.
 _UNKNOWN_KEYS_DIGESTS = (digest("nobody"),) * LIVE_TOKENS
@@ -83,9 +86,8 @@ class Directory:
 
         Raises NotAuthenticated, ConfigurationError.
         """
-        entry = self._current().by_app_key.get(app_key)
         given_digest = digest(app_token)
-        is_live_token = _is_live_token(given_digest, entry.digests if entry else ())
+        entry, is_live_token = self._look_up(app_key, given_digest)
         if not (app_key and app_token):
             raise NotAuthenticated(reason=Stranger.MISSING)
         if entry is None:
@@ -125,6 +127,16 @@ class Directory:
         with self._refreshing:
             self._snapshot = self._snapshot.with_merchant(merchant)
 
+    def _look_up(self, app_key: str, given_digest: str) -> tuple[StoredMerchant | None, bool]:
+        """Find the merchant of an AppKey, and say whether a token of the digest is live."""
+        snapshot = self._current()
+        found = _found_in(snapshot, app_key, given_digest)
+        if not found[1]:
+            with suppress(StorageUnavailable):
+                newer = self._current(MISSED_SECONDS)
+                return found if newer is snapshot else _found_in(newer, app_key, given_digest)
+        return found
+
     def _note_use(self, merchant: Merchant, app_token: str) -> None:
         """Record the first use of an AppToken, once in a process. A failure changes no answer."""
         with self._noting:
@@ -137,19 +149,20 @@ class Directory:
             self._used.discard(app_token)
             log.warning("a first use was not recorded", extra={"reason": error.why})
 
-    def _current(self) -> _Snapshot:
+    def _current(self, fresh_seconds: float | None = None) -> _Snapshot:
         """Return a snapshot that is fresh, or nearly fresh while another thread renews it."""
+        most = FRESH_SECONDS if fresh_seconds is None else fresh_seconds
         age = time.monotonic() - self._snapshot.asked_at
-        if age > FRESH_SECONDS and self._refreshing.acquire(blocking=age > STALE_SECONDS):
+        if age > most and self._refreshing.acquire(blocking=age > STALE_SECONDS):
             try:
-                self._refresh()
+                self._refresh(most)
             finally:
                 self._refreshing.release()
         return self._snapshot
 
-    def _refresh(self) -> None:
+    def _refresh(self, fresh_seconds: float) -> None:
         asked_at = time.monotonic()
-        if asked_at - self._snapshot.asked_at <= FRESH_SECONDS:
+        if asked_at - self._snapshot.asked_at <= fresh_seconds:
             return
         revision = self._merchants.revision()
         if revision == self._snapshot.revision:
@@ -162,6 +175,13 @@ class Directory:
             {entry.app_key: entry for entry in entries},
             {entry.merchant.id: entry.merchant for entry in entries},
         )
+
+
+def _found_in(
+    snapshot: _Snapshot, app_key: str, given_digest: str
+) -> tuple[StoredMerchant | None, bool]:
+    entry = snapshot.by_app_key.get(app_key)
+    return entry, _is_live_token(given_digest, entry.digests if entry else ())
 
 
 def _is_live_token(given_digest: str, digests: tuple[str, ...]) -> bool:
