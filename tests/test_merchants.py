@@ -174,3 +174,49 @@ def test_fifty_requests_at_once_ask_the_database_once(rig: Rig) -> None:
     for thread in threads:
         thread.join()
     assert (["shop"] * 50, 1) == (found, len(asked))
+
+
+# Merchants that connected themselves a moment ago.
+
+
+def test_an_unknown_key_is_looked_for_once_more(
+    rig_on_both: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = rig_on_both.add()
+    found_in = directory(rig_on_both)
+    assert name_of(found_in, own) == "shop"
+    monkeypatch.setattr(merchants, "MISSED_SECONDS", -1.0)
+    new = rig_on_both.add(name="new")
+    rotated = rig_on_both.connector.merchants.rotate_token("shop")
+    assert [name_of(found_in, one) for one in (new, rotated)] == ["new", "shop"]
+
+
+def test_strangers_cause_few_queries(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.add()
+    found_in = directory(rig)
+    stranger = Credentials("", "", "unknown", "token")
+    asked: list[int] = []
+    revision = rig.connector.merchants.revision
+    monkeypatch.setattr(
+        rig.connector.merchants, "revision", lambda: (asked.append(1), revision())[1]
+    )
+    now = [time.monotonic()]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    for _ in range(100):
+        assert name_of(found_in, stranger) is None
+    assert 1 == len(asked)
+    now[0] += merchants.MISSED_SECONDS * 1.1
+    for _ in range(100):
+        assert name_of(found_in, stranger) is None
+    assert 2 == len(asked)
+
+
+def test_a_stranger_is_refused_though_the_database_is_away(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = rig.add()
+    monkeypatch.setattr(merchants, "MISSED_SECONDS", -1.0)
+    found_in = directory(rig)
+    assert name_of(found_in, own) == "shop"
+    rig.execute("ALTER TABLE merchants RENAME TO gone")
+    assert name_of(found_in, Credentials("", "", own.app_key, "wrong")) is None
