@@ -53,6 +53,8 @@ PAGES = [
     ),
     Shown("sign in without a link", "/console/sign-in", at("/console/sign-in")),
     Shown("sign in too late", "/console/sign-in", at("/console/sign-in?code=x"), statuses=(410,)),
+    Shown("overview", "/console/", at("/console/"), OPERATOR),
+    Shown("overview of a merchant", "/console/", at("/console/"), MERCHANT),
     Shown("signed in", "/console/", at("/console/nowhere"), OPERATOR, statuses=(404,)),
 ]
 # Routes whose answers are text/html, but no pages of their own.
