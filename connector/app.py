@@ -35,7 +35,7 @@ from connector.storage.requests import Requests
 from connector.storage.stories import Stories
 from connector.storage.vault import Vault, open_vault
 from connector.vtex import answers, routes
-from connector.vtex.authorization import endpoints
+from connector.vtex.authorization import endpoints, steps
 from connector.vtex.callbacks import Callbacks, Destinations
 from connector.vtex.manifest import manifest
 from connector.vtex.provider_fields import ProviderFields
@@ -207,7 +207,8 @@ def create_app(connector: Connector) -> Flask:
     cookies.prepare(app, connector.settings.public_url, connector.vault.cookie_keys())
     pages.prepare(app)
     authorization = endpoints.blueprint(connector.signup, connector.settings.return_hosts)
-    protocol = (_vtex(connector), authorization, _webhooks(connector))
+    pages_of_flow = steps.blueprint(connector.signup, connector.settings.public_url)
+    protocol = (_vtex(connector), authorization, pages_of_flow, _webhooks(connector))
     for blueprint in (*protocol, *keyless.blueprints(connector)):
         app.register_blueprint(blueprint)
     if connector.settings.console:

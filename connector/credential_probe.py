@@ -1,18 +1,17 @@
 """Tries a merchant's keys at the company, with a call that changes nothing."""
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
-from connector.bulkhead import Shares
+from connector.bulkhead import PAGES, Bulkhead, Shares
 from connector.domain.deadline import Deadline
-from connector.domain.errors import ProviderBusy
 from connector.domain.merchant import Merchant
 from connector.provider import Call, Provider
 
-# Keys of one company that a process tries at once. Whoever connects a merchant can start a try. If
-# the company hangs, tries must not take the places of payments.
-TRIES_AT_ONCE = 2
+# Keys of one company, and of all, that a process tries at once. Whoever connects a merchant can
+# start a try. If a company hangs, tries must not take the places of its payments. If all companies
+# hang, tries must not take all threads of the pages.
+TRIES_AT_ONCE, ALL_TRIES = 2, PAGES // 2
 
 
 class CredentialProbe:
@@ -22,7 +21,8 @@ class CredentialProbe:
         self._providers = providers
         self._shares = shares
         self._seconds = seconds
-        self._tries = {name: threading.BoundedSemaphore(TRIES_AT_ONCE) for name in providers}
+        self._all = _places(ALL_TRIES)
+        self._tries = {name: _places(TRIES_AT_ONCE) for name in providers}
 
     def run(self, merchant: Merchant) -> None:
         """Try the keys of a merchant.
@@ -33,14 +33,11 @@ class CredentialProbe:
         provider = self._providers[merchant.provider]
         deadline = Deadline.after(self._seconds)
         account = merchant.account(sandbox=merchant.sandbox)
-        with self._try(provider.name), self._shares.place(provider.name), provider.slot():
+        place = self._shares.place(provider.name)
+        with self._tries[provider.name].slot(), self._all.slot(), place, provider.slot():
             provider.probe(Call.about_nobody(account, deadline))
 
-    @contextmanager
-    def _try(self, name: str) -> Iterator[None]:
-        if not self._tries[name].acquire(blocking=False):
-            raise ProviderBusy
-        try:
-            yield
-        finally:
-            self._tries[name].release()
+
+def _places(count: int) -> Bulkhead:
+    """Make places for which nobody waits."""
+    return Bulkhead(count, threading.Semaphore(0))

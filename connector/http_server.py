@@ -10,7 +10,12 @@ from functools import partial
 from flask import Response, g, request
 
 from connector import context, metrics, peers
-from connector.domain.authorization import AuthorizationEnded, NotConnected, SignUpOff
+from connector.domain.authorization import (
+    AuthorizationEnded,
+    InvitationEnded,
+    NotConnected,
+    SignUpOff,
+)
 from connector.domain.errors import (
     BodyTooLarge,
     Compressed,
@@ -58,6 +63,7 @@ _STATUSES: tuple[tuple[type[ConnectorError], int], ...] = (
     (TooManyRequests, 429),
     (SignUpOff, 403),
     (AuthorizationEnded, 410),
+    (InvitationEnded, 410),
     (NotConnected, 409),
 )
 

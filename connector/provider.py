@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from connector.http_client import HttpClient
 
 
+def for_people(text: str) -> str:
+    """Mark an English text that pages show, so that the catalogues have its translations."""
+    return text
+
+
 @dataclass(frozen=True)
 class Setting:
     """One key of a merchant's settings.
@@ -34,7 +39,9 @@ class Setting:
     `options`, the value must be one of them. A setting that is not required may be absent.
     `is_payout` marks a setting that says where money goes. VTEX's Admin does not ask for such a
     setting, and no request can set it. `is_account` marks the setting that names the merchant's
-    account at the company. Such a name is no secret.
+    account at the company. Such a name is no secret. `hint` says where the company shows the value,
+    or how to choose it. If `needs_address`, the company shows the value to whoever gives it our
+    address for notifications.
     """
 
     key: str
@@ -45,6 +52,8 @@ class Setting:
     options: tuple[str, ...] = ()
     is_payout: bool = False
     is_account: bool = False
+    hint: str = ""
+    needs_address: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +153,9 @@ class Provider(ABC):
     # Whether a part can be settled or refunded.
     can_settle_partly: ClassVar[bool] = False
     can_refund_partly: ClassVar[bool] = False
+    # For people: where at the company our address for notifications is entered. Empty if nobody has
+    # to enter it.
+    notification_place: ClassVar[str] = ""
     # What a person must do after a refund; empty if the buyer then has the money.
     after_refund: ClassVar[str] = ""
     # Whether a repeated refund (of one reference, or of one payment) returns money only once.

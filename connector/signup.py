@@ -110,6 +110,25 @@ class MerchantSignUp:
         name = invitation and invitation.provider
         return [one for one in self._providers.sold.values() if name in {None, one.name}]
 
+    def provider(self, name: str) -> Provider:
+        """Return a company by its name. Raises ProviderUnavailable if it is switched off."""
+        return self._providers[name]
+
+    def check_invitation(self, flow: Flow, provider: str, code: str) -> None:
+        """Say early what certainly is wrong with an invitation, or with having none.
+
+        Raises InvitationNeeded, InvitationEnded, InvitationOfAnother.
+        """
+        is_needed = self.mode is SignUp.INVITE and not self._connecting.has_merchant(
+            flow.store, provider
+        )
+        if code or is_needed:
+            self._usable(flow, provider, code)
+
+    def next_name(self, flow: Flow, provider: str) -> str:
+        """Return the name that a new merchant of this flow would probably get."""
+        return self._connecting.next_name(flow.store, provider)
+
     def connected(self, token: str, browser: str = "") -> Connected:
         """Return the way back to VTEX from a connected flow, each time with a new code.
 
@@ -153,7 +172,8 @@ class MerchantSignUp:
 
     def _make(self, flow: Flow, submission: Submission, keys: Keys, tries: "_Tries") -> Connected:
         """Make a merchant. If the company cannot be reached, nobody knows if the keys work."""
-        invitation = self._usable(submission, flow, is_needed=self.mode is SignUp.INVITE)
+        is_needed = self.mode is SignUp.INVITE
+        invitation = self._usable(flow, keys.provider, submission.invitation) if is_needed else None
         is_proven = tries.prove(Merchant(0, flow.store, keys.provider, keys.settings))
         name, code = self._connecting.make(submission.token, keys, invitation, submission.browser)
         return Connected(
@@ -174,7 +194,7 @@ class MerchantSignUp:
         keys = replace(keys, settings={**before, **keys.settings})
         is_changed = keys.settings != before
         is_needed = is_changed and not self._providers[keys.provider].probe_proves_account
-        invitation = self._usable(submission, flow, is_needed=True) if is_needed else None
+        invitation = self._usable(flow, keys.provider, submission.invitation) if is_needed else None
         is_proven = tries.prove(replace(seen.merchant, settings=keys.settings))
         if is_changed and not is_proven:
             raise KeysUnproven
@@ -183,18 +203,16 @@ class MerchantSignUp:
         )
         return Connected(name, keys.provider, flow.return_url, code, is_proven=is_proven)
 
-    def _usable(self, submission: Submission, flow: Flow, *, is_needed: bool) -> str | None:
-        """Return the code of an invitation that is good for this store and company, if needed.
+    def _usable(self, flow: Flow, provider: str, code: str) -> str:
+        """Return the code of an invitation that is good for this store and company.
 
         Raises InvitationNeeded, InvitationEnded, InvitationOfAnother.
         """
-        if not is_needed:
-            return None
-        if not submission.invitation:
+        if not code:
             raise InvitationNeeded
-        if not self.invitation(submission.invitation).fits(flow.store, submission.provider):
+        if not self.invitation(code).fits(flow.store, provider):
             raise InvitationOfAnother
-        return submission.invitation
+        return code
 
 
 class _Tries:

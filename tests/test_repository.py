@@ -44,9 +44,9 @@ MOST_LINES = 310
 LONGER = {
     "connector/storage/tables.py": 340,
     "connector/providers/cryptomus.py": 340,
-    "connector/providers/rustore.py": 430,
-    "connector/providers/tranzzo.py": 425,
-    "connector/providers/yandex_pay.py": 560,
+    "connector/providers/rustore.py": 470,
+    "connector/providers/tranzzo.py": 445,
+    "connector/providers/yandex_pay.py": 575,
 }
 # Of a company, not of us; in a provider's module they are the company's own words.
 FOREIGN = {"gateway", "processor", "psp", "upstream", "acquirer"}

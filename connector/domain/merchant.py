@@ -14,6 +14,14 @@ SUITE_NAME = "(test suite)"
 SUITE_PROVIDER = "sandbox"
 
 
+def notification_url(public_url: str, provider: str, merchant: str) -> str | None:
+    """Return a merchant's address for notifications, by the merchant's name.
+
+    None if nobody outside can reach this connector.
+    """
+    return f"{public_url}/webhooks/{provider}/{merchant}" if public_url else None
+
+
 class CapturedPolicy(StrEnum):
     """The action of a cancellation when the money is already captured."""
 

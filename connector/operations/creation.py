@@ -14,6 +14,7 @@ from connector.domain.errors import (
     RequestMismatch,
     Rule,
 )
+from connector.domain.merchant import notification_url
 from connector.domain.operation import CreateRequest, Outcome, State
 from connector.domain.order import Order
 from connector.domain.payment import (
@@ -45,12 +46,9 @@ class CreatingJob(CancellingJob):
     @property
     def _order(self) -> Order | None:
         order = self.request.order
-        return order and replace(order, notification_url=self._notification_url)
-
-    @property
-    def _notification_url(self) -> str | None:
-        path = f"/webhooks/{self.merchant.provider}/{self.merchant.name}"
-        return self.public_url + path if self.public_url else None
+        merchant = self.merchant
+        url = notification_url(self.public_url, merchant.provider, merchant.name)
+        return order and replace(order, notification_url=url)
 
     def check(self) -> None:
         """Refuse an order that the provider cannot take, before the payment is recorded.

@@ -6,10 +6,31 @@ from typing import Any
 from flask import has_request_context, render_template
 from markupsafe import escape
 
+from connector.domain.authorization import (
+    AuthorizationDone,
+    AuthorizationElsewhere,
+    InvitationEnded,
+    SignUpOff,
+)
 from connector.domain.errors import ConnectorError
 from connector.pages.languages import lazy_gettext as _
 
-# The texts for people, by HTTP status. Other statuses have the text of 500.
+# The texts for people, by the failure, else by its HTTP status. Any other status has that of 500.
+_TEXTS_OF = {
+    AuthorizationDone: _(
+        "This store is connected, and VTEX uses the connection already. Nothing is left to do here."
+    ),
+    AuthorizationElsewhere: _(
+        "This store was connected in another browser. Go on there, or start again in VTEX's Admin."
+    ),
+    InvitationEnded: _(
+        "This invitation is unknown, was used, or has ended. Ask the person who sent it for a new "
+        "invitation."
+    ),
+    SignUpOff: _(
+        "Stores cannot be connected here by their owners. Ask the person who runs this connector."
+    ),
+}
 _TEXTS = {
     400: _("This form is old, or a different site sent it. Load the page again."),
     401: _(
@@ -31,5 +52,5 @@ def page_failure(error: ConnectorError, status: int, _: Mapping[str, Any]) -> by
     """Write a failure as a page. Bytes that are not HTTP get a page without a layout."""
     if not has_request_context():
         return _BARE.format(status, escape(error)).encode()
-    text = _TEXTS.get(status, _UNKNOWN)
+    text = _TEXTS_OF.get(type(error)) or _TEXTS.get(status, _UNKNOWN)
     return render_template("pages/failure.html", status=status, text=text).encode()

@@ -11,6 +11,7 @@ from connector.pages.languages import current, lazy_gettext
 
 # Characters of the longest field. A private key has some thousand.
 MOST_CHARACTERS = 8192
+FILL_IN = lazy_gettext("Please fill in this field.")
 
 
 class Form(FlaskForm):
@@ -22,10 +23,18 @@ class Form(FlaskForm):
             code = current()
             return get_translations([code.replace("-", "_"), code.split("-")[0]])
 
+    def __init__(self, **values: Any) -> None:
+        """Fill the form with what was sent, else with `data`."""
+        super().__init__(**values)  # type: ignore[no-untyped-call]
 
-def required(message: Any = None) -> list[Any]:
+    def is_right(self) -> bool:
+        """Whether the form was sent, and has no fault."""
+        return bool(self.validate_on_submit())  # type: ignore[no-untyped-call]
+
+
+def required(message: Any = FILL_IN) -> list[Any]:
     """Return the validators of a field that must not be empty."""
-    return [InputRequired(message or lazy_gettext("Please fill in this field.")), not_too_long()]
+    return [InputRequired(message), not_too_long()]
 
 
 def optional() -> list[Any]:

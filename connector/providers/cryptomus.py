@@ -47,7 +47,7 @@ from connector.domain.payment import (
     WriteResult,
 )
 from connector.http_client import Answer
-from connector.provider import Call, Message, Provider, Setting
+from connector.provider import Call, Message, Provider, Setting, for_people
 
 _PATHS = {"create": "/payment", "look": "/payment/info", "refund": "/payment/refund"}
 # `payment_status`, page "statuses".
@@ -100,7 +100,11 @@ class Cryptomus(Provider):
     url = "https://api.cryptomus.com/v1"
     settings = (
         Setting("merchant_uuid", "Merchant UUID", is_secret=False, is_account=True),
-        Setting("payment_key", "Payment API key"),
+        Setting(
+            "payment_key",
+            for_people("Payment API key"),
+            hint=for_people("Cryptomus has another key for payouts: do not give that key."),
+        ),
         Setting(
             "refund_address",
             "Refund wallet",
@@ -110,7 +114,12 @@ class Cryptomus(Provider):
             is_payout=True,
         ),
         Setting(
-            "refund_fee", "Refund fee paid by", is_secret=False, is_required=False, options=_PAYERS
+            "refund_fee",
+            for_people("Refund fee paid by"),
+            is_secret=False,
+            is_required=False,
+            options=_PAYERS,
+            hint=for_people("It counts only if the operator of this connector has set refunds up."),
         ),
     )
     payment_methods = ("Cryptomus",)

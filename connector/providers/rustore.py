@@ -50,7 +50,7 @@ from connector.domain.merchant import Account
 from connector.domain.order import Delays
 from connector.domain.payment import Effect, Look, Notification, Standing, WriteResult
 from connector.http_client import Answer, HttpClient
-from connector.provider import Call, Hosts, Message, Provider, Setting
+from connector.provider import Call, Hosts, Message, Provider, Setting, for_people
 
 _CALLS = {
     "look": ("GET", "/v2/purchase/{invoice}"),
@@ -96,6 +96,13 @@ _ERRORS: dict[str, type[errors.ConnectorError]] = {
 # before its end in which no call starts: a call may be slow, and our clock may be behind.
 _TOKEN_SECONDS, _TOKEN_MARGIN = 900, 100
 _JSON = {"Content-Type": "application/json"}
+_NO_KEY = for_people(
+    "not base64 of an unencrypted PKCS#8 private key; copy it from the console as it is, one line "
+    "that begins with MII"
+)
+_NO_RSA_KEY = for_people(
+    "not an RSA key; copy it from the console as it is, one line that begins with MII"
+)
 
 
 def _read_private_key(text: str) -> rsa.RSAPrivateKey:
@@ -103,9 +110,9 @@ def _read_private_key(text: str) -> rsa.RSAPrivateKey:
     try:
         key = serialization.load_der_private_key(base64.b64decode(text, validate=True), None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise ValueError("not base64 of an unencrypted PKCS#8 private key") from error
+        raise ValueError(_NO_KEY) from error
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise ValueError("not an RSA key")  # noqa: TRY004 - a text of the wrong content
+        raise ValueError(_NO_RSA_KEY)  # noqa: TRY004 - a text of the wrong content
     return key
 
 
@@ -113,7 +120,7 @@ def _private_key_fault(text: str) -> str | None:
     try:
         _read_private_key(text)
     except ValueError as error:
-        return f"{error}; copy it from the console as it is, one line that begins with MII"
+        return str(error)
     return None
 
 
@@ -122,10 +129,15 @@ def _pattern_check(pattern: str, hint: str) -> Callable[[str], str | None]:
 
 
 _APP_ID = _pattern_check(
-    "[0-9]{1,20}", "digits only: the number in console.rustore.ru/apps/<number>"
+    "[0-9]{1,20}", for_people("digits only: the number in console.rustore.ru/apps/<number>")
+)
+# Page "token".
+_KEY_PLACE = for_people(
+    "In RuStore Console, Company > API RuStore. The key must be allowed for this app and for the "
+    "methods of payments."
 )
 _AES_KEY = _pattern_check(
-    "[A-Za-z0-9+/]{43}=", "32 bytes in base64: copy it from the console as it is"
+    "[A-Za-z0-9+/]{43}=", for_people("32 bytes in base64: copy it from the console as it is")
 )
 
 
@@ -137,11 +149,39 @@ class RuStore(Provider):
     url = "https://public-api.rustore.ru/public"
     sandbox_url = "https://public-api.rustore.ru/public/sandbox"
     settings = (
-        Setting("app_id", "Application id", is_secret=False, check=_APP_ID, is_account=True),
-        Setting("key_id", "API key id", is_secret=False),
-        Setting("private_key", "API private key", check=_private_key_fault),
-        Setting("notification_key", "Server notification key", check=_AES_KEY),
+        Setting(
+            "app_id",
+            for_people("Application id"),
+            is_secret=False,
+            check=_APP_ID,
+            is_account=True,
+            hint=for_people(
+                "The number in the address of your app in RuStore Console: "
+                "console.rustore.ru/apps/NUMBER"
+            ),
+        ),
+        Setting("key_id", for_people("API key id"), is_secret=False, hint=_KEY_PLACE),
+        Setting(
+            "private_key",
+            for_people("API private key"),
+            check=_private_key_fault,
+            hint=for_people(
+                "One line that begins with MII. RuStore Console shows it once, when the key "
+                "is made."
+            ),
+        ),
+        Setting(
+            "notification_key",
+            for_people("Server notification key"),
+            check=_AES_KEY,
+            hint=for_people(
+                "In RuStore Console, Monetization > Server notifications. The console shows this "
+                "key once, for the address that you enter there."
+            ),
+            needs_address=True,
+        ),
     )
+    notification_place = for_people("In RuStore Console, Monetization > Server notifications.")
     payment_methods = ("RuStore",)
     currencies = frozenset({"RUB"})
     # The buyer pays at once or never. A hold lasts 6 h: settle it soon.

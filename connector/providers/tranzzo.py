@@ -44,10 +44,15 @@ from connector.domain.merchant import Account
 from connector.domain.order import Delays, Order
 from connector.domain.payment import CreateResult, Effect, Look, Notification, Standing, WriteResult
 from connector.http_client import Answer
-from connector.provider import Call, Message, Provider, Setting
+from connector.provider import Call, Message, Provider, Setting, for_people
 
 # `method`, pages "look" and "create". The first is the default: money is held until it is settled.
 _PRIMARY = ("auth", "purchase")
+# Page "authentication".
+_KEYS_PLACE = for_people(
+    "Tranzzo gives each project four values: POS_ID, API_KEY, API_SECRET and ENDPOINTS_KEY. Take "
+    "all four from the same project."
+)
 _SECONDARY = ("void", "capture", "refund")
 _CALLS = {
     "create": ("POST", "/payment"),
@@ -85,11 +90,13 @@ _UUID = [f"([0-9A-Fa-f]{{{digits}}})" for digits in (8, 4, 4, 4, 12)]
 
 
 def _pos_id_fault(value: str) -> str | None:
-    return None if re.fullmatch(r"[A-Za-z0-9_-]+", value) else "give the POS_ID of the project"
+    is_right = re.fullmatch(r"[A-Za-z0-9_-]+", value)
+    return None if is_right else for_people("give the POS_ID of the project")
 
 
 def _currency_fault(value: str) -> str | None:
-    return None if re.fullmatch("[A-Z]{3}", value) else "give three capital letters, such as XTS"
+    is_right = re.fullmatch("[A-Z]{3}", value)
+    return None if is_right else for_people("give three capital letters, such as XTS")
 
 
 class Tranzzo(Provider):
@@ -99,17 +106,35 @@ class Tranzzo(Provider):
     title = "Tranzzo"
     url = "https://cpay.tranzzo.com/api/v1"
     settings = (
-        Setting("pos_id", "POS_ID", is_secret=False, check=_pos_id_fault, is_account=True),
+        Setting(
+            "pos_id",
+            "POS_ID",
+            is_secret=False,
+            check=_pos_id_fault,
+            is_account=True,
+            hint=_KEYS_PLACE,
+        ),
         Setting("api_key", "API_KEY"),
         Setting("api_secret", "API_SECRET"),
         Setting("endpoints_key", "ENDPOINTS_KEY"),
-        Setting("stage", "One or two steps", is_secret=False, is_required=False, options=_PRIMARY),
+        Setting(
+            "stage",
+            for_people("One or two steps"),
+            is_secret=False,
+            is_required=False,
+            options=_PRIMARY,
+            hint=for_people(
+                "auth: the money is held first, and taken when VTEX asks. purchase: the money is "
+                "taken when the buyer pays. Without a choice it is auth."
+            ),
+        ),
         Setting(
             "sandbox_currency",
-            "Currency in test mode",
+            for_people("Currency in test mode"),
             is_secret=False,
             is_required=False,
             check=_currency_fault,
+            hint=for_people("Only for test payments. Tranzzo's own plugins use XTS."),
         ),
     )
     payment_methods = ("Tranzzo",)

@@ -45,7 +45,7 @@ from connector.domain.merchant import Account
 from connector.domain.order import Delays, Line, Order
 from connector.domain.payment import CreateResult, Effect, Look, Notification, Standing, WriteResult
 from connector.http_client import Answer, HttpClient
-from connector.provider import Call, Hosts, Message, Provider, Setting
+from connector.provider import Call, Hosts, Message, Provider, Setting, for_people
 from connector.signed_tokens import SignedTokens
 
 _CALLS = {
@@ -105,8 +105,22 @@ class YandexPay(Provider):
     url = "https://pay.yandex.ru/api/merchant"
     sandbox_url = "https://sandbox.pay.yandex.ru/api/merchant"
     settings = (
-        Setting("merchant_id", "Merchant ID", is_secret=False, is_account=True),
-        Setting("api_key", "API key"),
+        Setting(
+            "merchant_id",
+            "Merchant ID",
+            is_secret=False,
+            is_account=True,
+            hint=for_people("The id of your shop at Yandex Pay, a UUID."),
+        ),
+        Setting(
+            "api_key",
+            for_people("API key"),
+            hint=for_people("The key for the Yandex Pay API of the same shop, not of the sandbox."),
+        ),
+    )
+    notification_place = for_people(
+        "In Yandex Pay's console, as the Callback URL, without /v1/webhook at the end: Yandex "
+        "adds it."
     )
     payment_methods = ("Yandex Pay",)
     currencies = frozenset({_CURRENCY})

@@ -59,6 +59,18 @@ class Connecting:
             row = self._row_of(connection, store, keys)
         return None if row is None else stored_from(row, self._vault)
 
+    def has_merchant(self, store: str, provider: str) -> bool:
+        """Whether the store has a merchant of a company, with any account."""
+        with self._database.read() as connection:
+            row = connection.first_row(sql.OF_STORE, store=store, provider=provider)
+        return row is not None
+
+    def next_name(self, store: str, provider: str) -> str:
+        """Return the first name that is free for a new merchant."""
+        names = _names(store, provider)
+        with self._database.read() as connection:
+            return next(name for name in names if not connection.first_row(sql.NAMED, name=name))
+
     def make(self, token: str, keys: Keys, invitation: str | None, browser: str) -> tuple[str, str]:
         """Make the merchant of a flow; return its name, and the flow's code.
 

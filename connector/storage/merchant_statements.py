@@ -19,6 +19,7 @@ NAMED = f"SELECT {_COLUMNS} FROM merchants WHERE name = :name"  # noqa: S608 - l
 OF_ACCOUNT = f"""
     SELECT {_COLUMNS} FROM merchants
     WHERE store = :store AND provider = :provider AND account = :account"""  # noqa: S608 - likewise
+OF_STORE = "SELECT id FROM merchants WHERE store = :store AND provider = :provider LIMIT 1"
 
 # Running servers notice a change of any merchant by the sum of the revisions. This statement is the
 # first of a transaction, because it locks the row against other transactions.

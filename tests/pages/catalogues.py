@@ -47,6 +47,7 @@ KEYWORDS = {
     "lazy_gettext": None,
     "ngettext": (1, 2),
     "_n": (1, 2),
+    "for_people": None,
 }
 
 
