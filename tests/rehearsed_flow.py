@@ -54,6 +54,9 @@ class RehearsedFlow:
 
     def answer(self, method: str, target: str, headers: Any, body: bytes) -> Reply:
         path, query = urlsplit(target).path, parse_qs(urlsplit(target).query)
+        if path == "/manifest":
+            method = {"name": "Tranzzo", "allowsSplit": "disabled"}
+            return _json(200, {"paymentMethods": [method]})
         if not path.startswith(("/authorization", "/payments")) or self.is_("has no flow"):
             return 404, {"Content-Type": "text/html"}, b"<p>Nothing here"
         if path == "/authorization/token":

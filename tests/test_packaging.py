@@ -67,12 +67,15 @@ def run(installed: Path, data: Path, *arguments: str) -> str:
 
 def test_the_pages_of_an_installed_connector_work(installed: Path, tmp_path: Path) -> None:
     run(installed, tmp_path, "-m", "connector.cli", "migrate")
-    paths = ["/console/nowhere?lang=ru", "/pages/style.css", "/openapi.yaml"]
+    paths = ["/authorization/redirect?lang=ru", "/console/?lang=ru"]
+    paths += ["/pages/style.css", "/openapi.yaml"]
     shown = run(installed, tmp_path, "-c", SHOW, *paths)
     assert str(installed / "connector" / "__init__.py") in shown
-    page, style, contract = shown.partition(paths[0])[2].split("\n/", 2)
-    assert " 404 <!doctype html>" in page
-    assert '<html lang="ru">' in page
-    assert "Перейти к содержанию" in page
+    flow, console, style, contract = shown.partition("\n/")[2].split("\n/", 3)
+    for page in (flow, console):
+        assert "<!doctype html>" in page
+        assert '<html lang="ru">' in page
+        assert "Перейти к содержанию" in page
+    assert " 410 " in flow.splitlines()[0]
     assert style.startswith("pages/style.css 200 ")
     assert "openapi: 3" in contract

@@ -9,7 +9,7 @@ from connector.rehearsal.authorization_cases import FLOW
 from connector.rehearsal.client import Keys
 from connector.rehearsal.html_page import read_page
 from connector.rehearsal.player import Applicant, Stage
-from connector.rehearsal.report import row
+from connector.rehearsal.report import lines, row, summary
 from connector.rehearsal.run import Result, rehearse
 from connector.rehearsal.sink import Sink
 from tests.rehearsed_flow import INVITATION, RehearsedFlow
@@ -88,12 +88,22 @@ def test_every_case_can_fail() -> None:
 
 
 @pytest.mark.parametrize(("defect", "status"), [("has no flow", 404), ("is off", 403)])
-def test_a_connector_without_the_flow_fails_if_the_flow_is_asked_for(
+def test_a_connector_without_the_flow_fails_only_if_the_flow_is_asked_for(
     sink: Sink, defect: str, status: int
 ) -> None:
     reason = f"the flow is not offered: POST /authorization/token answers {status}"
     with RehearsedFlow(defect) as connector:
         assert reason == fault_of(connector, sink, "authorization")
+        results = list(rehearse(Stage(connector.url, sink), [], []))
+    of_flow = [result for result in results if result.case in NAMES]
+    assert [(True, reason)] * len(NAMES) == [(one.is_success, one.skipped) for one in of_flow]
+    assert "8 not played" in summary(results)
+    assert ["skipped", "authorization"] == lines(of_flow[0], Keys())[0].split()[:2]
+    assert reason in lines(of_flow[0], Keys())[1]
+    assert (reason, False) == (
+        row(of_flow[0], Keys())["skipped"],
+        row(of_flow[0], Keys())["success"],
+    )
 
 
 @pytest.mark.parametrize(

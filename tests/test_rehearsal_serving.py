@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from connector.cli.rehearse import rehearse as command
 from connector.domain.errors import ConfigurationError
 from connector.rehearsal import serving
+from connector.rehearsal.authorization_cases import FLOW
 from connector.rehearsal.serving import served
 
 pytestmark = pytest.mark.slow
@@ -74,7 +75,12 @@ def test_a_server_that_does_not_start_says_why(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "arguments", [["--method", "Visa"], ["--method", "BankInvoice", "--method", "Promissories"]]
+    "arguments",
+    [
+        ["--method", "Visa"],
+        ["--method", "BankInvoice", "--method", "Promissories"],
+        [argument for case in FLOW for argument in ("--case", case.name)],
+    ],
 )
 def test_this_connector_passes(arguments: list[str]) -> None:
     result = CliRunner().invoke(command, ["--serve", *arguments])

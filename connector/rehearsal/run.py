@@ -72,7 +72,7 @@ def rehearse(
     cases = chosen(names)
     if not is_local(stage.url):
         yield _result("address", "", "", _address(stage.url))
-    flows = [case for case in cases if isinstance(case, FlowCase) and names]
+    flows = [case for case in cases if isinstance(case, FlowCase) and (names or not listed)]
     payments = [case for case in cases if isinstance(case, Case)]
     is_named = bool(listed) and len(payments) < len(CASES)
     if payments and not listed:
