@@ -43,6 +43,12 @@ def link(site: Site, *merchant: str) -> str:
     return str(site.run("console", "link", "--name", "Ann O'Neil", *whose)["link"])
 
 
+def first_row(site: Site, page: Page) -> None:
+    """Lead to the form that closes the oldest row of the work that can be closed."""
+    page.goto(f"{site.url}/console/work")
+    page.locator('a[href^="/console/work/close/"]').first.click()
+
+
 PAGES = [
     Shown("nowhere", "/console/<path:rest>", at("/console/nowhere"), statuses=(401, 404)),
     Shown("sign in", "/console/sign-in", lambda site, page: page.goto(link(site))),
@@ -55,6 +61,9 @@ PAGES = [
     Shown("sign in too late", "/console/sign-in", at("/console/sign-in?code=x"), statuses=(410,)),
     Shown("overview", "/console/", at("/console/"), OPERATOR),
     Shown("overview of a merchant", "/console/", at("/console/"), MERCHANT),
+    Shown("work", "/console/work", at("/console/work"), OPERATOR),
+    Shown("work of a merchant", "/console/work", at("/console/work"), MERCHANT),
+    Shown("close a row", "/console/work/close/<row_id>", first_row, OPERATOR),
     Shown("signed in", "/console/", at("/console/nowhere"), OPERATOR, statuses=(404,)),
 ]
 # Routes whose answers are text/html, but no pages of their own.
