@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from connector.config import Settings
 from connector.domain.errors import ConnectorError
 from connector.domain.merchant import CapturedPolicy, Merchant, SettingsFrom
+from connector.merchant_warnings import Concern, MerchantWarning, warnings_of
 from connector.provider import Provider
 from connector.storage.stored_merchant import StoredMerchant
 
@@ -70,43 +71,51 @@ def is_failure(row: dict[str, str]) -> bool:
 
 
 def _findings(connector: "Connector", name: str | None) -> list[dict[str, str]]:
-    differing = [_fields(entry) for entry in _entries(connector, name) if entry.fields_differ]
-    without = [] if connector.settings.provider_fields else _without_secrets(connector, name)
-    return [*_probes(connector, name), *differing, *without, *_outdated(connector, name)]
+    return [*_probes(connector, name), *_warned(connector, name)]
 
 
-def _fields(entry: StoredMerchant) -> dict[str, str]:
-    """Warn of different settings in VTEX's requests: a mistake of the merchant, or an attack."""
-    keys = ", ".join(entry.fields_differ)
-    return {
-        "check": f"Provider Fields of {entry.merchant.name}",
-        "result": f"{WARNING}VTEX sends another {keys} than is stored, which is ignored; "
-        "correct the one that is wrong, or see --settings-from",
-    }
+# What each warning is about. `_probe` tells which settings are missing.
+_CHECKS = {
+    Concern.UNREADABLE: "settings of",
+    Concern.FIELDS_DIFFER: "Provider Fields of",
+    Concern.SECRETS_IGNORED: "Provider Fields of",
+    Concern.OUTDATED: "encryption of",
+}
+_RESULTS = {
+    Concern.UNREADABLE: "none of the keys in CONNECTOR_SECRET_KEYS decrypts them; give the keys "
+    "they were stored with too",
+    Concern.FIELDS_DIFFER: f"{WARNING}VTEX sends another {{}} than is stored, which is ignored; "
+    "correct the one that is wrong, or see --settings-from",
+    Concern.SECRETS_IGNORED: f"{WARNING}CONNECTOR_PROVIDER_FIELDS is off, so secrets in VTEX's "
+    "requests are ignored; give them with `connector merchants update`",
+    Concern.OUTDATED: f"{WARNING}run `connector merchants reencrypt`",
+}
 
 
-def _without_secrets(connector: "Connector", name: str | None) -> list[dict[str, str]]:
-    """Warn of merchants whose secrets are to come from requests, which may not bring them."""
+def _warned(connector: "Connector", name: str | None) -> list[dict[str, str]]:
+    outdated = set(connector.merchants.outdated())
     return [
         {
-            "check": f"Provider Fields of {entry.merchant.name}",
-            "result": f"{WARNING}CONNECTOR_PROVIDER_FIELDS is off, so secrets in VTEX's requests "
-            "are ignored; give them with `connector merchants update`",
+            "check": f"{_CHECKS[warning.concern]} {entry.merchant.name}",
+            "result": _RESULTS[warning.concern].format(", ".join(warning.keys)),
         }
-        for entry in _entries(connector, name)
-        if entry.merchant.settings_from is SettingsFrom.VTEX
+        for entry in _named(connector, name)
+        for warning in _warnings_of(connector, entry, outdated)
     ]
 
 
-def _outdated(connector: "Connector", name: str | None) -> list[dict[str, str]]:
-    return [
-        {
-            "check": f"encryption of {merchant}",
-            "result": f"{WARNING}run `connector merchants reencrypt`",
-        }
-        for merchant in connector.merchants.outdated()
-        if name in {None, merchant}
-    ]
+def _warnings_of(
+    connector: "Connector", entry: StoredMerchant, outdated: set[str]
+) -> list[MerchantWarning]:
+    """Return the warnings that `_CHECKS` names. Of a disabled merchant: only of its encryption."""
+    told = {Concern.OUTDATED} if entry.is_disabled else set(_CHECKS)
+    found = warnings_of(
+        entry,
+        connector.providers.get(entry.merchant.provider),
+        takes_secrets=connector.settings.provider_fields,
+        is_outdated=entry.merchant.name in outdated,
+    )
+    return [warning for warning in found if warning.concern in told]
 
 
 def _probes(connector: "Connector", name: str | None) -> list[dict[str, str]]:
@@ -116,12 +125,17 @@ def _probes(connector: "Connector", name: str | None) -> list[dict[str, str]]:
             "result": _probe(connector, entry.merchant),
         }
         for entry in _entries(connector, name)
+        if entry.is_readable
     ]
 
 
 def _entries(connector: "Connector", name: str | None) -> list[StoredMerchant]:
-    entries = [connector.merchants.find(name)] if name else connector.merchants.all()
-    return [entry for entry in entries if not entry.is_disabled]
+    """Return the merchants that are not disabled."""
+    return [entry for entry in _named(connector, name) if not entry.is_disabled]
+
+
+def _named(connector: "Connector", name: str | None) -> list[StoredMerchant]:
+    return [connector.merchants.find(name)] if name else connector.merchants.all()
 
 
 def _probe(connector: "Connector", merchant: Merchant) -> str:

@@ -168,6 +168,16 @@ def test_reencrypt_says_which_key_is_missing_and_changes_nothing(operator: Opera
     assert before == operator.rig.execute("SELECT settings FROM merchants")
 
 
+def test_check_says_that_no_key_decrypts_the_settings(operator: Operator) -> None:
+    operator.add_tranzzo()
+    operator.rig.configure(CONNECTOR_SECRET_KEYS=Fernet.generate_key().decode())
+    checked = operator.run("check")
+    assert 1 == checked.exit_code
+    assert "settings of shop" in checked.stdout
+    assert "none of the keys in CONNECTOR_SECRET_KEYS decrypts them" in checked.stdout
+    assert "reencrypt" not in checked.stdout
+
+
 # merchants rotate-token, disable, enable
 
 
