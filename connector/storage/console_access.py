@@ -33,7 +33,8 @@ _IS_OPEN = "used_at IS NULL AND expires_at > NOW"
 _OPEN_LINK = f"""
     SELECT console_links.name, merchants.name AS merchant
     FROM console_links LEFT JOIN merchants ON merchants.id = console_links.merchant_id
-    WHERE code = :code AND {_IS_OPEN}"""
+    WHERE code = :code AND {_IS_OPEN}
+        AND (merchant_id IS NULL OR merchants.id = merchant_id)"""
 _SPEND_LINK = f"""
     UPDATE console_links SET used_at = NOW WHERE code = :code AND {_IS_OPEN}
     RETURNING merchant_id, name"""

@@ -37,6 +37,10 @@ class Person:
         assert found, f"{page} has no form"
         return html.unescape(found[1])
 
+    def open_page(self, link: str) -> TestResponse:
+        """Open the page of a whole link, and do not press its button."""
+        return self.get(link[link.index("/console/") :])
+
     def open(self, code: str) -> TestResponse:
         """Open a link and press its button."""
         page = f"/console/sign-in?code={code}"
