@@ -1,6 +1,7 @@
 """One configuration flow: the steps of VTEX, and of the merchant in a browser."""
 
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Self
@@ -19,6 +20,11 @@ _NOT_OFFERED = frozenset({403, 404, 405})
 # The statuses of a page that shows faults, and of an answer to a code that is not good any more.
 FAULTY = frozenset({200, 400, 409, 422})
 _GONE = frozenset({400, 403, 404, 410})
+# An AppToken is used if it is not refused.
+_NOT_LIVE = 401
+_USED = FAILURES | {_NOT_LIVE}
+# Seconds.
+_PAUSE = 0.25
 # Pages that a merchant sees until the last one, at most.
 _MOST_STEPS = 12
 _CODE = re.compile(r"authorizationCode=([\w-]+)")
@@ -105,11 +111,18 @@ class FlowPlayer:
         return self._vtex.get("credentials", f"/authorization/credentials?{query}", expected)
 
     def use(self, keys: Keys) -> None:
-        """Cancel a payment that nobody created, with the merchant's keys."""
+        """Cancel a payment that nobody created, with the merchant's keys.
+
+        Until all servers know a new merchant, its keys may be refused.
+        """
         caller = self._actor = self._caller(keys)
+        until = time.monotonic() + self._stage.times.live
         payment_id = FULL.new_id()
         body = {"paymentId": payment_id, "requestId": FULL.new_id()}
-        caller.post("cancel", f"/payments/{payment_id}/cancellations", body, FAILURES)
+        path = f"/payments/{payment_id}/cancellations"
+        while caller.post("cancel", path, body, _USED).status == _NOT_LIVE:
+            require(time.monotonic() < until, "the AppKey and AppToken are not live")
+            time.sleep(_PAUSE)
 
     # The merchant's browser.
 

@@ -23,12 +23,16 @@ _SANDBOX = "sandbox"
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds: for an answer, for a callback, for a second callback, until all is decided."""
+    """Seconds: for an answer, for a callback, for a second callback, until all is decided.
+
+    `live` is how long VTEX needs at least, from the AppToken to the first request with it.
+    """
 
     answer: float = 5.0
     callback: float = 30.0
     quiet: float = 2.0
     decided: float = 9.0
+    live: float = 5.0
 
 
 @dataclass(frozen=True)
