@@ -11,6 +11,12 @@ class StaleForm(InvalidRequest):
     code = "stale-form"
 
 
+class AlreadyRotated(ConnectorError):
+    """There is a newer AppToken than the page showed; load the page of the merchant again."""
+
+    code = "already-rotated"
+
+
 class TooManyRequests(ConnectorError):
     """Too many requests at this moment; repeat the request later."""
 

@@ -36,6 +36,9 @@ REVISION = """
 INSERT_LIVE = """
     INSERT INTO merchant_tokens (merchant_id, digest, created_at, used_at)
     VALUES (:id, :digest, NOW, NOW)"""
+INSERT_UNUSED = """
+    INSERT INTO merchant_tokens (merchant_id, digest, created_at) VALUES (:id, :digest, NOW)"""
+NEWER = "SELECT 1 FROM merchant_tokens WHERE merchant_id = :id AND id > :newest"
 INSERT_SEALED = """
     INSERT INTO merchant_tokens (merchant_id, digest, created_at, sealed, sealed_until)
     VALUES (:id, :digest, NOW, :sealed, CAST(:until AS DOUBLE PRECISION))

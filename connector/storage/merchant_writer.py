@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from connector.domain.errors import MerchantExists
+from connector.domain.page_errors import AlreadyRotated
 from connector.storage import admin_events
 from connector.storage import merchant_statements as sql
 from connector.storage.columns import Row
@@ -120,9 +121,19 @@ class MerchantWriter:
             f"VTEX account {store}"
         )
 
-    def add_token(self, connection: Connection, merchant_id: int, token: str) -> None:
-        """Add an AppToken that a person gets from a command, and end the oldest."""
-        connection.run(sql.INSERT_LIVE, id=merchant_id, digest=digest(token))
+    def add_token(
+        self, connection: Connection, merchant_id: int, token: str, newest: int | None = None
+    ) -> None:
+        """Add an AppToken that a person gets, and end the oldest.
+
+        `newest` is the row of the newest AppToken that this person saw on a page. Such a person may
+        miss the answer. So the AppToken counts as unused, and ends no used one. Raises
+        AlreadyRotated if there is a newer AppToken.
+        """
+        if newest is not None and connection.first_row(sql.NEWER, id=merchant_id, newest=newest):
+            raise AlreadyRotated
+        insert = sql.INSERT_LIVE if newest is None else sql.INSERT_UNUSED
+        connection.run(insert, id=merchant_id, digest=digest(token))
         connection.run(sql.DROP, id=merchant_id)
 
     def add_sealed_token(self, connection: Connection, merchant_id: int, until: float) -> int:

@@ -151,12 +151,19 @@ class Merchants:
             merchant_id = None if name is None else _row_named(connection, name)["id"]
             admin_events.record(connection, merchant_id, by, command, **options)
 
-    def rotate_token(self, name: str, *, by: str = CONNECTOR) -> Credentials:
-        """Make a new AppToken. The previous AppToken stays live. Raises UnknownMerchant."""
+    def rotate_token(
+        self, name: str, *, by: str = CONNECTOR, newest: int | None = None
+    ) -> Credentials:
+        """Make a new AppToken. The previous AppToken stays live. Raises UnknownMerchant.
+
+        `newest` is the row of the newest AppToken that a person has seen. Then the AppToken that
+        VTEX uses stays live until VTEX uses the new one. Raises AlreadyRotated if there is a newer
+        AppToken.
+        """
         token = new_token()
         with self._database.write() as connection:
             row = _locked_row(connection, name)
-            self.writer.add_token(connection, row["id"], token)
+            self.writer.add_token(connection, row["id"], token, newest)
             admin_events.record(connection, row["id"], by, "rotate-token")
         return Credentials(name, row["provider"], row["app_key"], token)
 

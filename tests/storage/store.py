@@ -57,9 +57,10 @@ class Store:
         self.database = Database(url, pool_size=60)
         self.requests = Requests(self.database)
         self.payments = Payments(self.database)
-        merchants = Merchants(self.database, Vault([Fernet.generate_key().decode()]))
+        self.vault = Vault([Fernet.generate_key().decode()])
+        self.merchants = Merchants(self.database, self.vault)
         for name in ("shop", "other"):
-            merchants.add(name, "sandbox", {}, sandbox=False, captured=CapturedPolicy.MANUAL)
+            self.merchants.add(name, "sandbox", {}, sandbox=False, captured=CapturedPolicy.MANUAL)
 
     def claim(
         self, request: Request, *, lease_seconds: float = 60, first_look: float = 60

@@ -232,9 +232,9 @@ def test_only_the_newest_of_each_operation_are_judged(
     assert ["person"] == [one.end for one in shown.judged(NOW - 15, 1)]
 
 
-def plan(store: Store, statement: str) -> list[str]:
+def plan(store: Store, statement: str, **values: Any) -> list[str]:
     """Return the steps by which the database runs a statement: `SCAN table`, or an index's name."""
-    values = {"most": 1000, "since": 0.0, "merchant_id": 1}
+    values |= {"most": 1000, "since": 0.0, "merchant_id": 1}
     with store.database.read() as connection:
         if store.database.engine.dialect.name == "sqlite":
             rows = connection.all(f"EXPLAIN QUERY PLAN {statement}", **values)
