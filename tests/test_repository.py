@@ -120,6 +120,20 @@ def test_every_route_asks_for_credentials_or_is_listed_as_open(
             assert answer.get_json()["code"] == ("not-found" if is_nobodys else "unauthorized")
 
 
+# Nobody calls them from outside.
+NOT_PROXIED = {"/livez", "/readyz", "/openapi.yaml"}
+
+
+@pytest.mark.parametrize("proxy", ["nginx", "caddyfile", "haproxy"])
+def test_the_proxies_of_the_documents_let_every_route_in(
+    routes: dict[str, set[str]], proxy: str
+) -> None:
+    [server] = re.findall(rf"```{proxy}\n(.*?)```", read("docs/running.md"), re.DOTALL)
+    rooms = {path.split("/")[1] for path in routes if path not in NOT_PROXIED}
+    assert {"payments", "authorization", "pages"} <= rooms
+    assert [] == [room for room in {*rooms, "console"} if not re.search(rf"\W{room}\W", server)]
+
+
 def test_no_answer_may_be_kept_or_taken_for_another_kind(
     rig: Rig, routes: dict[str, set[str]]
 ) -> None:

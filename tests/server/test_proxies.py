@@ -206,6 +206,10 @@ def test_a_proxy_passes_on_what_vtex_and_the_companies_call(
     assert 200 == status("GET", "/manifest")
     assert 401 == status("POST", "/payments")
     assert 400 == status("POST", "/webhooks/tranzzo/shop")
+    # The merchant's browser, and what VTEX asks before it has a key.
+    assert 400 == status("POST", "/authorization/token")
+    assert 410 == status("GET", "/authorization/redirect?token=unknown")
+    assert 200 == status("GET", "/pages/style.css")
     assert [404] * 3 == [status("GET", path) for path in ("/livez", "/metrics", "/paymentsx")]
     # Caddy may end the connection behind the status.
     with suppress(requests.exceptions.ChunkedEncodingError):
