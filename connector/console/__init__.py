@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from flask import redirect
 
 from connector.bulkhead import PAGES
-from connector.console import overview, signin, work
+from connector.console import overview, payment, payments, signin, work
 from connector.console.viewer import viewer
 from connector.pages.routes import Pages, not_found
 
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 # Adds the routes of one page to the room.
 AddRoutes = Callable[[Pages, "Connector"], None]
-_ROOMS: Sequence[AddRoutes] = (signin.add_routes, overview.add_routes, work.add_routes)
+_ROOMS: Sequence[AddRoutes] = (
+    signin.add_routes,
+    overview.add_routes,
+    payments.add_routes,
+    payment.add_routes,
+    work.add_routes,
+)
 # The functions that the templates use.
 _GLOBALS: Mapping[str, Callable[..., object]] = {
     "console_links": signin.links,

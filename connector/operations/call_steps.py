@@ -41,14 +41,14 @@ def note_answer(
     if status is None and context.last_status() is None:
         return
     step = _step(Kind.ANSWERED, action)
-    attempt.note(replace(step, reported_status=status, message=_reading(answer)))
+    attempt.note(replace(step, reported_status=status, message=reading_of(answer)))
 
 
 def _step(kind: Kind, action: str) -> Step:
     return Step(kind, action=action, http_status=context.last_status())
 
 
-def _reading(answer: Look | WriteResult | CreateResult) -> str:
+def reading_of(answer: Look | WriteResult | CreateResult) -> str:
     """Name our reading: a payment's standing, a write's effect, a create's status."""
     if isinstance(answer, CreateResult):
         return answer.status.lower()

@@ -95,7 +95,7 @@ def record(
 
 def events_of(connection: Connection, merchant_id: int) -> list[AdminEvent]:
     """Return a merchant's events, the newest first."""
-    return [_event(row) for row in connection.all(_EVENTS_OF_MERCHANT, merchant_id=merchant_id)]
+    return [event_from(row) for row in connection.all(_EVENTS_OF_MERCHANT, merchant_id=merchant_id)]
 
 
 def replaced_by(
@@ -106,7 +106,7 @@ def replaced_by(
     return None if row is None else (row["id"], row["settings"])
 
 
-def _event(row: Row) -> AdminEvent:
+def event_from(row: Row) -> AdminEvent:
     changed = json.loads(row["changed"])
     settings = {key: (before, after) for key, (before, after) in changed["settings"].items()}
     return AdminEvent(

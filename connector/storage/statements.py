@@ -178,10 +178,12 @@ INSERT_STEP = f"""
     INSERT INTO events (request, at, {listed(STEP_COLUMNS)})
     VALUES (:id, NOW, {parameters(STEP_COLUMNS)})"""
 
+# Each merchant's requests are read by their index. The payment alone has none.
 MERCHANTS_OF_PAYMENT = """
-    SELECT DISTINCT merchants.name
-    FROM requests JOIN merchants ON merchants.id = requests.merchant_id
-    WHERE payment_id = :payment_id ORDER BY merchants.name"""
+    SELECT name FROM merchants
+    WHERE EXISTS (
+        SELECT 1 FROM requests WHERE merchant_id = merchants.id AND payment_id = :payment_id)
+    ORDER BY name"""
 
 STORY = f"""
     SELECT {listed(STEP_COLUMNS, "events")}, at, operation, request_id
@@ -189,7 +191,7 @@ STORY = f"""
         JOIN merchants ON merchants.id = requests.merchant_id
         JOIN events ON events.request = requests.id
     WHERE merchants.name = :merchant AND payment_id = :payment_id
-    ORDER BY events.id"""
+    ORDER BY events.id LIMIT :most"""
 
 CALLBACKS_DUE = """
     SELECT merchant_id, payment_id FROM payments WHERE callback_at <= NOW

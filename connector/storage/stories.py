@@ -7,6 +7,9 @@ from connector.storage import statements as sql
 from connector.storage.database import Connection, Database
 from connector.storage.mapping import step_from, step_values
 
+# More steps than any payment has.
+_ALL = 2**31
+
 
 class Stories:
     """The recorded stories of payments. Steps are only added."""
@@ -20,13 +23,13 @@ class Stories:
             rows = connection.all(sql.MERCHANTS_OF_PAYMENT, payment_id=payment_id)
         return [row["name"] for row in rows]
 
-    def steps(self, merchant: str, payment_id: str) -> list[Step]:
-        """Return a payment's story, oldest first.
+    def steps(self, merchant: str, payment_id: str, most: int = _ALL) -> list[Step]:
+        """Return the first steps of a payment's story, oldest first.
 
         The steps are in the order of recording, not of time, because clocks may jump and differ.
         """
         with self._database.read() as connection:
-            rows = connection.all(sql.STORY, merchant=merchant, payment_id=payment_id)
+            rows = connection.all(sql.STORY, merchant=merchant, payment_id=payment_id, most=most)
         return [step_from(row) for row in rows]
 
 

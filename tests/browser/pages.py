@@ -8,6 +8,7 @@ from playwright.sync_api import Page
 from tests.browser.site import Site
 from tests.browser.visits import MERCHANT, NOBODY, OPERATOR
 
+PAYMENT = "/console/payments/<merchant>/<payment_id>"
 Way = Callable[[Site, Page], object]
 
 
@@ -37,6 +38,17 @@ def payment(word: str) -> Way:
     return lambda site, page: page.goto(site.url + site.payments[word].path)
 
 
+def look_at(word: str) -> Way:
+    """Lead to the story of a payment, and ask its company."""
+
+    def way(site: Site, page: Page) -> None:
+        page.goto(site.url + site.payments[word].path)
+        page.locator("form[action$='/look'] button").click()
+        page.wait_for_url("**#look")
+
+    return way
+
+
 def link(site: Site, *merchant: str) -> str:
     """Return a link into the console, of an operator or of a merchant's person."""
     whose = ("--merchant", *merchant) if merchant else ()
@@ -64,7 +76,23 @@ PAGES = [
     Shown("work", "/console/work", at("/console/work"), OPERATOR),
     Shown("work of a merchant", "/console/work", at("/console/work"), MERCHANT),
     Shown("close a row", "/console/work/close/<row_id>", first_row, OPERATOR),
+    Shown("payments", "/console/payments", at("/console/payments"), OPERATOR),
+    Shown("payments of a merchant", "/console/payments", at("/console/payments"), MERCHANT),
+    Shown("no payment", "/console/payments", at("/console/payments?q=none"), OPERATOR),
+    Shown(
+        "payments with faults",
+        "/console/payments",
+        at("/console/payments?status=x&since=x&until=x&merchant=x&after=x"),
+        OPERATOR,
+        statuses=(400,),
+    ),
+    *(
+        Shown(f"payment {word}", PAYMENT, payment(word), OPERATOR)
+        for word in ("settled in part", "returned in part", "closed by hand", "cut off", "markup")
+    ),
+    Shown("payment of a merchant", PAYMENT, payment("manual"), MERCHANT),
+    Shown("payment looked at", PAYMENT, look_at("returned in part"), OPERATOR),
     Shown("signed in", "/console/", at("/console/nowhere"), OPERATOR, statuses=(404,)),
 ]
 # Routes whose answers are text/html, but no pages of their own.
-NO_PAGES: set[str] = {"/console", "/console/sign-out"}
+NO_PAGES: set[str] = {"/console", "/console/sign-out", "/console/payments.csv", f"{PAYMENT}/look"}

@@ -22,7 +22,8 @@ class Person:
         self.client = client
 
     def get(self, path: str, **options: Any) -> TestResponse:
-        return self.client.get(path, **options)
+        """Get an address. An answer that is sent in parts is read to its end."""
+        return self.client.get(path, **{"buffered": True, **options})
 
     def post(
         self, path: str, /, *, page: str = ANY_PAGE, headers: Any = None, **fields: Any
