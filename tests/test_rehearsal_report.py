@@ -13,6 +13,7 @@ from connector.rehearsal.client import Keys
 from connector.rehearsal.report import masked
 from connector.rehearsal.sink import Sink, target_of
 from tests.rehearsed import Rehearsed
+from tests.rehearsed_flow import INVITATION, RehearsedFlow
 
 # The manifest.
 
@@ -107,6 +108,25 @@ def test_a_failure_shows_what_was_said_without_card_and_token(tmp_path: Path) ->
     assert "0 of 2 succeeded; 2 of the suite's own failed, 0 beyond it" in text.output
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{INVITATION}\n",
+        f"link  https://connector.example/authorization/invitation?invitation={INVITATION}\ncode …",
+        json.dumps({"link": f"https://connector.example/?invitation={INVITATION}", "code": "…"}),
+    ],
+)
+def test_an_invitation_is_read_as_it_was_printed(text: str, tmp_path: Path) -> None:
+    settings = tmp_path / "acme.json"
+    settings.write_text('{"api_key": "a-long-secret"}')
+    options = ["--provider", "acme", "--settings", str(settings), "--account", "mystore"]
+    with RehearsedFlow() as connector:
+        arguments = [connector.url, "--case", "authorization", "--invitation", "-", *options]
+        result = run(*arguments, input=text)
+        assert ["https://mystore"] == list(connector.app_keys)
+    assert result.exit_code == 0, result.output
+
+
 def test_ids_are_not_taken_for_cards() -> None:
     text = "12345678-1234-1234-1234-123456789012 A1234567890123456 1790000000.123"
     assert text == masked(text, Keys())
@@ -121,6 +141,7 @@ def test_ids_are_not_taken_for_cards() -> None:
         (["https://connector.invalid"], "--callback-url"),
         (["http://127.0.0.1:1", "--case", "nothing"], "--case nothing: there are manifest,"),
         (["http://127.0.0.1:1", "--callback-bind", "nowhere"], "--callback-bind nowhere"),
+        (["http://127.0.0.1:1", "--settings", "-", "--invitation", "-"], "only one option can"),
     ],
 )
 def test_wrong_options_are_named(arguments: list[str], fault: str) -> None:

@@ -1,4 +1,4 @@
-"""`connector rehearse`: VTEX's test suite, played here first."""
+"""`connector rehearse`: VTEX's test suite and configuration flow, played here first."""
 
 import json
 import re
@@ -54,10 +54,11 @@ _INVITATION = re.compile(r"[?&]invitation=([\w-]+)")
     "--at-once", default=8, show_default=True, type=click.IntRange(1), help="Cases at once."
 )
 def rehearse(url: str | None, *, serve: bool, is_json: bool, **options: Any) -> None:
-    """Play VTEX's homologation test suite against the connector at URL.
+    """Play VTEX's homologation test suite, and its configuration flow, against URL.
 
-    The connector must have CONNECTOR_TEST_SUITE=on and take callbacks to this machine. Exit
-    status 1 when a case fails.
+    The connector must have CONNECTOR_TEST_SUITE=on and take callbacks to this machine. To connect a
+    merchant, it must have given an invitation, or CONNECTOR_SIGNUP=open. Exit status 1 when a case
+    fails.
     """
     from connector.rehearsal.client import Keys  # noqa: PLC0415 - no other command needs it
 
