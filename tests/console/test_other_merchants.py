@@ -4,11 +4,17 @@ The addresses come from the application, and the forms from an operator's pages.
 tried as soon as it is there.
 """
 
+import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Response
 
 from connector import console
 from connector.app import Connector
@@ -157,6 +163,7 @@ def test_no_page_in_reach_tells_anything_of_another_merchant(street: Street, ada
 
 def test_no_form_of_an_operator_works_for_a_merchants_person(street: Street, ada: Person) -> None:
     found = [form for form in forms(crawl(sign_in(street.rig))) if not is_ours(street, form)]
+    assert found
     before = street.rows()
     for form in found:
         answer = ada.post(form.action, **{**form.fields, "csrf_token": ada.proof()})
@@ -196,6 +203,41 @@ def test_a_stranger_finds_nothing_and_changes_nothing(street: Street) -> None:
     assert before == street.rows()
 
 
+def test_without_the_other_merchants_every_page_is_the_same(
+    street: Street, ada: Person, tmp_path: Path
+) -> None:
+    with Rig(copy_without_others(street.rig, tmp_path), tmp_path, CONNECTOR_CONSOLE="on") as alone:
+        ada_alone = sign_in(alone, "Ada", OURS)
+        pages = crawl(ada)
+        assert pages.keys() == crawl(ada_alone).keys()
+        for address in pages:
+            assert any(is_same(ada, ada_alone, address) for _ in range(3)), address
+
+
+def copy_without_others(rig: Rig, folder: Path) -> str:
+    """Copy the database, and delete all of the other merchants from the copy."""
+    path = folder / "alone.db"
+    with closing(sqlite3.connect(path)) as copy:
+        with closing(sqlite3.connect(rig.connector.database.engine.url.database or "")) as whole:
+            whole.backup(copy)
+        for table in metadata.sorted_tables:
+            key = "id" if table.name == "merchants" else "merchant_id"
+            if key in table.columns:
+                copy.execute(f"DELETE FROM {table.name} WHERE {key} != 1")  # noqa: S608
+        copy.commit()
+    return f"sqlite:///{path}"
+
+
+def is_same(one: Person, other: Person, address: str) -> bool:
+    """Whether a page shows two people the same, but for their proofs and their sessions."""
+    texts = [person.get(address).text for person in (one, other)]
+    first, second = (
+        re.sub(r'name="csrf_token" value="[^"]+"|The session ends at .*', "", text)
+        for text in texts
+    )
+    return first == second
+
+
 def tell_all(routes: Pages, connector: Connector) -> None:
     """Add a list that does not ask who looks."""
     routes.add_url_rule(
@@ -206,6 +248,16 @@ def tell_all(routes: Pages, connector: Connector) -> None:
 def tell_one(routes: Pages, _: Connector) -> None:
     """Add a page of one merchant that does not ask who looks."""
     routes.add_url_rule("/console/leak/<merchant>", "leak", lambda **_: "found")
+
+
+def count_all(routes: Pages, connector: Connector) -> None:
+    """Show a number that does not ask who looks, on each page."""
+
+    @routes.after_request
+    def count(response: Response) -> Response:
+        if response.mimetype == "text/html":
+            response.set_data(response.get_data() + str(len(connector.requests.rows())).encode())
+        return response
 
 
 def change_one(routes: Pages, connector: Connector) -> None:
@@ -223,13 +275,15 @@ def change_one(routes: Pages, connector: Connector) -> None:
     [
         (tell_all, test_no_page_tells_anything_of_another_merchant),
         (tell_one, test_no_address_with_anything_of_another_merchant_is_found),
+        (count_all, test_without_the_other_merchants_every_page_is_the_same),
         (change_one, test_no_address_with_anything_of_another_merchant_is_found),
     ],
 )
 def test_a_page_that_does_not_ask_who_looks_is_found_out(
-    street: Street, monkeypatch: pytest.MonkeyPatch, leak: Any, test: Any
+    street: Street, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, leak: Any, test: Any
 ) -> None:
     monkeypatch.setattr(console, "_ROOMS", (*console._ROOMS, leak))
     monkeypatch.setattr(street.rig, "_app", None)
+    folder = [tmp_path] if "tmp_path" in signature(test).parameters else []
     with pytest.raises(AssertionError):
-        test(street, sign_in(street.rig, "Ada", OURS))
+        test(street, sign_in(street.rig, "Ada", OURS), *folder)
