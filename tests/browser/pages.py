@@ -14,7 +14,7 @@ Way = Callable[[Site, Page], object]
 
 @dataclass(frozen=True)
 class Shown:
-    """A page. `name` is its picture's, `rule` the route's, `statuses` what it may be answered with.
+    """A page. `rule` is its route's, `statuses` are what it may be answered with.
 
     `way` leads a window there, step by step. `viewer` is who looks.
     """
@@ -26,7 +26,11 @@ class Shown:
     statuses: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        return self.name
+        return self.file
+
+    @property
+    def file(self) -> str:
+        return self.name.replace(" ", "-")
 
 
 def at(path: str) -> Way:

@@ -37,7 +37,7 @@ def draw(visits: Visits, shown: Shown) -> None:
         sizes = {"": WIDE, "-narrow": NARROW} if shown.rule.startswith(IN_FLOW) else {"": WIDE}
         for ending, size in sizes.items():
             page.set_viewport_size({**size, "height": LEAST_HEIGHT})
-            page.screenshot(path=FOLDER / f"{shown.name}{ending}.png", full_page=True)
+            page.screenshot(path=FOLDER / f"{shown.file}{ending}.png", full_page=True)
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def main() -> None:
         visits = Visits(browser, site)
         for shown in PAGES:
             draw(visits, shown)
-            print(FOLDER / f"{shown.name}.png")
+            print(FOLDER / f"{shown.file}.png")
 
 
 if __name__ == "__main__":
