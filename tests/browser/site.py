@@ -1,5 +1,6 @@
 """A connector as it is after a busy day, served for the browser, with the companies' stand-ins."""
 
+import itertools
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -98,8 +99,14 @@ class Site(Shops):
         self.url = f"http://127.0.0.1:{self._port}"
         self.sink = Sink()
         self.payments: dict[str, Payment] = {}
+        self._count = itertools.count(1)
         on = {"CONNECTOR_CONSOLE": "on", "CONNECTOR_PUBLIC_URL": self.url}
+        on["CONNECTOR_PROXIES"] = "127.0.0.1"
         super().__init__(url, folder, **SECONDS, **on)
+
+    def count(self) -> int:
+        """Return a number that was never returned before."""
+        return next(self._count)
 
     def _open(self, stack: ExitStack) -> None:
         stack.enter_context(self.sink)

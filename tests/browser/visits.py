@@ -1,5 +1,6 @@
 """People who look at the pages, each in a browser of their own, as it were."""
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -12,6 +13,12 @@ from tests.browser.site import Site
 # Who looks: somebody without a session, an operator, or the people of this merchant.
 NOBODY, OPERATOR, MERCHANT = "", "operator", "toys"
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+
+
+def some_address() -> dict[str, str]:
+    """Return the header of a caller whom nobody has seen before: who asks often must wait."""
+    number = [random.randrange(1, 255) for _ in range(3)]
+    return {"X-Forwarded-For": ".".join(map(str, [198, *number]))}
 
 
 class Visits:
@@ -32,6 +39,7 @@ class Visits:
     def _context(self, viewer: str, **options: Any) -> Iterator[BrowserContext]:
         state = self._cookies(viewer) if viewer else None
         usual = {"java_script_enabled": False, "viewport": WIDE, "locale": "en"}
+        usual["extra_http_headers"] = some_address()
         context = self._browser.new_context(storage_state=state, **usual | options)
         try:
             yield context
