@@ -64,16 +64,17 @@ class Flow:
 
     def give(self, settings: Mapping[str, str]) -> "Flow":
         """Fill in the second step."""
+        self.page.check("[name=agree]")
         for name, value in settings.items():
             field = self.page.locator(f"[name={name}]")
             tag = field.evaluate("one => one.tagName") if field.count() else ""
             if tag:
                 field.select_option(value) if tag == "SELECT" else field.fill(value)
-        self.page.check("[name=agree]")
         return self
 
     def go_on(self) -> "Flow":
-        self.button.click()
+        with self.page.expect_navigation():
+            self.button.click()
         return self
 
     @property
@@ -120,7 +121,9 @@ def cancel(site: Site, shop: str, credentials: Mapping[str, Any]) -> requests.Re
     payment_id = f"P-{site.count()}"
     known = {}
     if shop in SHOPS:
-        known = site.company(shop).put(payment_id, SHOPS[shop].cancellables[0].state)
+        ways = SHOPS[shop].cancellables
+        way = next((way for way in ways if way.write), ways[-1])
+        known = site.company(shop).put(payment_id, way.state)
     return requests.post(
         f"{site.url}/payments/{payment_id}/cancellations",
         json={"paymentId": payment_id, "requestId": "C-1", **known},

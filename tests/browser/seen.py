@@ -10,6 +10,8 @@ from tests.browser.chromium import FOLDER
 AXE = FOLDER / "axe.min.js"
 # The browser says this of each answer that is no success. The answers themselves are looked at.
 OF_A_STATUS = "Failed to load resource: the server responded with a status of"
+# Why a request has no answer when a person does not wait for the page.
+LEFT = "net::ERR_ABORTED"
 # Without a second look at the stylesheets, of which one rule has a use that no page of ours has.
 RUN = "axe.run({preload: false}).then(told => told.violations)"
 WIDTH = "document.documentElement.scrollWidth"
@@ -42,7 +44,8 @@ class Faults:
             self.found.append(f"console {message.type}: {message.text}")
 
     def _see_failure(self, request: Request) -> None:
-        self.found.append(f"{request.method} {request.url} failed: {request.failure}")
+        if request.failure != LEFT:
+            self.found.append(f"{request.method} {request.url} failed: {request.failure}")
 
     def _see_answer(self, answer: Response) -> None:
         is_page = answer.request.is_navigation_request()

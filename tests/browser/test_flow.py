@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from tests.browser.flow import ADMIN, Flow, cancel, keys_of, provider_of
 from tests.browser.keyboard import Keyboard
 from tests.browser.site import DEMO, SHOPS, Site
@@ -146,13 +147,13 @@ def test_an_ended_token_leads_nowhere(flow: Flow) -> None:
 
 def test_wrong_keys_are_refused_and_what_is_no_secret_stays(flow: Flow) -> None:
     keys = keys_of(flow.site, "toys")
-    flow.begin().choose("tranzzo").go_on().give({**keys, "api_secret": "wrong"}).go_on()
+    flow.begin().choose("tranzzo").go_on().give({**keys, "api_secret": "mistyped"}).go_on()
     assert not flow.is_done
     assert flow.page.get_by_role("alert").is_visible()
     assert [] == merchants_of(flow)
     assert keys["pos_id"] == flow.page.input_value("[name=pos_id]")
     assert "" == flow.page.input_value("[name=api_secret]")
-    assert "wrong" not in flow.page.content()
+    assert "mistyped" not in flow.page.content()
     flow.give(keys).go_on().page.click("#return")
     assert_connected(flow, "toys", flow.code())
 
