@@ -56,6 +56,16 @@ def test_the_last_page_goes_on_by_itself(flow: Flow) -> None:
     assert_connected(flow, DEMO, flow.code())
 
 
+def test_who_needs_more_time_can_stay_on_the_last_page(flow: Flow) -> None:
+    flow.begin().choose("yandex_pay").go_on().give(keys_of(flow.site, "books")).go_on()
+    assert 1 == flow.page.locator("meta[http-equiv=refresh]").count()
+    flow.page.get_by_role("link", name="Stay on this page").click()
+    flow.page.wait_for_url("**&stay=1")
+    assert 0 == flow.page.locator("meta[http-equiv=refresh]").count()
+    flow.page.click("#return")
+    assert_connected(flow, "books", flow.code())
+
+
 def test_a_keyboard_is_enough(flow: Flow) -> None:
     page, keyboard, shop = flow.page, Keyboard(flow.page), "toys"
     code = flow.invitation()
