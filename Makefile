@@ -34,6 +34,7 @@ install: $(VENV)/.installed ## Make .venv, with the pinned requirements and the 
 .PHONY: run
 run: $(VENV)/.installed ## Serve on 127.0.0.1:8080 with a demo merchant (BIND=address:port)
 	@export CONNECTOR_PROVIDERS="$${CONNECTOR_PROVIDERS:-$$($(VENV)/bin/python -c '$(ALL)')}"; \
+	export CONNECTOR_CONSOLE="$${CONNECTOR_CONSOLE:-on}"; \
 	$(VENV)/bin/connector migrate && $(VENV)/bin/connector demo --bind $(BIND) && \
 	exec $(VENV)/bin/connector serve --bind $(BIND)
 

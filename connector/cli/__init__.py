@@ -9,7 +9,7 @@ import click
 
 from connector.cli.check import advice, is_failure, results, warnings
 from connector.cli.console import console
-from connector.cli.demo import demo_credentials
+from connector.cli.demo import console_lines, demo_credentials
 from connector.cli.merchants import merchants
 from connector.cli.operations import operations
 from connector.cli.output import as_json, print_rows
@@ -100,6 +100,7 @@ def demo(bind: str) -> None:
     """Make the demo merchant once, and print a line that cancels a payment of it.
 
     Its AppToken is kept beside the database, readable by its owner only: it moves no money.
+    With CONNECTOR_CONSOLE=on a link to the console is printed, too.
     """
     from connector.server import check_port  # noqa: PLC0415 - no other command needs it
 
@@ -115,6 +116,8 @@ def demo(bind: str) -> None:
         f" -H 'X-VTEX-API-AppToken: {demo_merchant['appToken']}'"
         f" -H 'Content-Type: application/json' -d '{body}'\n"
     )
+    if connector.settings.console:
+        click.echo(console_lines(connector, bind))
 
 
 for command in (merchants, operations, console, rehearse):

@@ -1,13 +1,16 @@
 """The demo merchant, for a first try."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from connector.cli.console import BIND, link_for
 from connector.cli.output import credentials
 from connector.cli.start import os_user
 from connector.domain.errors import ConfigurationError
 from connector.domain.merchant import SUITE_PROVIDER, CapturedPolicy
+from connector.domain.person import person_name
 from connector.storage import private_files
 
 if TYPE_CHECKING:
@@ -32,6 +35,17 @@ def demo_credentials(connector: "Connector") -> dict[str, str]:
     private_files.make_folder(path.parent, "CONNECTOR_DATA_DIR")
     private_files.write(path, json.dumps(new).encode())
     return new
+
+
+def console_lines(connector: "Connector", bind: str) -> str:
+    """Make a link to the console. Return the lines that show the link, and how to get another."""
+    name = person_name(os_user()) or NAME
+    link = link_for(connector, name, None, bind)["link"]
+    another = f"{sys.argv[0]} console link" + ("" if bind == BIND else f" --bind {bind}")
+    return (
+        "This link shows what happened to the payment. It opens once, within 10 minutes:"
+        f"\n\n{link}\n\nAnother link: {another}\n"
+    )
 
 
 def _new_credentials(connector: "Connector", entries: "Iterable[StoredMerchant]") -> "Credentials":

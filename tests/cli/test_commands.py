@@ -14,6 +14,7 @@ from tests.cli.shell import Operator, warnings
 from tests.companies.registry import COMPANIES, CompanyEntry, entry_of
 from tests.companies.tranzzo import TranzzoCompany
 from tests.companies.yandex_pay import YandexPayCompany
+from tests.console.people import stranger
 from tests.rig import Rig, Served, free_port
 
 # reconcile
@@ -164,6 +165,20 @@ def test_the_demo_line_really_cancels(operator_on_both: Operator) -> None:
         answers = [run_curl(line) for _ in range(2)]
     assert answers[0] == answers[1]
     assert '"message": "Cancelled"' in answers[0]
+
+
+def test_with_the_console_the_demo_prints_a_link_to_it_and_how_to_get_another(
+    operator: Operator,
+) -> None:
+    assert "/console/" not in operator.run("demo").stdout
+    operator.rig.configure(CONNECTOR_CONSOLE="on")
+    for bind, option in (("127.0.0.1:8080", ""), ("127.0.0.1:8099", " --bind 127.0.0.1:8099")):
+        lines = operator.run("demo", "--bind", bind).stdout.splitlines()
+        (link,) = [line for line in lines if line.startswith(f"http://{bind}/console/")]
+        assert lines[-2].endswith(f"console link{option}")
+        person = stranger(operator.rig)
+        assert 303 == person.open(link.split("?code=")[1]).status_code
+        assert 200 == person.get("/console/").status_code
 
 
 def run_curl(line: list[str]) -> str:
