@@ -4,8 +4,7 @@ The pages of VTEX's configuration flow call this. Nobody is trusted here: anybod
 for any store. So the keys must prove whose account it is.
 """
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from connector.credential_probe import CredentialProbe
@@ -13,6 +12,7 @@ from connector.domain.authorization import (
     Connected,
     Flow,
     Invitation,
+    InvitationEnded,
     InvitationNeeded,
     InvitationOfAnother,
     KeysRefused,
@@ -37,7 +37,7 @@ from connector.provider import Provider, Setting
 from connector.storage.authorizations import Authorizations
 from connector.storage.connecting import Connecting, Keys, OvertakenBySomebody
 from connector.storage.invitations import Invitations
-from connector.storage.stored_merchant import Credentials, StoredMerchant
+from connector.storage.stored_merchant import Credentials, StoredMerchant, digest
 
 # Keys that a flow may try at once, and the seconds after which it may try more.
 TRIES_OF_FLOW, TRY_SECONDS = 10, 20.0
@@ -77,7 +77,7 @@ class MerchantSignUp:
         self._authorizations = authorizations
         self._invitations = invitations
         self._connecting = connecting
-        self._tries = Quota(TRIES_OF_FLOW, TRY_SECONDS)
+        self._quota = Quota(TRIES_OF_FLOW, TRY_SECONDS)
 
     # What VTEX asks.
 
@@ -146,13 +146,18 @@ class MerchantSignUp:
         Raises SignUpOff, AuthorizationEnded, AuthorizationDone, AuthorizationElsewhere,
         TooManyRequests and each NotConnected.
         """
-        tries = _Tries(self._probe)
+        tries = _Tries(self._probe, lambda: self._quota.take(digest(submission.token)))
+        # A submit that was faster may have used up the invitation of this one.
+        expected: tuple[type[ConnectorError], ...] = (OvertakenBySomebody, InvitationEnded)
         for _ in range(MOST_ROUNDS):
             flow = self.flow(submission.token)
             if flow.is_connected:
                 return self.connected(submission.token, submission.browser)
-            with suppress(OvertakenBySomebody):
+            try:
                 return self._connect(flow, submission, tries)
+            except expected as error:
+                if isinstance(error, InvitationEnded):
+                    expected = (OvertakenBySomebody,)
         raise ProbesBusy
 
     def _check_mode(self) -> None:
@@ -165,7 +170,6 @@ class MerchantSignUp:
             raise ProviderNotOffered
         keys = Keys(provider.name, _checked(provider, submission.settings))
         seen = self._connecting.merchant_of(flow.store, keys)
-        self._tries.take(f"flow {flow.id}")
         if seen is None:
             return self._make(flow, submission, keys, tries)
         return self._renew(flow, submission, keys, seen, tries)
@@ -216,16 +220,20 @@ class MerchantSignUp:
 
 
 class _Tries:
-    """Tries each set of keys once, even if a connection is begun anew."""
+    """Tries each set of keys once, even if a connection is begun anew.
 
-    def __init__(self, probe: CredentialProbe) -> None:
+    `count` counts a try. It raises TooManyRequests after too many.
+    """
+
+    def __init__(self, probe: CredentialProbe, count: Callable[[], None]) -> None:
         self._probe = probe
+        self._count = count
         self._proven: dict[tuple[bool, frozenset[tuple[str, str]]], bool] = {}
 
     def prove(self, merchant: Merchant) -> bool:
         """Say whether the keys work. No: the company could not be asked.
 
-        Raises KeysRefused, ProbesBusy.
+        Raises KeysRefused, ProbesBusy, TooManyRequests.
         """
         key = (merchant.sandbox, frozenset(merchant.settings.items()))
         if key not in self._proven:
@@ -233,6 +241,7 @@ class _Tries:
         return self._proven[key]
 
     def _try(self, merchant: Merchant) -> bool:
+        self._count()
         try:
             self._probe.run(merchant)
         except ProviderBusy as error:
