@@ -39,5 +39,13 @@ class PageSessions(SecureCookieSessionInterface):
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         return super().open_session(app, request) if request.path.startswith(PAGES) else None
 
+    def get_cookie_name(self, app: Flask) -> str:
+        """With https, a name with which no other host and no page without https sets a cookie.
+
+        Else somebody could give a person's browser a cookie of their own, and know its secrets.
+        """
+        name = super().get_cookie_name(app)
+        return f"__Host-{name}" if is_secure() else name
+
     def get_cookie_secure(self, app: Flask) -> bool:
         return is_secure()

@@ -46,9 +46,13 @@ class CompanyForm(InvitedForm):
 
     provider = SelectField(_("Payment company"), validators=required(_("Choose a company.")))
 
-    def offer(self, providers: Mapping[str, Provider]) -> None:
-        """Let a person choose one of the companies. A single company is chosen already."""
-        choices = [(name, provider.title) for name, provider in providers.items()]
+    def offer(self, providers: Mapping[str, Provider], only: str | None) -> None:
+        """Let a person choose one of the companies, or `only` this one if it is among them.
+
+        A single company is chosen already.
+        """
+        names = [only] if only in providers else list(providers)
+        choices = [(name, providers[name].title) for name in names if name]
         asked = [] if len(choices) == 1 else [("", gettext("Choose a company"))]
         self.provider.choices = [*asked, *choices]
 

@@ -27,9 +27,10 @@ from connector.vtex.authorization import browser, return_url
 from connector.vtex.authorization.faults import tell
 from connector.vtex.authorization.forms import INVITATION, CompanyForm, KeysForm, keys_form
 
-# Pages that one caller may load at once, and the seconds after which it may load one more. An
-# office has one address.
-BURST, REFILL_SECONDS = 60, 1.0
+# Pages that one caller may load at once, and the seconds after which it may load one more. Many
+# people may have one address: an office has, and all merchants have behind a proxy that is not in
+# CONNECTOR_PROXIES.
+BURST, REFILL_SECONDS = 240, 0.25
 # Seconds after which the last page goes on: if there is something to copy, and if there is not.
 READING_SECONDS, SEEING_SECONDS = 30, 5
 # The parameter with which the last page does not go on by itself.
@@ -72,9 +73,8 @@ class Steps:
         if self._signup.mode is SignUp.OPEN:
             del form.invitation
         known = self._known(_code_of(form))
-        if known and known.provider in offered:
-            offered = {known.provider: offered[known.provider]}
-        form.offer(offered)
+        # Who chooses another company is told that the invitation does not fit.
+        form.offer(offered, known.provider if known and request.method != "POST" else None)
         if form.is_right() and self._is_invited(flow, form, offered):
             return self._chosen(form, known)
         return _page("company", flow=flow, form=form)

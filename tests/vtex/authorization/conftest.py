@@ -27,7 +27,8 @@ def flow_rig(
     folder = tmp_path_factory.mktemp("flow")
     copy(sqlite_template, folder / "connector.db")
     url = f"sqlite:///{folder}/connector.db"
-    with Rig(url, folder, CONNECTOR_PUBLIC_URL=PUBLIC_URL) as rig:
+    variables = {"CONNECTOR_PUBLIC_URL": PUBLIC_URL, "CONNECTOR_PROXIES": "127.0.0.1/32"}
+    with Rig(url, folder, **variables) as rig:
         for company in companies.values():
             rig.use(company)
         yield rig

@@ -1,5 +1,6 @@
 """A merchant's browser without scripts, in front of a served connector."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any, Self
 from urllib.parse import parse_qs, urljoin, urlsplit
@@ -32,13 +33,21 @@ def invited(rig: Rig, store: str | None = "mystore", provider: str | None = None
     return code
 
 
+_numbers = itertools.count(1)
+
+
 class Merchant:
-    """It keeps cookies, follows redirects and sends forms. `page` is what it shows."""
+    """It keeps cookies, follows redirects and sends forms. `page` is what it shows.
+
+    Each has an address of its own, behind a proxy.
+    """
 
     def __init__(self, server: Served, language: str = "en") -> None:
         self.server = server
         self.session = requests.Session()
-        self.session.headers.update({"Accept-Language": language})
+        number = next(_numbers)
+        peer = f"198.51.{number // 250}.{number % 250}"
+        self.session.headers.update({"Accept-Language": language, "X-Forwarded-For": peer})
         self.answer: requests.Response
         self.page: HtmlPage
 
