@@ -64,7 +64,9 @@ def test_behind_https_the_cookies_are_for_https_only(desk: Rig, address: str) ->
 
 
 def cookies_of(answer: Any, name: str) -> list[str]:
-    return [text for text in answer.headers.getlist("Set-Cookie") if text.startswith(f"{name}=")]
+    """Return the cookies of this name, and of a name that no other host can set."""
+    starts = (f"{name}=", f"__Host-{name}=")
+    return [text for text in answer.headers.getlist("Set-Cookie") if text.startswith(starts)]
 
 
 def test_only_a_hash_of_a_code_and_of_a_cookie_is_stored(desk_on_both: Rig) -> None:
