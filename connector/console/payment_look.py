@@ -18,6 +18,8 @@ from connector.provider import Call, Provider
 if TYPE_CHECKING:
     from connector.app import Connector
 
+# What stands for the class of an error when the company was not asked.
+NOT_ASKED = "NotAsked"
 # The name of a look among the events of people.
 COMMAND = "console look"
 # Seconds of a look, which a person waits for.
@@ -65,6 +67,9 @@ class Looks:
             look = self._ask(provider, merchant, payment)
         except ConnectorError as error:
             return {"failure": merchant.redacted(error.why), "http": context.last_status()}
+        if context.last_status() is None and not look.provider_status:
+            # Such a provider has no id to look with, and makes no call.
+            return {"failure": NOT_ASKED, "http": None}
         return {**shown(look, provider, merchant), "http": context.last_status()}
 
     def _ask(self, provider: Provider, merchant: Merchant, payment: Payment) -> Look:

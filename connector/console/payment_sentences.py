@@ -89,6 +89,7 @@ FAILURES: Mapping[str, Any] = {
     "OutOfTime": _("Too little time was left for %(company)s. Nothing was sent."),
     "ProviderRefused": _("%(company)s refused."),
     "AnswerNotUnderstood": _("The answer of %(company)s cannot be read."),
+    "NotAsked": _("No id of %(company)s is known for this payment, so nobody was asked."),
     "OutcomeUnknown": _("%(company)s gave no answer that says what happened."),
 }
 FAILED = _("The call to %(company)s failed.")
