@@ -4,6 +4,7 @@ A text of a page is written in English, as an argument of `gettext`, `ngettext` 
 The catalogues in `translations/<area>/<language>.po` hold the other languages.
 """
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -37,6 +38,7 @@ DEFAULT = "en"
 # What a page shows instead of a value that does not exist.
 ABSENT = "\u2013"
 COOKIE = "lang"
+_LETTERS_BEFORE_DIGITS = re.compile(r"(?<=[^\W\d_])(?=\d)")
 # Seconds for which a browser remembers the language: a year.
 COOKIE_SECONDS = 365 * 24 * 3600
 
@@ -93,9 +95,11 @@ def amount(value: Decimal | None, currency: str | None = None) -> str:
         return ABSENT
     if not currency:
         return format_decimal(value, locale=locale(), decimal_quantization=False)
-    return format_currency(
+    text = format_currency(
         value, currency, locale=locale(), currency_digits=False, decimal_quantization=False
     )
+    # As CLDR asks, and Babel does not: "RUB 5", but "$5".
+    return _LETTERS_BEFORE_DIGITS.sub("\u00a0", text)
 
 
 def instant(seconds: float | None) -> Markup:

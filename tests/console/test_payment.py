@@ -41,7 +41,7 @@ def test_the_story_is_told_in_sentences_oldest_first(
     whole_life(rig_on_both, company, sink)
     page = Visitor(rig_on_both).text(PAGE)
     assert [
-        "VTEX asked to create a payment of RUB100.00.",
+        "VTEX asked to create a payment of RUB\xa0100.00.",
         "We asked Tranzzo to create the payment.",
         "Tranzzo said: the payment waits for the buyer.",
         "We told VTEX: the payment waits for the buyer.",
@@ -49,16 +49,16 @@ def test_the_story_is_told_in_sentences_oldest_first(
         "Tranzzo said “auth success 1002”: the money is held.",
         "We acted on the notification.",
         "We called VTEX back with the status “approved”, and VTEX took it.",
-        "VTEX asked to take RUB100.00.",
+        "VTEX asked to take RUB\xa0100.00.",
         "Tranzzo said “auth success 1002”: the money is held.",
         "We asked Tranzzo to take the money.",
         "Tranzzo said “capture success 1000”: it is done.",
-        "We told VTEX: RUB100.00 is taken.",
-        "VTEX asked to return RUB30.00 to the buyer.",
+        "We told VTEX: RUB\xa0100.00 is taken.",
+        "VTEX asked to return RUB\xa030.00 to the buyer.",
         "Tranzzo said “auth success 1002”: the money is taken.",
-        "We asked Tranzzo to return RUB30.00 to the buyer.",
+        "We asked Tranzzo to return RUB\xa030.00 to the buyer.",
         "Tranzzo said “refund success 1000”: it is done.",
-        "We told VTEX: RUB30.00 is returned.",
+        "We told VTEX: RUB\xa030.00 is returned.",
     ] == steps(page)
 
 
@@ -89,8 +89,8 @@ def test_the_money_is_drawn_and_written(rig: Rig, company: TranzzoCompany, sink:
     assert [("fill-good", "420.00"), ("fill-bad", "180.00")] == re.findall(
         r'class="([\w-]+)" x="[\d.]+" y="0" width="([\d.]+)"', bar[0]
     )
-    assert "RUB70.00 taken for the shop" in page
-    assert "RUB30.00 returned to the buyer" in page
+    assert "RUB\xa070.00 taken for the shop" in page
+    assert "RUB\xa030.00 returned to the buyer" in page
 
 
 def test_a_lost_answer_and_a_task_for_a_person_are_told(rig: Rig, company: TranzzoCompany) -> None:
