@@ -1,7 +1,7 @@
 """Signing in to the console by a link, and by a proxy that knows the person."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import flask
 from flask import g, redirect, render_template, request, url_for
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from connector.app import Connector
 
 COOKIE = "connector_console"
-# Only the console's pages get the cookie.
 PATH = "/console"
 HOME = "/console/"
 # The pages without a viewer.
@@ -75,7 +74,7 @@ class Admission:
         return Viewer(name)
 
     def _of_session(self) -> Viewer:
-        cookie = request.cookies.get(COOKIE)
+        cookie = _cookie()
         session = self._access.session(cookie) if cookie else None
         if session is None:
             raise SignInNeeded
@@ -108,29 +107,38 @@ def add_routes(routes: Pages, connector: "Connector") -> None:
 
     @routes.post("/console/sign-in")
     def sign_in() -> "AnyResponse | tuple[str, int]":
-        old_cookie = request.cookies.get(COOKIE, "")
-        cookie = access.sign_in(request.form.get("code", ""), old_cookie)
-        return _ended() if cookie is None else _started(cookie)
+        cookie = access.sign_in(request.form.get("code", ""), _cookie())
+        return _ended() if cookie is None else _with_cookie(HOME, cookie)
 
     @routes.post("/console/sign-out")
     def sign_out() -> "AnyResponse":
-        access.sign_out(request.cookies.get(COOKIE, ""))
-        flask.session.clear()
-        response = redirect(url_for("console.show_link"), 303)
-        response.delete_cookie(COOKIE, path=PATH)
-        return response
+        access.sign_out(_cookie())
+        return _with_cookie(url_for("console.show_link"), "", max_age=0)
 
 
 def _ended() -> tuple[str, int]:
     return render_template("console/ended_link.html"), 410
 
 
-def _started(cookie: str) -> "AnyResponse":
-    """Begin the session in the browser. The forms of the time before are not ours any more."""
+def _cookie() -> str:
+    """Return the cookie of the session that the browser has; empty without one."""
+    return request.cookies.get(cookies.of_this_host(COOKIE), "")
+
+
+def _with_cookie(address: str, cookie: str, **options: Any) -> "AnyResponse":
+    """Lead to a page with another cookie. The forms of the time before are not ours any more."""
     flask.session.clear()
-    response = redirect(HOME, 303)
-    # Lax, so that a link to a payment in a ticket opens the page. A form has a proof of its own.
+    response = redirect(address, 303)
+    is_secure = cookies.is_secure()
     response.set_cookie(
-        COOKIE, cookie, path=PATH, secure=cookies.is_secure(), httponly=True, samesite="Lax"
+        cookies.of_this_host(COOKIE),
+        cookie,
+        # A cookie of this host alone has no other path.
+        path="/" if is_secure else PATH,
+        secure=is_secure,
+        httponly=True,
+        # Lax, so that a link to a payment in a ticket opens the page. Forms have a proof.
+        samesite="Lax",
+        **options,
     )
     return response

@@ -24,6 +24,14 @@ def is_secure() -> bool:
     return has_https and urlsplit(f"//{request.host}").hostname not in LOOPBACK
 
 
+def of_this_host(name: str) -> str:
+    """Return the name of a cookie. With https, no other host and no page without https can set it.
+
+    Else somebody could give a person's browser a cookie of their own, and know its secrets.
+    """
+    return f"__Host-{name}" if is_secure() else name
+
+
 def prepare(app: Flask, public_url: str, keys: Sequence[str]) -> None:
     """Give the application the keys that sign the cookies, the newest first."""
     app.config[_PUBLIC_URL] = public_url
@@ -40,12 +48,7 @@ class PageSessions(SecureCookieSessionInterface):
         return super().open_session(app, request) if request.path.startswith(PAGES) else None
 
     def get_cookie_name(self, app: Flask) -> str:
-        """With https, a name with which no other host and no page without https sets a cookie.
-
-        Else somebody could give a person's browser a cookie of their own, and know its secrets.
-        """
-        name = super().get_cookie_name(app)
-        return f"__Host-{name}" if is_secure() else name
+        return of_this_host(super().get_cookie_name(app))
 
     def get_cookie_secure(self, app: Flask) -> bool:
         return is_secure()

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from connector.storage.console_access import ConsoleAccess
 from connector.storage.stored_merchant import digest
@@ -14,7 +16,6 @@ from tests.console.people import ANY_PAGE, Person, code_for, sign_in, stranger
 from tests.rig import Rig
 
 SESSION, FORM = "connector_console", "connector_form"
-HTTPS = {"base_url": "https://pay.example.com"}
 HOUR = 3600
 
 
@@ -47,20 +48,45 @@ def test_the_cookie_is_for_the_console_alone_and_for_no_script(desk: Rig) -> Non
     assert 43 == len(person.cookie)
 
 
-@pytest.mark.parametrize("address", ["https://pay.example.com", "http://127.0.0.1:8080"])
-def test_behind_https_the_cookies_are_for_https_only(desk: Rig, address: str) -> None:
+@pytest.mark.parametrize(
+    ("address", "prefix", "path"),
+    [("https://pay.example.com", "__Host-", "/"), ("http://127.0.0.1:8080", "", "/console")],
+)
+def test_behind_https_no_other_host_can_set_the_cookies(
+    desk: Rig, address: str, prefix: str, path: str
+) -> None:
     desk.configure(CONNECTOR_PUBLIC_URL=address)
-    client, code = stranger(desk).client, code_for(desk)
-    page = client.get(f"/console/sign-in?code={code}", base_url=address)
-    proof = page.text.split('name="csrf_token" value="')[1].split('"')[0]
-    form = {"csrf_token": proof, "code": code}
-    referrer = {"Referer": f"{address}/console/sign-in"}
-    started = client.post("/console/sign-in", data=form, base_url=address, headers=referrer)
-    is_secure = address.startswith("https")
-    assert [is_secure] * 2 == [
-        "Secure" in cookies_of(answer, name)[0].split("; ")
-        for answer, name in ((page, FORM), (started, SESSION))
-    ]
+    browser, code = Browser(stranger(desk).client, address), code_for(desk)
+    page = browser.open(f"/console/sign-in?code={code}")
+    started = browser.open("/console/sign-in", code=code, csrf_token=proof_in(page))
+    (form,), (session,) = cookies_of(page, prefix + FORM), cookies_of(started, prefix + SESSION)
+    assert [bool(prefix)] * 2 == ["Secure" in text.split("; ") for text in (form, session)]
+    assert f"Path={path}" in session.split("; ")
+    inside = browser.open(ANY_PAGE)
+    assert 404 == inside.status_code
+    ended = browser.open("/console/sign-out", csrf_token=proof_in(inside))
+    assert (303, 401) == (ended.status_code, browser.open(ANY_PAGE).status_code)
+    assert f"Path={path}" in cookies_of(ended, prefix + SESSION)[0].split("; ")
+
+
+class Browser:
+    """A browser at a public address."""
+
+    def __init__(self, client: FlaskClient, address: str) -> None:
+        self._client, self._address = client, address
+
+    def open(self, path: str, **form: str) -> TestResponse:
+        return self._client.open(
+            path,
+            method="POST" if form else "GET",
+            base_url=self._address,
+            data=form,
+            headers={"Referer": f"{self._address}/console/"},
+        )
+
+
+def proof_in(page: TestResponse) -> str:
+    return page.text.split('name="csrf_token" value="')[1].split('"')[0]
 
 
 def cookies_of(answer: Any, name: str) -> list[str]:
