@@ -213,6 +213,7 @@ def test_the_codes_in_openapi_yaml_are_those_of_the_code() -> None:
 NO_CODES = {
     *("test-suite", "unknown-key", "wrong-token", "not-stored"),  # reasons, in the log
     *("asked-refund", "called-back", "rotate-token"),  # kept with a write, a step, a change
+    *("fields-differ", "secrets-ignored"),  # kinds of warnings, which are written as sentences
     *("no-store", "vtex-connector"),  # HTTP headers
     "verify-full",  # PostgreSQL's
 }
