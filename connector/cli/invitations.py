@@ -1,24 +1,24 @@
 """`connector merchants invite` and its companions: who may connect without a command."""
 
 import json
-import re
 from typing import Any
 
 import click
 
 from connector.cli.output import as_json, instant, print_rows
 from connector.cli.start import open_connector, os_user
-from connector.domain.authorization import Invitation
+from connector.domain.authorization import (
+    MOST_DAYS,
+    STORE,
+    USUAL_DAYS,
+    Invitation,
+    invitation_link,
+)
 from connector.domain.errors import ConfigurationError
 from connector.domain.merchant import SignUp
 
-# The name of a VTEX account, or the host of a store in CONNECTOR_RETURN_HOSTS.
-STORE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
-# Days of the longest invitation.
-MOST_DAYS = 365
 # Where `make run` serves.
 _LOOPBACK_URL = "http://127.0.0.1:8080"
-_PAGE = "/authorization/invitation"
 
 
 def store_name(_: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
@@ -34,7 +34,7 @@ def store_name(_: click.Context, parameter: click.Parameter, text: str | None) -
 @click.command()
 @click.option("--account", "store", callback=store_name, help="Good for this VTEX account only.")
 @click.option("--provider", default=None, help="Good for this company only.")
-@click.option("--days", default=7, show_default=True, type=click.IntRange(1, MOST_DAYS))
+@click.option("--days", default=USUAL_DAYS, show_default=True, type=click.IntRange(1, MOST_DAYS))
 @as_json
 def invite(store: str | None, provider: str | None, days: int, *, is_json: bool) -> None:
     """Print a link by which a merchant connects itself, once. The link is shown this once."""
@@ -52,7 +52,7 @@ def invite(store: str | None, provider: str | None, days: int, *, is_json: bool)
             "warning: CONNECTOR_PUBLIC_URL is not set: the link is of this machine", err=True
         )
     code, made = connector.invitations.add(store, provider, days, by=os_user())
-    link = f"{settings.public_url or _LOOPBACK_URL}{_PAGE}?invitation={code}"
+    link = invitation_link(settings.public_url or _LOOPBACK_URL, code)
     row = {"link": link, "code": code, **_limits(made), "expiresAt": instant(made.expires_at)}
     _print(row, is_json=is_json)
 

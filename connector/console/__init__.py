@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from flask import redirect
 
 from connector.bulkhead import PAGES
-from connector.console import overview, payment, payments, signin, work
+from connector.console import merchants, overview, payment, payments, signin, work
 from connector.console.viewer import viewer
 from connector.pages.routes import Pages, not_found
 
@@ -21,6 +21,7 @@ _ROOMS: Sequence[AddRoutes] = (
     payments.add_routes,
     payment.add_routes,
     work.add_routes,
+    merchants.add_routes,
 )
 # The functions that the templates use.
 _GLOBALS: Mapping[str, Callable[..., object]] = {

@@ -1,11 +1,16 @@
 """VTEX's configuration flow: how long its parts live, and why a merchant cannot connect."""
 
+import re
 from dataclasses import dataclass, field
 
 from connector.domain.errors import ConnectorError, InvalidRequest
 
 # Seconds in which a merchant can connect. Meanwhile merchants fetch keys from another console.
 TOKEN_SECONDS = 60 * 60.0
+# The name of a VTEX account, or the host of a store in CONNECTOR_RETURN_HOSTS.
+STORE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+# Days of the longest invitation, and of the usual one.
+MOST_DAYS, USUAL_DAYS = 365, 7
 # Seconds in which VTEX can fetch an AppKey and AppToken with a code.
 CODE_SECONDS = 10 * 60.0
 
@@ -51,6 +56,11 @@ class Invitation:
 
     def fits(self, store: str, provider: str) -> bool:
         return self.store in {None, store} and self.provider in {None, provider}
+
+
+def invitation_link(url: str, code: str) -> str:
+    """Return the link by which a merchant connects itself. `url` is that of this connector."""
+    return f"{url.rstrip('/')}/authorization/invitation?invitation={code}"
 
 
 @dataclass(frozen=True)

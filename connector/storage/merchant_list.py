@@ -5,6 +5,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from connector.domain.merchant import SUITE_NAME
 from connector.domain.operation import Operation
 from connector.storage.columns import Row, escaped
 from connector.storage.database import Database
@@ -29,9 +30,9 @@ def _page(condition: str) -> str:
 
 # `wanted` is a pattern in small letters.
 LISTED = _page("""
-    name > :after AND (:merchant_id = 0 OR id = :merchant_id)
+    name > :after AND name != :suite AND (:merchant_id = 0 OR id = :merchant_id)
     AND lower(name || ' ' || provider || ' ' || coalesce(store, '')) LIKE :wanted ESCAPE '!'""")
-NAMED = _page("name = :name")
+NAMED = _page("name = :name AND name != :suite")
 _TOKENS = """
     SELECT id, created_at, used_at, fetched_at FROM merchant_tokens
     WHERE merchant_id = :merchant_id ORDER BY id DESC"""
@@ -63,7 +64,7 @@ class AppTokenTimes:
 
 
 class MerchantList:
-    """Lists the merchants for people."""
+    """Lists the merchants for people. The merchant of VTEX's test suite is nobody's."""
 
     def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database
@@ -81,6 +82,7 @@ class MerchantList:
             rows = connection.all(
                 LISTED,
                 most=most,
+                suite=SUITE_NAME,
                 after=after,
                 wanted=f"%{_pattern(text.lower())}%",
                 merchant_id=merchant_id or 0,
@@ -89,7 +91,7 @@ class MerchantList:
 
     def find(self, name: str) -> ListedMerchant | None:
         with self._database.read() as connection:
-            row = connection.first_row(NAMED, name=name, most=1)
+            row = connection.first_row(NAMED, name=name, suite=SUITE_NAME, most=1)
         return None if row is None else self._listed(row)
 
     def tokens(self, merchant_id: int) -> list[AppTokenTimes]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from itertools import product
 from typing import NamedTuple
 
+from connector.domain.merchant import SUITE_NAME
 from connector.domain.operation import Operation, State
 from connector.storage.columns import Row
 from connector.storage.database import Database
@@ -122,7 +123,7 @@ _HAS_REQUEST = {
     False: "SELECT 1 FROM requests LIMIT 1",
     True: "SELECT 1 FROM requests WHERE merchant_id = :merchant_id LIMIT 1",
 }
-_HAS_MERCHANT = "SELECT 1 FROM merchants LIMIT 1"
+_HAS_MERCHANT = f"SELECT 1 FROM merchants WHERE name != '{SUITE_NAME}' LIMIT 1"
 
 
 @dataclass(frozen=True)

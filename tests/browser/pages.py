@@ -68,6 +68,16 @@ def first_row(site: Site, page: Page) -> None:
     page.locator('a[href^="/console/work/close/"]').first.click()
 
 
+def pressed(path: str, action: str) -> Way:
+    """Lead to a page and press the button of the form whose address ends with a word."""
+
+    def way(site: Site, page: Page) -> None:
+        page.goto(site.url + path)
+        page.locator(f'form[action$="/{action}"] button').click()
+
+    return way
+
+
 # The last page of the flow goes on by itself. A link on it stops that, which axe-core cannot know.
 GOES_ON = ("meta-refresh",)
 REDIRECT = "/authorization/redirect"
@@ -91,6 +101,37 @@ FLOW = [
     Shown("connected", REDIRECT, flow_pages.connected, excused=GOES_ON),
     Shown("connected sandbox", REDIRECT, flow_pages.connected_sandbox, excused=GOES_ON),
     Shown("connected unreachable", REDIRECT, flow_pages.unreachable, excused=GOES_ON),
+]
+MERCHANT_PAGE = "/console/merchants/<name>"
+INVITATIONS = "/console/invitations"
+MERCHANTS = [
+    Shown("merchants", "/console/merchants", at("/console/merchants"), OPERATOR),
+    Shown("no merchant", "/console/merchants", at("/console/merchants?q=none"), OPERATOR),
+    Shown("merchants of a merchant", "/console/merchants", at("/console/merchants"), MERCHANT),
+    Shown("merchant", MERCHANT_PAGE, at("/console/merchants/books"), OPERATOR),
+    Shown("merchant of a merchant", MERCHANT_PAGE, at("/console/merchants/toys"), MERCHANT),
+    Shown("merchant checked", MERCHANT_PAGE, pressed("/console/merchants/toys", "check"), OPERATOR),
+    Shown("new token", f"{MERCHANT_PAGE}/rotate", at("/console/merchants/coins/rotate"), OPERATOR),
+    Shown(
+        "new token shown",
+        f"{MERCHANT_PAGE}/rotate",
+        pressed("/console/merchants/coins/rotate", "rotate"),
+        OPERATOR,
+    ),
+    Shown(
+        "disable a merchant",
+        f"{MERCHANT_PAGE}/disable",
+        at("/console/merchants/coins/disable"),
+        OPERATOR,
+    ),
+    Shown(
+        "enable a merchant",
+        f"{MERCHANT_PAGE}/enable",
+        at("/console/merchants/coins/enable"),
+        OPERATOR,
+    ),
+    Shown("invite", INVITATIONS, at(INVITATIONS), OPERATOR),
+    Shown("invited", INVITATIONS, pressed(INVITATIONS, "invitations"), OPERATOR),
 ]
 PAGES = [
     *FLOW,
@@ -124,7 +165,15 @@ PAGES = [
     ),
     Shown("payment of a merchant", PAYMENT, payment("manual"), MERCHANT),
     Shown("payment looked at", PAYMENT, look_at("returned in part"), OPERATOR),
+    *MERCHANTS,
     Shown("signed in", "/console/", at("/console/nowhere"), OPERATOR, statuses=(404,)),
 ]
 # Routes whose answers are text/html, but no pages of their own.
-NO_PAGES: set[str] = {"/console", "/console/sign-out", "/console/payments.csv", f"{PAYMENT}/look"}
+NO_PAGES: set[str] = {
+    "/console",
+    "/console/sign-out",
+    "/console/payments.csv",
+    f"{PAYMENT}/look",
+    f"{MERCHANT_PAGE}/check",
+    f"{INVITATIONS}/<number>/revoke",
+}
