@@ -29,7 +29,7 @@ from connector.domain.errors import (
     SuiteOff,
 )
 from connector.domain.operation import Reply
-from connector.domain.page_errors import SignInNeeded, TooManyRequests
+from connector.domain.page_errors import AlreadyRotated, SignInNeeded, TooManyRequests
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,7 @@ _STATUSES: tuple[tuple[type[ConnectorError], int], ...] = (
     (AuthorizationEnded, 410),
     (InvitationEnded, 410),
     (NotConnected, 409),
+    (AlreadyRotated, 409),
 )
 
 
