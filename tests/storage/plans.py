@@ -5,8 +5,12 @@ from typing import Any
 
 from connector.storage.database import Database
 
+# ruff: noqa: S608 - only constants are put in
+
 # So many rows make a database prefer an index.
-MANY = 5_000
+MANY = 20_000
+_NUMBERS = f"""
+    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {MANY})"""
 TABLES = {"requests", "events", "payments", "sends"}
 
 
@@ -26,15 +30,35 @@ def add_requests(database: Database, rows: list[dict[str, Any]]) -> None:
     }
     rows = [values | row for row in rows]
     names = list(rows[0])
-    sql = f"INSERT INTO requests ({', '.join(names)}) VALUES (:{', :'.join(names)})"  # noqa: S608
+    sql = f"INSERT INTO requests ({', '.join(names)}) VALUES (:{', :'.join(names)})"
     with database.write() as connection:
         connection.run_for_each(sql, rows)
 
 
-def add_many_requests(database: Database, **values: Any) -> None:
-    """Fill the table, each request a second after the one before."""
-    many = [{"id": f"many-{n:06}", "created_at": float(n), **values} for n in range(MANY)]
-    add_requests(database, many)
+def add_many_requests(database: Database, operation: str = "cancel") -> None:
+    """Add a request for each second. Those of merchant 1 are the oldest."""
+    columns = "id, merchant_id, operation, payment_id, request_id, sandbox, state, attempts, looks"
+    sql = f"""
+        INSERT INTO requests ({columns}, created_at, updated_at) {_NUMBERS}
+        SELECT 'many-' || n, CASE WHEN n <= {MANY // 50} THEN 1 ELSE 2 END, '{operation}',
+            'P' || n, 'r', false, 'done', 1, 0, n, n FROM numbers"""
+    with database.write() as connection:
+        connection.run(sql)
+    analyse(database)
+
+
+def add_many_callbacks(database: Database) -> None:
+    """Give each of many requests a payment and a step. One step of twenty is a callback."""
+    steps = f"""
+        INSERT INTO events (request, at, state, kind) {_NUMBERS}
+        SELECT 'many-' || n, n, 'done',
+            CASE WHEN n / 20 * 20 = n THEN 'called-back' ELSE 'ended' END FROM numbers"""
+    payments = f"""
+        INSERT INTO payments (merchant_id, payment_id, status, sends, created_at, updated_at)
+        {_NUMBERS} SELECT 2, 'P' || n, 'PENDING', 0, n, n FROM numbers"""
+    with database.write() as connection:
+        connection.run(steps)
+        connection.run(payments)
     analyse(database)
 
 
