@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 from flask import redirect
 
 from connector.bulkhead import PAGES
-from connector.console import merchants, overview, payment, payments, signin, work
+from connector.console import (
+    merchants,
+    notifications,
+    overview,
+    payment,
+    payments,
+    signin,
+    work,
+)
 from connector.console.viewer import viewer
 from connector.pages.routes import Pages, not_found
 
@@ -21,6 +29,7 @@ _ROOMS: Sequence[AddRoutes] = (
     payments.add_routes,
     payment.add_routes,
     work.add_routes,
+    notifications.add_routes,
     merchants.add_routes,
 )
 # The functions that the templates use.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import redirect, render_template, request, url_for
 
-from connector.console.viewer import viewer
+from connector.console.viewer import actor, viewer
 from connector.console.work_advice import advice_for
 from connector.console.work_form import CloseForm
 from connector.console.work_query import (
@@ -133,10 +133,10 @@ def _found(work: WorkList, row_id: str) -> WorkRow:
 
 
 def _closing(connector: "Connector", form: CloseForm) -> Closing:
-    name = viewer().name
+    name, by = viewer().name, actor(viewer())
     who = form.who.data
     person = who if who == name else f"{who} (signed in as {name})"
-    return Closing(connector.requests, connector.merchants.record, name, COMMAND, person)
+    return Closing(connector.requests, connector.merchants.record, by, COMMAND, person)
 
 
 def _after_a_change(work: WorkList, row_id: str, form: CloseForm) -> Any:

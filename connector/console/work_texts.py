@@ -25,7 +25,7 @@ _NOT_UNSEEN = _(
     " since. Do not close the row before that."
 )
 _NOT_BOTH = _(
-    "Choose one way. If the money is returned at %(company)s and by a refund in VTEX, the buyer"
+    "Do not do both: if the money is returned at %(company)s and by a refund in VTEX, the buyer"
     " gets it twice."
 )
 _NOT_BY_TWO = _(

@@ -50,12 +50,6 @@ SENT_OF_PAYMENT = f"""
     WHERE requests.merchant_id = :merchant_id AND requests.payment_id = :payment_id
         AND events.kind = 'called-back'
     ORDER BY events.id DESC LIMIT :most"""
-# A sender leases a callback for `seconds` at most. A later time is the time of the next try. It is
-# brought forward, and the try is one more than planned.
-BRING_FORWARD = """
-    UPDATE payments SET callback_at = NOW, callback_attempts = callback_attempts - 1
-    WHERE merchant_id = :merchant_id AND payment_id = :payment_id
-        AND callback_at > NOW + :seconds AND callback_attempts > 0"""
 
 
 @dataclass(frozen=True)
@@ -137,12 +131,6 @@ class CallbackList:
         with self._database.read() as connection:
             rows = connection.all(SENT_OF_PAYMENT, most=most, **key)
         return [_sent_from(row) for row in rows]
-
-    def bring_forward(self, merchant_id: int, payment_id: str, seconds: float) -> None:
-        """Make a callback due now whose next try is later than a lease of so many seconds ends."""
-        key = {"merchant_id": merchant_id, "payment_id": payment_id}
-        with self._database.write() as connection:
-            connection.run(BRING_FORWARD, seconds=seconds, **key)
 
 
 def _due_from(row: Row) -> DueCallback:

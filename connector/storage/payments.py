@@ -43,6 +43,15 @@ class Payments:
             )
         return None if row is None else (payment_from(payment_id, row), row["callback_attempts"])
 
+    def bring_callback_forward(self, merchant_id: int, payment_id: str, seconds: float) -> None:
+        """Let a callback be due now whose next try comes later than in `seconds`.
+
+        A callback that a sender has taken for `seconds` stays as it is.
+        """
+        key = {"merchant_id": merchant_id, "payment_id": payment_id}
+        with self._database.write() as connection:
+            connection.run(sql.BRING_CALLBACK_FORWARD, seconds=seconds, **key)
+
     def end_callback(
         self, merchant_id: int, payment_id: str, again: float | None, step: Step | None = None
     ) -> None:

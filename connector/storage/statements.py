@@ -212,3 +212,9 @@ POSTPONE_CALLBACK = f"""
 DROP_CALLBACK = f"""
     UPDATE payments SET callback_at = NULL
     WHERE {_IS_THE_PAYMENT} AND callback_at IS NOT NULL"""
+
+# A sender has a callback for `seconds` at most. A later time is the time of the next try. That try
+# comes now, and does not count as one of the planned tries.
+BRING_CALLBACK_FORWARD = f"""
+    UPDATE payments SET callback_at = NOW, callback_attempts = callback_attempts - 1
+    WHERE {_IS_THE_PAYMENT} AND callback_at > NOW + :seconds AND callback_attempts > 0"""

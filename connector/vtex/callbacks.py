@@ -117,6 +117,11 @@ class Callbacks:
                 log.exception("callback failed")
         return False
 
+    def send_now(self, merchant_id: int, payment_id: str) -> bool:
+        """Send a payment's callback as `deliver` does, also if its next try comes later."""
+        self.payments.bring_callback_forward(merchant_id, payment_id, LEASE_SECONDS)
+        return self.deliver(merchant_id, payment_id)
+
     def _deliver_leased(self, merchant_id: int, payment_id: str) -> bool:
         leased = self.payments.take_callback(merchant_id, payment_id, LEASE_SECONDS)
         if leased is None:

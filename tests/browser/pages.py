@@ -62,10 +62,14 @@ def link(site: Site, *merchant: str) -> str:
     return str(site.run("console", "link", "--name", "Ann O'Neil", *whose)["link"])
 
 
-def first_row(site: Site, page: Page) -> None:
-    """Lead to the form that closes the oldest row of the work that can be closed."""
-    page.goto(f"{site.url}/console/work")
-    page.locator('a[href^="/console/work/close/"]').first.click()
+def first_link(path: str, start: str) -> Way:
+    """Lead to the first address on a page that begins so."""
+
+    def way(site: Site, page: Page) -> None:
+        page.goto(site.url + path)
+        page.locator(f'a[href^="{start}"]').first.click()
+
+    return way
 
 
 def pressed(path: str, action: str) -> Way:
@@ -148,7 +152,12 @@ PAGES = [
     Shown("overview of a merchant", "/console/", at("/console/"), MERCHANT),
     Shown("work", "/console/work", at("/console/work"), OPERATOR),
     Shown("work of a merchant", "/console/work", at("/console/work"), MERCHANT),
-    Shown("close a row", "/console/work/close/<row_id>", first_row, OPERATOR),
+    Shown(
+        "close a row",
+        "/console/work/close/<row_id>",
+        first_link("/console/work", "/console/work/close/"),
+        OPERATOR,
+    ),
     Shown("payments", "/console/payments", at("/console/payments"), OPERATOR),
     Shown("payments of a merchant", "/console/payments", at("/console/payments"), MERCHANT),
     Shown("no payment", "/console/payments", at("/console/payments?q=none"), OPERATOR),
@@ -165,6 +174,25 @@ PAGES = [
     ),
     Shown("payment of a merchant", PAYMENT, payment("manual"), MERCHANT),
     Shown("payment looked at", PAYMENT, look_at("returned in part"), OPERATOR),
+    Shown("notifications", "/console/notifications", at("/console/notifications"), OPERATOR),
+    Shown(
+        "notifications of a merchant",
+        "/console/notifications",
+        at("/console/notifications"),
+        MERCHANT,
+    ),
+    Shown(
+        "run a notification",
+        "/console/notifications/run/<row_id>",
+        first_link("/console/notifications", "/console/notifications/run/"),
+        OPERATOR,
+    ),
+    Shown(
+        "send a callback",
+        "/console/notifications/callback/<merchant>/<payment_id>",
+        first_link("/console/notifications", "/console/notifications/callback/"),
+        OPERATOR,
+    ),
     *MERCHANTS,
     Shown("signed in", "/console/", at("/console/nowhere"), OPERATOR, statuses=(404,)),
 ]

@@ -64,7 +64,7 @@ def test_a_row_says_what_happened_what_to_do_and_what_not(listed: Rig) -> None:
         "Cancellation, ",
         "its money is already taken",
         "What to do: Find the payment in the console of Tranzzo.",
-        "What not to do: Choose one way.",
+        "What not to do: Do not do both",
         "This payment needs to be cancelled manually: the money is already captured",
         "cancel-manually",
     ):
@@ -151,7 +151,7 @@ def test_a_closed_row_keeps_the_name_and_the_note(listed: Rig) -> None:
     ((actor, changed),) = listed.execute(
         "SELECT actor, changed FROM admin_events WHERE command = 'console close'"
     )
-    assert ("Anna", note) == (actor, json.loads(changed)["options"]["note"])
+    assert ("console: Anna", note) == (actor, json.loads(changed)["options"]["note"])
     page = text(visitor, path)
     assert "This row is closed." in page
     assert not {"\u202e", "\x1b", "<b>"} & {*page, page[page.find("<b>") :][:3]}

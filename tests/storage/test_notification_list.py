@@ -150,21 +150,21 @@ def attempts(store: Store) -> tuple[int, bool]:
 
 @pytest.mark.parametrize(("seconds", "moved"), [(29, False), (31, True), (3600, True)])
 def test_a_callback_is_brought_forward_unless_a_sender_may_have_it(
-    store: Store, callbacks: CallbackList, seconds: float, moved: bool
+    store: Store, seconds: float, moved: bool
 ) -> None:
     store.record("P1")
     set_due(store, "P1", 1.0, 4)
     store.run("UPDATE payments SET callback_at = NOW + :s", s=seconds)
     expected = (3, True) if moved else (4, False)
-    callbacks.bring_forward(1, "P1", 30.0)
+    store.payments.bring_callback_forward(1, "P1", 30.0)
     assert expected == attempts(store)
-    callbacks.bring_forward(1, "P1", 30.0)
+    store.payments.bring_callback_forward(1, "P1", 30.0)
     assert expected == attempts(store)
 
 
 def test_a_callback_that_is_not_due_stays_so(store: Store, callbacks: CallbackList) -> None:
     store.record("P1")
-    callbacks.bring_forward(1, "P1", 30.0)
+    store.payments.bring_callback_forward(1, "P1", 30.0)
     assert [] == callbacks.due(9)
 
 
