@@ -17,7 +17,7 @@ from connector.storage.vault import Vault
 
 # The most live flows: of a store by one peer, of one peer, and of all. VTEX calls for all merchants
 # from few addresses. A merchant that tries again needs some flows an hour.
-MOST_OF_STORE, MOST_OF_PEER, MOST_FLOWS = 30, 1_000, 10_000
+MOST_OF_STORE, MOST_OF_PEER, MOST_FLOWS = 200, 2_000, 20_000
 # The most live codes of a flow. Each load of the flow's last page makes a code.
 MOST_CODES = 5
 # Expired rows that one transaction deletes.

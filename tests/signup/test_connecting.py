@@ -275,6 +275,31 @@ def test_a_disabled_merchant_stays_disabled(person: Person, tranzzo: Any) -> Non
     assert (entry.is_disabled, 410) == (True, person.gateway.credentials(made.code).status_code)
 
 
+@pytest.mark.parametrize("change", ["disabled", "new keys"])
+def test_what_changes_while_the_keys_are_tried_counts(
+    person: Person, tranzzo: Any, change: str
+) -> None:
+    made = person.connect(tranzzo, invitation=person.invited())
+    stored = person.rig.connector.merchants
+    other = {**person.merchants()[0].settings, "endpoints_key": "of-a-command-4711"}
+
+    def meanwhile(*_: object) -> None:
+        tranzzo.hook = None
+        if change == "disabled":
+            stored.disable(made.merchant)
+        else:
+            stored.update(made.merchant, other)
+
+    tranzzo.hook = meanwhile
+    if change == "disabled":
+        with pytest.raises(told.MerchantDisabled):
+            person.connect(tranzzo)
+        return
+    person.connect(tranzzo)
+    # The newer change is this one; the command's can be brought back.
+    assert other == stored.replaced(made.merchant, None)[1]
+
+
 def test_settings_that_no_key_decrypts_are_not_replaced(person: Person, tranzzo: Any) -> None:
     person.connect(tranzzo, invitation=person.invited())
     with person.rig.connector.database.write() as connection:
