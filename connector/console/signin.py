@@ -1,6 +1,7 @@
 """Signing in to the console by a link, and by a proxy that knows the person."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from connector.app import Connector
 
+# A page and its status.
+Ended = tuple[str, int]
 COOKIE = "connector_console"
 PATH = "/console"
 HOME = "/console/"
@@ -59,8 +62,18 @@ class Admission:
     def __call__(self) -> None:
         """Set the viewer of a request. Raises SignInNeeded."""
         if request.endpoint not in _OPEN:
-            g.viewer = self._named_by_proxy() or self._of_session()
+            g.viewer = self._viewer()
             g.layout = _LAYOUT
+
+    def is_signed_in(self) -> bool:
+        """Whether this browser's person needs no link."""
+        try:
+            return bool(self._viewer())
+        except SignInNeeded:
+            return False
+
+    def _viewer(self) -> Viewer:
+        return self._named_by_proxy() or self._of_session()
 
     def _named_by_proxy(self) -> Viewer | None:
         """Return the operator whom a named proxy knows. None: no such proxy names anybody."""
@@ -92,32 +105,40 @@ def _utf_8(header: str) -> str:
 
 
 def add_routes(routes: Pages, connector: "Connector") -> None:
-    access = ConsoleAccess(connector.database)
-
-    @routes.get("/console/sign-in")
-    def show_link() -> str | tuple[str, int]:
-        """Show whom a link signs in. Programs open links, too, so only the button spends it."""
-        code = request.args.get("code", "")
-        if not code:
-            return render_template("console/signed_out.html")
-        link = access.link(code)
-        if link is None:
-            return _ended()
-        return render_template("console/sign_in.html", link=link, code=code)
-
-    @routes.post("/console/sign-in")
-    def sign_in() -> "AnyResponse | tuple[str, int]":
-        cookie = access.sign_in(request.form.get("code", ""), _cookie())
-        return _ended() if cookie is None else _with_cookie(HOME, cookie)
-
-    @routes.post("/console/sign-out")
-    def sign_out() -> "AnyResponse":
-        access.sign_out(_cookie())
-        return _with_cookie(url_for("console.show_link"), "", max_age=0)
+    access, admission = ConsoleAccess(connector.database), Admission(connector)
+    show, begin = partial(_show_link, access, admission), partial(_sign_in, access, admission)
+    routes.add_url_rule("/console/sign-in", "show_link", show)
+    routes.add_url_rule("/console/sign-in", "sign_in", begin, methods=["POST"])
+    end = partial(_sign_out, access)
+    routes.add_url_rule("/console/sign-out", "sign_out", end, methods=["POST"])
 
 
-def _ended() -> tuple[str, int]:
-    return render_template("console/ended_link.html"), 410
+def _show_link(access: ConsoleAccess, admission: Admission) -> "AnyResponse | str | Ended":
+    """Show whom a link signs in. Programs open links, too, so only the button spends it."""
+    code = request.args.get("code", "")
+    if not code:
+        is_in = admission.is_signed_in()
+        return redirect(HOME) if is_in else render_template("console/signed_out.html")
+    link = access.link(code)
+    if link is None:
+        return _ended(admission)
+    return render_template("console/sign_in.html", link=link, code=code)
+
+
+def _sign_in(access: ConsoleAccess, admission: Admission) -> "AnyResponse | Ended":
+    cookie = access.sign_in(request.form.get("code", ""), _cookie())
+    return _ended(admission) if cookie is None else _with_cookie(HOME, cookie)
+
+
+def _sign_out(access: ConsoleAccess) -> "AnyResponse":
+    access.sign_out(_cookie())
+    return _with_cookie(url_for("console.show_link"), "", max_age=0)
+
+
+def _ended(admission: Admission) -> Ended:
+    """Say that a link has ended. Who is signed in, perhaps by this link, needs no other link."""
+    is_in = admission.is_signed_in()
+    return render_template("console/ended_link.html", is_signed_in=is_in, home=HOME), 410
 
 
 def _cookie() -> str:

@@ -128,3 +128,15 @@ def test_a_stranger_is_shown_how_to_get_a_link_everywhere(
 
 def test_the_consoles_address_without_its_slash_leads_to_it(operator: Person) -> None:
     assert "/console/" == operator.get("/console").headers["Location"]
+
+
+def test_who_comes_back_to_a_link_that_signed_them_in_is_led_to_the_console(desk: Rig) -> None:
+    person, code = stranger(desk), code_for(desk)
+    person.open(code)
+    page = person.get(f"/console/sign-in?code={code}")
+    assert (410, True) == (page.status_code, 'href="/console/"' in page.text)
+    assert "connector console link" not in page.text
+    again = person.post("/console/sign-in", code=code)
+    assert (410, True) == (again.status_code, 'href="/console/"' in again.text)
+    assert "/console/" == person.get("/console/sign-in").headers["Location"]
+    assert 1 == sessions(desk)
