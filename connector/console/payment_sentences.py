@@ -151,7 +151,7 @@ LOOKED = _("%(who)s asked the company.")
 DID = _("%(who)s used: %(command)s.")
 
 OPERATIONS: Mapping[str, Any] = {
-    Operation.CREATE: _("creating"),
+    Operation.CREATE: _("creation"),
     Operation.CANCEL: _("cancellation"),
     Operation.SETTLE: _("settlement"),
     Operation.REFUND: _("refund"),
