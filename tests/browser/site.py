@@ -1,7 +1,8 @@
 """A connector as it is after a busy day, served for the browser, with the companies' stand-ins."""
 
 import itertools
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ DEMO = "demo"
 SECONDS = {"CONNECTOR_ANSWER_SECONDS": "2", "CONNECTOR_PROVIDER_SECONDS": "1"}
 # The buyer of a RuStore purchase begins it in the app, which knows one price.
 PRICE = 100
+
+CALLED_IN_VAIN = "SELECT 1 FROM payments WHERE payment_id = :id AND callback_attempts > 0"
 
 
 @dataclass
@@ -136,6 +139,14 @@ class Site(Shops):
             self.payments[word] = make(self)
 
 
+def until(holds: Callable[[], object]) -> None:
+    """Wait for what the server does after its answer."""
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def _cut_off(site: Site) -> Payment:
     """A settlement whose answer is lost, and no look shows what became of it."""
     payment = site.payment("toys", 310.2).pay()
@@ -149,8 +160,10 @@ def _cut_off(site: Site) -> Payment:
 
 def _untold(site: Site) -> Payment:
     """VTEX takes no callback, so that one stays due."""
-    site.sink.inject("status_before", status=503)
+    site.sink.inject("status_before", status=503, times=10**9)
     payment = site.payment("books", 77).pay()
+    until(lambda: [call for call in site.sink.calls if payment.id in call.body.decode()])
+    until(lambda: site.rig.execute(CALLED_IN_VAIN, id=payment.id))
     site.sink.show()
     return payment
 
