@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from connector.domain.authorization import Connected
 from tests.signup.flow import Person
 
@@ -77,3 +79,25 @@ def test_many_stores_at_once_get_a_merchant_each(person: Person) -> None:
     made = all_at_once([connecting(person, token=token) for token in tokens])
     connected = [one for one in made if isinstance(one, Connected)]
     assert MANY == len({one.merchant for one in connected})
+
+
+@pytest.mark.parametrize("is_one_flow", [True, False])
+def test_a_faster_submit_may_use_up_the_invitation_of_both(
+    person: Person, monkeypatch: pytest.MonkeyPatch, is_one_flow: bool
+) -> None:
+    """It comes between the slower one's look for the merchant and its look at the invitation."""
+    connecting, invitation = person.signup._connecting, person.invited("mystore")
+    slow = person.gateway.begin()
+    fast = slow if is_one_flow else person.gateway.begin()
+    look, made = connecting.merchant_of, []
+
+    def look_and_be_overtaken(*given: Any) -> Any:
+        found = look(*given)
+        monkeypatch.setattr(connecting, "merchant_of", look)
+        made.append(person.connect(token=fast, invitation=invitation))
+        return found
+
+    monkeypatch.setattr(connecting, "merchant_of", look_and_be_overtaken)
+    made.append(person.connect(token=slow, invitation=invitation))
+    assert [True, False] == [one.is_new for one in made]
+    assert 1 == len({one.merchant for one in made}) == len(person.merchants())
