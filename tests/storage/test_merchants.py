@@ -11,7 +11,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from connector.domain.errors import ConfigurationError, MerchantExists, UnknownMerchant
-from connector.domain.merchant import CapturedPolicy, Merchant
+from connector.domain.merchant import CapturedPolicy, Merchant, SettingsFrom
 from connector.storage.database import Database
 from connector.storage.merchants import Merchants
 from connector.storage.stored_merchant import Credentials, StoredMerchant, digest
@@ -146,6 +146,56 @@ def test_a_rotation_keeps_the_last_two_tokens(merchants: Merchants) -> None:
         tokens.append(merchants.rotate_token("shop").app_token)
         (entry,) = merchants.all()
         assert {digest(token) for token in tokens[-2:]} == set(entry.digests)
+
+
+# The VTEX account and the account at the company.
+
+
+@pytest.fixture
+def with_accounts(database: Database) -> Merchants:
+    return Merchants(database, Vault([OLD]), {"tranzzo": "pos_id"})
+
+
+def add_to_store(
+    merchants: Merchants, name: str, pos_id: str | None, origin: SettingsFrom
+) -> Credentials:
+    settings = {"pos_id": pos_id} if pos_id else {}
+    return merchants.add(
+        name,
+        "tranzzo",
+        settings,
+        sandbox=False,
+        captured=CapturedPolicy.MANUAL,
+        settings_from=origin,
+        store="mystore",
+    )
+
+
+def test_fields_of_vtexs_change_the_account(with_accounts: Merchants) -> None:
+    add_to_store(with_accounts, "shop", None, SettingsFrom.VTEX)
+    assert with_accounts.find("shop").account is None
+    assert with_accounts.take_fields("shop", {"pos_id": "pos-2"})
+    assert "pos-2" == with_accounts.find("shop").account
+
+
+def test_fields_of_vtexs_that_name_the_account_of_another_stop_nothing(
+    with_accounts: Merchants,
+) -> None:
+    """The merchant works with them, but it is found by its name only."""
+    add_to_store(with_accounts, "shop", "pos-1", SettingsFrom.CONNECTOR)
+    add_to_store(with_accounts, "second", "pos-2", SettingsFrom.VTEX)
+    assert with_accounts.take_fields("second", {"pos_id": "pos-1"})
+    found = with_accounts.find("second")
+    assert ("pos-1", None) == (found.merchant.settings["pos_id"], found.account)
+    assert "pos-1" == with_accounts.find("shop").account
+
+
+def test_two_merchants_without_an_account_are_no_conflict(with_accounts: Merchants) -> None:
+    for name in ("shop", "second"):
+        add_to_store(with_accounts, name, None, SettingsFrom.VTEX)
+    add_to_store(with_accounts, "third", "pos-1", SettingsFrom.CONNECTOR)
+    with pytest.raises(MerchantExists, match="mystore"):
+        add_to_store(with_accounts, "fourth", "pos-1", SettingsFrom.CONNECTOR)
 
 
 def test_a_disabled_merchant_stays_with_its_settings(merchants: Merchants) -> None:
