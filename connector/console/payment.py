@@ -10,9 +10,10 @@ from connector.console.payment_look import COMMAND, Looks
 from connector.console.payment_money import WIDTH, money_of
 from connector.console.payment_story import Story
 from connector.console.payment_words import STANDS, STATUSES, TONES, title_of
-from connector.console.viewer import viewer
+from connector.console.viewer import actor, viewer
 from connector.domain.errors import NotFound, UnknownMerchant
 from connector.domain.merchant import Merchant
+from connector.domain.person import name_of
 from connector.pages.languages import amount
 from connector.pages.routes import Pages
 from connector.storage.payment_history import PaymentHistories, PaymentHistory
@@ -72,6 +73,7 @@ def _rendered(connector: "Connector", shop: Merchant, history: PaymentHistory) -
         parts=money.parts() if money else [],
         width=WIDTH,
         amount_there=_amount_there,
+        name_of=name_of,
         look=next((event for event in history.events if event.command == COMMAND), None),
         story=story,
         steps=story.told(steps[:MOST_STEPS], history.events),
@@ -89,6 +91,6 @@ def _look(connector: "Connector", looks: Looks, merchant: str, payment_id: str) 
     payment = connector.payments.find(shop.id, payment_id)
     if payment is None:
         raise NotFound
-    looks.look(viewer().name, shop, payment)
+    looks.look(actor(viewer()), shop, payment)
     address = url_for(".payment", merchant=merchant, payment_id=payment_id, _anchor="look")
     return redirect(address, 303)

@@ -7,6 +7,8 @@ step without an amount has another sentence.
 from collections.abc import Mapping
 from typing import Any
 
+from connector.console.notifications_callback import COMMAND as SEND_CALLBACK
+from connector.console.notifications_run import COMMAND as RUN_NOTIFICATION
 from connector.domain.operation import CANCEL_MANUALLY, REFUND_MANUALLY, Operation, State
 from connector.domain.payment import PaymentStatus
 from connector.domain.write import (
@@ -148,6 +150,11 @@ CALLED_BACK: Mapping[str, Any] = {
 CLOSED = _("A person closed this task.")
 CLOSED_BY = _("%(who)s closed this task.")
 LOOKED = _("%(who)s asked the company.")
+# What else people did, by the command.
+DONE_BY: Mapping[str, Any] = {
+    RUN_NOTIFICATION: _("%(who)s let the connector act on a notification once more."),
+    SEND_CALLBACK: _("%(who)s let the connector call VTEX back once more."),
+}
 DID = _("%(who)s used: %(command)s.")
 
 OPERATIONS: Mapping[str, Any] = {

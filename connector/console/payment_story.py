@@ -14,6 +14,7 @@ from connector.console.payment_look import COMMAND as LOOK
 from connector.console.payment_look import failure_of
 from connector.console.payment_words import STATUSES, TONES
 from connector.domain.operation import Operation, State
+from connector.domain.person import name_of
 from connector.domain.story import Kind, Step
 from connector.pages.languages import amount, gettext, locale
 from connector.pages.outside import outside
@@ -164,11 +165,11 @@ class Story:
     }
 
     def _event(self, event: AdminEvent) -> ToldStep:
-        if event.command != LOOK:
-            return ToldStep(
-                event.at, self._say(sentences.DID, who=event.actor, command=event.command)
-            )
-        sentence = self._say(sentences.LOOKED, who=event.actor)
+        who, command = name_of(event.actor), event.command
+        if command != LOOK:
+            text = sentences.DONE_BY.get(command, sentences.DID)
+            return ToldStep(event.at, self._say(text, who=who, command=command))
+        sentence = self._say(sentences.LOOKED, who=who)
         return ToldStep(event.at, sentence + " " + self.looked(event.options))
 
     def looked(self, options: Mapping[str, Any]) -> Markup:

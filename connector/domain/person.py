@@ -15,6 +15,14 @@ def person_name(text: str) -> str | None:
     return name if is_name else None
 
 
+_MARK = "console: "
+
+
 def actor_of(name: str) -> str:
     """Return the actor of what a person does in the console, for the record."""
-    return f"console: {name}"
+    return f"{_MARK}{name}"
+
+
+def name_of(actor: str) -> str:
+    """Return the name of an actor: a person in the console, or whoever ran a command."""
+    return actor.removeprefix(_MARK)

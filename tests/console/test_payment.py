@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from connector.console import payment as payment_page
+from connector.domain.person import actor_of
 from connector.domain.story import Kind
 from connector.operations.closing import Closing
 from connector.pages.languages import LANGUAGES
@@ -134,10 +136,17 @@ def test_what_people_did_stands_between_the_steps(rig: Rig, company: TranzzoComp
     rig.create("P1")
     rig.connector.merchants.record("shop", f"Anna {MARKUP}", "console resend", payment="P1")
     rig.connector.merchants.record("shop", "Boris", "console resend", payment="P2")
+    record = partial(rig.connector.merchants.record, "shop", actor_of("Clara"), payment="P1")
+    record("console send callback")
+    record("console run notification", request="message-1")
     rig.execute("UPDATE events SET at = at + 60 WHERE kind = 'told'")
     told = steps(Visitor(rig).text(PAGE))
     assert "We told VTEX: the payment waits for the buyer." == told[-1]
-    assert "Anna &lt;script&gt;alert(1)&lt;/script&gt; used: console resend." == told[-2]
+    assert [
+        "Anna &lt;script&gt;alert(1)&lt;/script&gt; used: console resend.",
+        "Clara let the connector call VTEX back once more.",
+        "Clara let the connector act on a notification once more.",
+    ] == told[-4:-1]
     assert "Boris" not in " ".join(told)
 
 
