@@ -10,7 +10,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from connector import peers
-from connector.peers import BURST, MOST_PEERS, Refusals, peer_of
+from connector.domain.page_errors import TooManyRequests
+from connector.peers import BURST, MOST_PEERS, Quota, Refusals, peer_of
 from tests.rig import Rig, headers
 
 PROXIES = (ip_network("127.0.0.1/32"), ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
@@ -184,3 +185,48 @@ def test_an_answers_line_says_whose_it_was_and_who_called(rig: Rig, log_lines: l
 
 def count_of(reason: str) -> float:
     return REGISTRY.get_sample_value("connector_unauthorized_total", {"reason": reason}) or 0.0
+
+
+# Quotas of open endpoints.
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    moment = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: moment[0])
+    return moment
+
+
+@pytest.mark.usefixtures("now")
+def test_a_peer_may_send_a_burst_and_then_is_refused() -> None:
+    quota = Quota(burst=3, refill_seconds=10)
+    for _ in range(3):
+        quota.take("192.0.2.1")
+    with pytest.raises(TooManyRequests) as caught:
+        quota.take("192.0.2.1")
+    assert 10 == caught.value.seconds
+    quota.take("192.0.2.2")
+
+
+def test_after_the_told_seconds_a_request_is_taken(now: list[float]) -> None:
+    quota = Quota(burst=3, refill_seconds=10)
+    for _ in range(3):
+        quota.take("192.0.2.1")
+    for _ in range(50):
+        now[0] += 0.1
+        with pytest.raises(TooManyRequests) as caught:
+            quota.take("192.0.2.1")
+    now[0] += caught.value.seconds
+    quota.take("192.0.2.1")
+    with pytest.raises(TooManyRequests):
+        quota.take("192.0.2.1")
+
+
+@pytest.mark.usefixtures("now")
+def test_the_addresses_of_one_ipv6_network_share_a_quota() -> None:
+    quota = Quota(burst=3, refill_seconds=10)
+    for number in range(3):
+        quota.take(f"2001:db8::{number}")
+    with pytest.raises(TooManyRequests):
+        quota.take("2001:db8::ffff")
+    quota.take("2001:db8:0:1::1")
