@@ -48,6 +48,7 @@ def blueprint(connector: "Connector") -> Pages:
     routes = Pages("console", __name__, places=PAGES, admit=signin.Admission(connector))
     for name, function in _GLOBALS.items():
         routes.add_app_template_global(function, name)
+    routes.add_app_template_global(work.waiting(connector.database), "waiting_work")
     for add_routes in _ROOMS:
         add_routes(routes, connector)
     routes.add_url_rule(signin.PATH, "home", lambda: redirect(signin.HOME), methods=["GET", "POST"])

@@ -1,5 +1,6 @@
 """The work for a person: what to do, what not to do, and that it is done."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,13 @@ from connector.console.work_query import (
     write_place,
 )
 from connector.console.work_words import OPERATIONS, STATES, TONES, story_address, titles
-from connector.domain.errors import NotFound, PaymentBusy
+from connector.domain.errors import NotFound, PaymentBusy, StorageUnavailable
 from connector.domain.operation import Operation
 from connector.operations.closing import Closing, Obstacle, obstacle
 from connector.pages.languages import lazy_gettext as _
 from connector.pages.routes import Pages
-from connector.storage.work_list import Closed, WorkList, WorkRow
+from connector.storage.database import Database
+from connector.storage.work_list import MOST_COUNTED, Closed, WorkList, WorkRow
 
 if TYPE_CHECKING:
     from connector.app import Connector
@@ -72,6 +74,21 @@ def add_routes(routes: Pages, connector: "Connector") -> None:
     routes.add_url_rule("/console/work", "work", partial(_show, connector, work))
     close = partial(_close, connector, work)
     routes.add_url_rule("/console/work/close/<row_id>", "close", close, methods=["GET", "POST"])
+
+
+def waiting(database: Database) -> Callable[[], str]:
+    """Return a function that says how many rows wait for the viewer; empty for none."""
+    work = WorkList(database)
+
+    def count() -> str:
+        try:
+            number = work.count(seen_merchant_id())
+        except StorageUnavailable:
+            # The page that says so has the same navigation.
+            return ""
+        return f"{MOST_COUNTED}+" if number > MOST_COUNTED else str(number or "")
+
+    return count
 
 
 def _show(connector: "Connector", work: WorkList) -> Any:

@@ -10,9 +10,10 @@ from connector.console import work
 from connector.domain.operation import CancelRequest, Lease
 from connector.domain.payment import PaymentKey
 from connector.operations.closing import request_of
+from connector.storage import work_list
 from tests.companies.tranzzo import TranzzoCompany
 from tests.companies.yandex_pay import YandexPayCompany
-from tests.console.people import sign_in
+from tests.console.people import Person, sign_in
 from tests.console.reading import seen, text
 from tests.rig import Rig
 from tests.storage.plans import add_requests
@@ -264,3 +265,28 @@ def test_markup_in_what_is_recorded_is_shown_as_text(listed: Rig) -> None:
     page = text(sign_in(listed, "Anna"), PAGE)
     assert not [mark for mark in ("<script", "<i>", "<u>", "\u202e") if mark in page]
     assert "&lt;script&gt;x" in page
+
+
+def test_the_navigation_says_how_much_waits_for_whom(
+    listed: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(person: Person) -> str:
+        found = re.search(r'href="/console/work"[^>]*>([^<]+)<', text(person, "/console/"))
+        return found[1] if found else ""
+
+    operator, merchant = sign_in(listed, "Anna"), sign_in(listed, "Ada", "shop")
+    assert ("Work (2)", "Work (1)") == (link(operator), link(merchant))
+    monkeypatch.setattr(work_list, "MOST_COUNTED", 1)
+    monkeypatch.setattr(work, "MOST_COUNTED", 1)
+    assert ("Work (1+)", "Work (1)") == (link(operator), link(merchant))
+    listed.execute("UPDATE requests SET state = 'done'")
+    assert ("Work", "Work") == (link(operator), link(merchant))
+
+
+def test_a_failing_database_is_told_on_a_page(listed: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = sign_in(listed, "Anna")
+    monkeypatch.setattr(work_list, "PAGE", dict.fromkeys((False, True), "SELECT nothing"))
+    monkeypatch.setattr(work_list, "COUNT", dict.fromkeys((False, True), "SELECT nothing"))
+    answer = person.get(PAGE)
+    assert (500, "text/html") == (answer.status_code, answer.mimetype)
+    assert "Something failed here" in answer.text
