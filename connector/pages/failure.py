@@ -34,8 +34,8 @@ _TEXTS_OF = {
 _TEXTS = {
     400: _("This form is old, or a different site sent it. Load the page again."),
     401: _(
-        "Please sign in with a link. Ask the person who runs this connector: the command "
-        "`connector console link` prints a link."
+        "You need a link. Ask the person who runs this connector for a link. This command prints "
+        "one: connector console link"
     ),
     403: _("This is not allowed here."),
     404: _("There is no such page."),

@@ -100,4 +100,4 @@ def test_who_signs_out_sees_no_page_again_by_going_back(visits: Visits, window: 
     window.get_by_text("Nobody is signed in").wait_for()
     window.go_back()
     assert "toys" not in window.content()
-    window.get_by_text("Please sign in with a link").wait_for()
+    window.get_by_role("heading", name="Please sign in").wait_for()
