@@ -19,6 +19,8 @@ FILES = {
     for folder in FOLDERS
     for path in (folder.glob("*") if folder == ROOT else folder.rglob("*"))
 }
+# Of a picture, so that a clone stays small.
+MOST_BYTES = 150_000
 # A name with one of these is no file: `connector/providers/<name>.py`, `NNNN-what.md`.
 PLACEHOLDER = re.compile(r"[<>*]|NNNN")
 # Of an address, not of the repository; and what another program reads.
@@ -44,6 +46,18 @@ def rows_of(heading: str, page: str = ARCHITECTURE) -> list[list[str]]:
     """Return what stands in code font in the first column of the table with this heading."""
     table = page.partition(heading)[2].partition("\n\n")[0].splitlines()[2:]
     return [re.findall(r"`([^`]+)`", row.split("|")[1]) for row in table]
+
+
+def pictures_of(page: Path) -> list[Path]:
+    return [page.parent / name for name in re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text())]
+
+
+def test_the_pictures_that_the_pages_show_are_there_and_small() -> None:
+    shown = [picture for page in PAGES for picture in pictures_of(page)]
+    assert len(shown) == 6
+    assert [] == [picture for picture in shown if picture.stat().st_size > MOST_BYTES]
+    kept = set(re.findall(r"^!(docs/pictures/.+)$", (ROOT / ".gitignore").read_text(), re.M))
+    assert kept == {picture.relative_to(ROOT).as_posix() for picture in shown}
 
 
 def test_every_function_on_the_way_of_a_request_is_there() -> None:

@@ -17,7 +17,9 @@ PROGRAM = os.environ.get("TEST_BROWSER") or str(FOLDER / "chromium")
 def chromium() -> Iterator[Browser]:
     assert Path(PROGRAM).exists(), "there is no browser: run `make .venv/browser/.installed`"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=PROGRAM, env=_environment())
+        browser = playwright.chromium.launch(
+            executable_path=PROGRAM, env=_environment(), args=["--disable-gpu"]
+        )
         try:
             yield browser
         finally:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from playwright.sync_api import ViewportSize
+
 from connector.storage.database import Database
 from connector.storage.migrate import migrate
 from tests.browser.chromium import chromium
@@ -17,6 +19,16 @@ FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 LEAST_HEIGHT = 480
 # A merchant may well connect with a telephone.
 IN_FLOW = "/authorization/"
+# What the documents show is in the repository, so it is small: the top of a page, with its height.
+SHOWN = {
+    "keys": 860,
+    "connected": 860,
+    "overview": 860,
+    "payments": 800,
+    "payment-returned-in-part": 1200,
+    "work": 860,
+}
+SHOWN_WIDTH = 1140
 
 
 @contextmanager
@@ -34,10 +46,19 @@ def filled_site() -> Iterator[Site]:
 def draw(visits: Visits, shown: Shown) -> None:
     with visits.window(shown.viewer) as page:
         shown.way(visits.site, page)
-        sizes = {"": WIDE, "-narrow": NARROW} if shown.rule.startswith(IN_FLOW) else {"": WIDE}
-        for ending, size in sizes.items():
-            page.set_viewport_size({**size, "height": LEAST_HEIGHT})
-            page.screenshot(path=FOLDER / f"{shown.file}{ending}.png", full_page=True)
+        for name, size in sizes(shown).items():
+            page.set_viewport_size(size)
+            page.screenshot(path=FOLDER / f"{name}.png", full_page=name not in SHOWN)
+
+
+def sizes(shown: Shown) -> dict[str, ViewportSize]:
+    """Return the pictures of a page, by their names, with the window of each."""
+    if shown.file in SHOWN:
+        return {shown.file: {"width": SHOWN_WIDTH, "height": SHOWN[shown.file]}}
+    drawn: dict[str, ViewportSize] = {shown.file: {**WIDE, "height": LEAST_HEIGHT}}
+    if shown.rule.startswith(IN_FLOW):
+        drawn[f"{shown.file}-narrow"] = {**NARROW, "height": LEAST_HEIGHT}
+    return drawn
 
 
 def main() -> None:

@@ -188,6 +188,7 @@ def _declined(site: Site) -> Payment:
 
 
 KINDS = {
+    "markup": _of_markup,
     "waiting": lambda site: site.payment("toys", 1250.5),
     "held": lambda site: site.payment("books", 899).pay(),
     "settled": lambda site: site.payment("games").pay().settle(),
@@ -201,6 +202,5 @@ KINDS = {
     "closed by hand": _by_hand,
     "cut off": _cut_off,
     "untold": _untold,
-    "markup": _of_markup,
     "sandbox": lambda site: site.payment(DEMO, 12).cancel(),
 }

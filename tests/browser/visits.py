@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from tests.browser.site import Site
 
 # Who looks: somebody without a session, an operator, or the people of this merchant.
 NOBODY, OPERATOR, MERCHANT = "", "operator", "toys"
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+WIDE: ViewportSize = {"width": 1280, "height": 900}
+NARROW: ViewportSize = {"width": 360, "height": 740}
 
 
 def some_address() -> dict[str, str]:
@@ -48,8 +49,8 @@ class Visits:
 
     def link(self, viewer: str) -> str:
         """Return a new link into the console."""
-        whose = () if viewer == OPERATOR else ("--merchant", viewer)
-        link: str = self.site.run("console", "link", "--name", f"Ann of {viewer}", *whose)["link"]
+        whose = ("Ann",) if viewer == OPERATOR else ("Bob", "--merchant", viewer)
+        link: str = self.site.run("console", "link", "--name", *whose)["link"]
         return link
 
     def _sign_in(self, viewer: str) -> Any:
