@@ -56,7 +56,9 @@ def test_the_pictures_that_the_pages_show_are_there_and_small() -> None:
     shown = [picture for page in PAGES for picture in pictures_of(page)]
     assert len(shown) == 6
     assert [] == [picture for picture in shown if picture.stat().st_size > MOST_BYTES]
-    kept = set(re.findall(r"^!(docs/pictures/.+)$", (ROOT / ".gitignore").read_text(), re.M))
+    kept = set(
+        re.findall(r"^!(docs/pictures/.+)$", (ROOT / ".gitignore").read_text(), re.MULTILINE)
+    )
     assert kept == {picture.relative_to(ROOT).as_posix() for picture in shown}
 
 
