@@ -1,9 +1,16 @@
 """Reads a company's JSON by type. Raises AnswerNotUnderstood for an unreadable value."""
 
 import re
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
-from connector.domain.errors import AnswerNotUnderstood
+from connector.domain.errors import (
+    AnswerNotUnderstood,
+    ConnectorError,
+    ProviderCredentials,
+    ProviderRefused,
+)
 
 # https, or plain http to this machine. A user name or a space is not allowed, because a browser
 # could then read another host in the URL.
@@ -73,6 +80,17 @@ def objects(value: object) -> list[Fields]:
     if not isinstance(value, list):
         raise AnswerNotUnderstood(evidence="not a list")
     return [Fields(item) for item in value]
+
+
+def refused_word(read: Callable[..., object], *values: Any) -> str:
+    """Return the word of a refusal that `read` finds, or an empty text if it finds none."""
+    try:
+        read(*values)
+    except (ProviderCredentials, ProviderRefused) as error:
+        return error.evidence
+    except ConnectorError:
+        return ""
+    return ""
 
 
 def safe_code(value: str | None) -> str:

@@ -49,11 +49,16 @@ class Answer:
     status: int
     body: bytes
 
-    def accept(self) -> "Answer":
-        """Return the answer, or raise the error that its status stands for."""
-        error = _REFUSALS.get(self.status) or _REFUSED_CLASSES.get(self.status // 100)
+    def accept(self, word: "Callable[[Answer], str] | None" = None) -> "Answer":
+        """Return the answer, or raise the error that its status stands for.
+
+        `word` reads the company's word in a refusal. If there is none, the status is the evidence.
+        """
+        refusal = _REFUSALS.get(self.status)
+        error = refusal or _REFUSED_CLASSES.get(self.status // 100)
         if error:
-            raise error(evidence=f"HTTP {self.status}")
+            said = word(self) if word and refusal else ""
+            raise error(evidence=said or f"HTTP {self.status}")
         return self
 
     def json(self) -> object:
@@ -107,8 +112,9 @@ class HttpClient:
         deadline: Deadline,
         headers: Mapping[str, str],
         body: bytes | None = None,
+        word: Callable[[Answer], str] | None = None,
     ) -> Answer:
-        """Make one call.
+        """Make one call. `word` reads the company's word in a refusal.
 
         Raises a NotDone, such as OutOfTime, if the call certainly had no effect. Raises
         OutcomeUnknown if the call may have had an effect. Raises AnswerNotUnderstood for a redirect
@@ -118,7 +124,7 @@ class HttpClient:
         with self._report(operation) as report:
             answer = self._exchange(request, self.bounded(deadline))
             report.http_status = answer.status
-            return answer.accept()
+            return answer.accept(word)
 
     @contextmanager
     def _report(self, operation: str) -> Iterator["_Report"]:

@@ -115,6 +115,7 @@ def send(
     seconds: float = 5.0,
     body: bytes | None = None,
     headers: dict[str, str] | None = None,
+    word: Callable[[Answer], str] | None = None,
 ) -> Answer:
     return http_client.send(
         method,
@@ -123,6 +124,7 @@ def send(
         deadline=Deadline.after(seconds),
         headers=headers or {},
         body=body,
+        word=word,
     )
 
 
@@ -411,6 +413,27 @@ def test_a_status_that_is_no_answer_is_an_error(
         send(http_client, f"{echo.origin}/a")
     assert expected is type(caught.value)
     assert f"HTTP {status}" == caught.value.evidence
+
+
+@pytest.mark.parametrize(
+    ("status", "told"), [(401, "a"), (403, "a"), (429, "a"), (500, "HTTP 500"), (302, "HTTP 302")]
+)
+def test_a_refusal_is_told_in_the_companys_word(
+    http_client: HttpClient, echo: Echo, status: int, told: str
+) -> None:
+    echo.inject("status_before", status=status, body=b"a")
+    with pytest.raises(ConnectorError) as caught:
+        send(http_client, f"{echo.origin}/a", word=lambda answer: answer.body.decode())
+    assert told == caught.value.evidence
+
+
+def test_a_refusal_without_a_word_is_told_by_its_status(
+    http_client: HttpClient, echo: Echo
+) -> None:
+    echo.inject("status_before", status=401)
+    with pytest.raises(ProviderCredentials) as caught:
+        send(http_client, f"{echo.origin}/a", word=lambda _: "")
+    assert "HTTP 401" == caught.value.evidence
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 400, 402, 404, 405, 409, 410, 422, 451])

@@ -127,7 +127,10 @@ class SettingsFaulty(NotConnected):
 
 
 class KeysRefused(NotConnected):
-    """The company refused the keys. `word` is the company's word, without secrets."""
+    """The company refused the keys.
+
+    `word` is the company's word, without secrets.
+    """
 
     def __init__(self, word: str) -> None:
         self.word = word

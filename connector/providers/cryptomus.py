@@ -33,7 +33,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from connector.company_json import Fields, safe_code
+from connector.company_json import Fields, refused_word, safe_code
 from connector.domain import errors, exact
 from connector.domain.merchant import Account
 from connector.domain.order import Delays, Order
@@ -178,6 +178,7 @@ class Cryptomus(Provider):
             deadline=call.deadline,
             headers=_headers(body, call.account),
             body=body,
+            word=lambda answer: refused_word(_content_from, answer),
         )
         return _content_from(answer)
 

@@ -38,7 +38,7 @@ from functools import partial
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
-from connector.company_json import Fields, objects, safe_code
+from connector.company_json import Fields, objects, refused_word, safe_code
 from connector.domain import errors, exact
 from connector.domain.merchant import Account
 from connector.domain.order import Delays, Order
@@ -208,6 +208,7 @@ class Tranzzo(Provider):
             deadline=call.deadline,
             headers=_headers(call.account),
             body=body,
+            word=lambda answer: refused_word(_content_from, answer, order),
         )
         return _content_from(answer, order)
 

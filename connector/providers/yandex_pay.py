@@ -39,7 +39,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from connector.company_json import Fields, safe_code
+from connector.company_json import Fields, refused_word, safe_code
 from connector.domain import errors
 from connector.domain.merchant import Account
 from connector.domain.order import Delays, Line, Order
@@ -228,6 +228,7 @@ class YandexPay(Provider):
             deadline=call.deadline,
             headers=_headers(call.account, seconds, reference if method == "POST" else ""),
             body=json.dumps(body).encode() if body else None,
+            word=lambda answer: refused_word(_content_from, answer),
         )
         return _content_from(answer)
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from connector.pages.languages import LANGUAGES
-from tests.companies.registry import ANY, BY_NAME
+from tests.companies.registry import ANY, BY_NAME, COMPANIES, CompanyEntry
 from tests.rig import Rig, Served
 from tests.vtex.authorization.merchant import Merchant, begin, credentials, invited, typed
 
@@ -194,7 +194,7 @@ def test_secrets_are_password_fields_that_no_browser_fills_in(
         assert 'value=""' in field
 
 
-def test_keys_that_the_company_refuses_are_told_with_its_word(
+def test_keys_that_the_company_refuses_are_told_with_its_word_and_where_the_right_ones_stand(
     flow_rig: Rig, merchant: Merchant, company: Any
 ) -> None:
     code = invited(flow_rig, "refused")
@@ -202,16 +202,24 @@ def test_keys_that_the_company_refuses_are_told_with_its_word(
     wrong = typed(company, api_key="wrong-api-key-0123456789")
     merchant.give(wrong)
     assert {"api_key", "api_secret", "endpoints_key"} == set(merchant.faults)
-    assert "HTTP 401" in merchant.answer.text
-    assert "gives each project four values" in merchant.answer.text
-    assert not [
-        secret
-        for key, secret in wrong.items()
-        if "pos" not in key and secret in merchant.answer.text
-    ]
+    assert "Its answer: S-404." in merchant.page.text
+    assert "gives each project four values" in merchant.page.text
+    secrets = [wrong[key] for key in ("api_key", "api_secret", "endpoints_key")]
+    assert not [secret for secret in secrets if secret in merchant.answer.text]
     assert [] == merchants_of(flow_rig, "refused")
     merchant.give(typed(company))
     assert ["refused-tranzzo"] == merchants_of(flow_rig, "refused")
+
+
+@pytest.mark.parametrize("entry", COMPANIES, ids=str)
+def test_every_company_has_a_word_for_wrong_keys(
+    flow_rig: Rig, merchant: Merchant, companies: dict[str, Any], entry: CompanyEntry
+) -> None:
+    given = typed(companies[entry.name])
+    wrong = given[entry.credential][::-1]
+    merchant.choose(entry.name, invited(flow_rig)).give({**given, entry.credential: wrong})
+    assert "Its answer: " in merchant.page.text
+    assert "HTTP 40" not in merchant.page.text
 
 
 def test_a_company_that_cannot_be_reached_is_saved_with_a_warning(
