@@ -73,9 +73,8 @@ class SearchForm(Form):
             raise ValidationError(_("Choose one of these statuses."))
 
     def validate_merchant(self, field: StringField) -> None:
-        """Find the merchant. A merchant's person sees only that merchant, whatever is asked."""
+        """Find the merchant. A merchant's person cannot ask for any."""
         if self._own or not field.data:
-            self._merchant_id = self._own.id if self._own else None
             return
         try:
             self._merchant_id = self._find_merchant(field.data).id
@@ -88,7 +87,8 @@ class SearchForm(Form):
         end_of_day = DAY_SECONDS if until and _is_day(until) else 0.0
         return Filters(
             id=self.q.data or "",
-            merchant_id=self._merchant_id,
+            # A merchant's person sees only that merchant, also if nothing was checked before.
+            merchant_id=self._own.id if self._own else self._merchant_id,
             status=PaymentStatus(status) if status else None,
             since=_seconds(self.since.data) if self.since.data else 0.0,
             until=_seconds(until) + end_of_day if until else math.inf,

@@ -1,5 +1,6 @@
 """The page of one payment: its head, its money, and its story."""
 
+import html
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -193,7 +194,12 @@ def test_notes_of_a_head_say_what_is_under_way(rig: Rig) -> None:
     assert not any(note in quiet for note in notes.values())
     for change, note in notes.items():
         rig.execute(f"UPDATE payments SET {change}")  # noqa: S608
-        assert note in Visitor(rig).text(PAGE)
+        page = Visitor(rig).text(PAGE)
+        assert note in page
+        links = re.findall(r'<p class="note[^>]*><a href="([^"]+)"', page)
+        assert [200] * len(links) == [
+            Visitor(rig).get(html.unescape(link)).status_code for link in links
+        ]
 
 
 def test_everything_from_outside_is_only_a_text(rig: Rig) -> None:
