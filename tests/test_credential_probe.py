@@ -9,7 +9,14 @@ import pytest
 from connector.credential_probe import TRIES_AT_ONCE
 from connector.domain.errors import ProviderBusy, ProviderCredentials
 from connector.domain.merchant import Merchant
-from tests.companies.registry import ANY, COMPANIES, YANDEX_PAY, CompanyEntry, provider_of
+from tests.companies.registry import (
+    ANY,
+    COMPANIES,
+    WITH_TOKEN,
+    YANDEX_PAY,
+    CompanyEntry,
+    provider_of,
+)
 from tests.rig import Rig
 
 
@@ -34,6 +41,18 @@ def test_right_keys_pass_and_wrong_keys_do_not(rig: Rig, entry: CompanyEntry) ->
         with pytest.raises(ProviderCredentials):
             rig.connector.probe.run(merchant_of(company, **{entry.credential: wrong}))
         assert not company.effects
+
+
+def test_keys_that_were_only_tried_are_not_remembered(rig: Rig) -> None:
+    """Strangers may have many keys tried."""
+    [entry] = WITH_TOKEN
+    with entry.open() as company:
+        rig.use(company)
+        for number in range(5):
+            with pytest.raises(ProviderCredentials):
+                rig.connector.probe.run(merchant_of(company, key_id=f"{number}"))
+        rig.connector.probe.run(merchant_of(company))
+        assert {} == rig.connector.providers[entry.name]._accesses
 
 
 class Hanging:

@@ -248,7 +248,9 @@ class RuStore(Provider):
             raise errors.InvalidRequest("This is no notification of RuStore's") from error
 
     def probe(self, call: Call) -> None:
-        self._access(call.account).token(call.deadline, is_new=True)
+        """Ask for a token. Keys that are only tried are not remembered."""
+        access = _Access(self._http, *self._access_key(call.account))
+        access.token(call.deadline, is_new=True)
 
     def _call(self, operation: str, call: Call) -> Fields:
         """Make a call. If the company refused the token, call once more with a new token."""
@@ -277,10 +279,13 @@ class RuStore(Provider):
         )
 
     def _access(self, account: Account) -> "_Access":
+        key = self._access_key(account)
+        return self._accesses.setdefault(key, _Access(self._http, *key))
+
+    def _access_key(self, account: Account) -> tuple[str, str, str]:
         # The page gives a single address for tokens, without the sandbox part.
         url = self._hosts.base(account).removesuffix("/sandbox") + "/auth/"
-        key = (url, account.settings["key_id"], account.settings["private_key"])
-        return self._accesses.setdefault(key, _Access(self._http, *key))
+        return url, account.settings["key_id"], account.settings["private_key"]
 
 
 @dataclass

@@ -679,14 +679,14 @@ class TestToken:
             provider.probe(Call.about_nobody(account, Deadline.after(5)))
         assert "clock" in caught.value.evidence
 
-    def test_the_probe_always_asks_for_a_new_one(
+    def test_the_probe_always_asks_for_a_new_one_and_leaves_none(
         self, company: Company, provider: RuStore, account: Account
     ) -> None:
         for expected in (1, 2):
             provider.probe(Call.about_nobody(account, Deadline.after(5)))
             assert expected == len(company.calls_of("token"))
         look(provider, key_of(company.create()), account)
-        assert len(company.calls_of("token")) == 2
+        assert len(company.calls_of("token")) == 3
 
 
 class TestSandbox:
