@@ -91,6 +91,8 @@ class Rehearsed:
     ) -> Reply:
         if operation == "manifest":
             return 200, MANIFEST
+        if operation == "token":
+            return 404, {"code": "not-found"}
         if not self._knows(headers):
             return 401, {"code": "unauthorized", "message": "Who?"}
         if operation == "payments":
