@@ -31,6 +31,12 @@ class Flow:
         self.faults = Faults(self.page.context)
         self.page.context.route(ADMIN, be_admin)
 
+    def close_admin(self) -> "Flow":
+        """Let the Admin answer with no page, so that the last page stays while it is looked at."""
+        self.page.context.unroute(ADMIN)
+        self.page.context.route(ADMIN, lambda route: route.fulfill(status=204))
+        return self
+
     # VTEX's gateway.
 
     def token(self) -> str:

@@ -44,7 +44,7 @@ def wrong_keys(site: Site, page: Page) -> None:
 
 
 def connected(site: Site, page: Page, shop: str = "books") -> None:
-    keys(site, page, shop).give(keys_of(site, shop)).go_on()
+    keys(site, page, shop).close_admin().give(keys_of(site, shop)).go_on()
 
 
 def connected_sandbox(site: Site, page: Page) -> None:
@@ -53,7 +53,7 @@ def connected_sandbox(site: Site, page: Page) -> None:
 
 def unreachable(site: Site, page: Page) -> None:
     """A company that is down while its keys are tried."""
-    for_books = keys(site, page, "books").give(keys_of(site, "books"))
+    for_books = keys(site, page, "books").close_admin().give(keys_of(site, "books"))
     site.company("books").inject("status_before", status=503, times=99)
     try:
         for_books.go_on()

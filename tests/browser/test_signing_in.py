@@ -41,7 +41,7 @@ def test_a_link_from_another_site_signs_in_by_the_keyboard_alone(
     for _ in range(2):
         window.keyboard.press("Tab")
     window.keyboard.press("Enter")
-    window.get_by_text("Ann of operator").wait_for()
+    window.get_by_text("Ann, for all merchants").wait_for()
     assert window.url == f"{visits.site.url}/console/"
 
 
