@@ -22,6 +22,11 @@ from connector.provider import Provider
 from connector.signup import asked_settings
 from connector.vtex.authorization.forms import INVITATION, InvitedForm, in_words
 
+# Where the company does not show whose keys they are.
+_NEEDED_FOR_NEW_KEYS = _(
+    "A first connection needs an invitation, and so do new keys of this company. Ask the person "
+    "who runs this connector for an invitation."
+)
 # No field: above the form.
 FORM = ""
 _TOLD: Mapping[type[NotConnected], tuple[str, Any]] = {
@@ -66,6 +71,8 @@ def tell(form: InvitedForm, provider: Provider, error: NotConnected) -> None:
             form.blame(key, in_words(fault))
     elif isinstance(error, KeysRefused):
         _tell_refusal(form, provider, error.word)
+    elif isinstance(error, InvitationNeeded) and not provider.probe_proves_account:
+        form.blame(INVITATION, str(_NEEDED_FOR_NEW_KEYS))
     else:
         field, text = _TOLD[type(error)]
         form.blame(field, str(text))

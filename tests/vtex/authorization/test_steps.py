@@ -16,6 +16,7 @@ from tests.vtex.authorization.merchant import Merchant, begin, credentials, invi
 pytestmark = pytest.mark.slow
 
 NEEDED = "A first connection needs an invitation."
+NEEDED_FOR_NEW_KEYS = "A first connection needs an invitation, and so do new keys"
 OF_ANOTHER = "This invitation is for another VTEX account, or for another company."
 ENDED = "This invitation is unknown, was used, or has ended."
 FILL_IN = "Please fill in this field."
@@ -262,6 +263,22 @@ def test_an_invitation_that_was_used_meanwhile_can_be_replaced(
     assert "text" == slow.fields["invitation"].kind
     slow.send({**typed(company), "agree": "y", "invitation": invited(flow_rig, "slow")})
     assert ["slow-tranzzo"] == merchants_of(flow_rig, "slow")
+
+
+@pytest.mark.parametrize("entry", COMPANIES, ids=str)
+def test_new_keys_that_do_not_show_whose_they_are_need_an_invitation(
+    server: Served, flow_rig: Rig, companies: dict[str, Any], entry: CompanyEntry
+) -> None:
+    company, store = companies[entry.name], f"new-keys-{entry.name}".replace("_", "-")
+    Merchant(server).connect(company, invited(flow_rig, store), token_of(server, store))
+    again = Merchant(server).choose(entry.name, "", token_of(server, store))
+    given = typed(company)
+    again.give({**given, entry.credential: given[entry.credential][::-1]})
+    if flow_rig.connector.providers[entry.name].probe_proves_account:
+        assert "Its answer: " in again.page.text
+    else:
+        assert again.faults["invitation"].startswith(NEEDED_FOR_NEW_KEYS)
+        assert "text" == again.fields["invitation"].kind
 
 
 def test_a_disabled_merchant_is_told_whom_to_ask(
