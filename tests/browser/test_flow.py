@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from playwright.sync_api import Page
 
 from tests.browser.flow import ADMIN, Flow, cancel, keys_of, provider_of
 from tests.browser.keyboard import Keyboard
@@ -12,6 +13,7 @@ from tests.browser.visits import Visits
 TOKEN_ENDS = "UPDATE authorizations SET expires_at = 1"
 # The company is asked for one second at most.
 HANGS = {"kind": "slow_before", "operation": "*", "seconds": 4, "times": 5}
+EVIL = "https://evil.example/"
 Press = Callable[[Flow, Callable[[], object]], object]
 
 
@@ -205,25 +207,30 @@ def test_somebody_with_the_link_of_a_connected_flow_gets_no_code(
         assert "authorizationCode" not in thief.content()
 
 
-def test_another_site_can_neither_post_a_form_nor_show_a_page_of_ours(
-    flow: Flow,
-) -> None:
-    token, page = flow.token(), flow.page
-    address = f"{flow.site.url}/authorization/redirect?applicationId=vtex&token={token}"
-    fields = f"<input name=provider value=sandbox><input name=invitation value={flow.invitation()}>"
-    evil = f"<form method=post action='{address}'>{fields}<button>Win</button></form>"
-    framed = f"<iframe src='{address}'></iframe>"
-    page.context.route(
-        "https://evil.example/**",
-        lambda route: route.fulfill(
-            content_type="text/html", body=f"<!doctype html><html lang=en>{evil}{framed}</html>"
-        ),
-    )
-    page.goto("https://evil.example/")
-    (frame,) = [one for one in page.frames if one != page.main_frame]
-    assert flow.store not in frame.content()
-    flow.faults.found.clear()
+def show_of_another_site(page: Page, body: str) -> None:
+    """Show a page of a site that may call this machine, as it may call any server elsewhere."""
+    page.context.grant_permissions(["local-network-access"])
+    content = f"<!doctype html><html lang=en>{body}</html>"
+    page.context.route(EVIL, lambda route: route.fulfill(content_type="text/html", body=content))
+    page.goto(EVIL)
+
+
+def test_another_site_cannot_post_a_form_of_ours(flow: Flow) -> None:
+    address = f"{flow.begin().page.url}&provider=sandbox"
+    fields = f"<input name=invitation value={flow.invitation()}><input name=agree value=y>"
+    form = f"<form method=post action='{address}'>{fields}<button>Win</button></form>"
+    show_of_another_site(flow.page, form)
     flow.faults.statuses.add(400)
-    page.click("button")
-    assert page.get_by_role("alert").is_visible()
+    with flow.page.expect_navigation():
+        flow.page.click("button")
+    assert flow.page.get_by_role("alert").is_visible()
     assert [] == merchants_of(flow)
+
+
+def test_another_site_cannot_show_a_page_of_ours_in_its_own(flow: Flow) -> None:
+    address = flow.begin().page.url
+    with flow.page.expect_console_message(lambda message: "frame-ancestors" in message.text):
+        show_of_another_site(flow.page, f"<iframe src='{address}'></iframe>")
+    (frame,) = [one for one in flow.page.frames if one != flow.page.main_frame]
+    assert flow.store not in frame.content()
+    flow.faults.found.clear()  # the browser has complained, as it must
