@@ -28,7 +28,10 @@ MOST_CHARACTERS = 64
 
 @dataclass(frozen=True)
 class ShownSetting:
-    """A setting of a merchant: no value, but its fingerprint, and its last change."""
+    """A setting of a merchant: no value, but its fingerprint, and its last change.
+
+    None: the last change is before the newest events.
+    """
 
     title: str
     fingerprint: str
@@ -86,12 +89,12 @@ def _id(person: Viewer) -> int | None:
 def _show_one(connector: "Connector", merchants: MerchantList, name: str) -> str:
     listed = find_seen(merchants, name)
     merchant = listed.stored.merchant
-    detail = connector.merchants.detail(name)
+    detail = connector.merchants.detail(name, MOST_EVENTS)
     return render_template(
         "console/merchants_one.html",
         merchant=shown(connector, listed),
         detail=detail,
-        events=detail.events[:MOST_EVENTS],
+        events=detail.events,
         settings=list(_settings(connector, merchant, detail)),
         tokens=merchants.tokens(merchant.id),
         checked=_checked(name),

@@ -14,7 +14,9 @@ _INSERT_EVENT = """
 _EVENTS_OF_MERCHANT = """
     SELECT id, at, actor, command, changed, settings IS NOT NULL AS is_undoable
     FROM admin_events
-    WHERE merchant_id = :merchant_id ORDER BY id DESC"""
+    WHERE merchant_id = :merchant_id ORDER BY id DESC LIMIT :most"""
+# More events than a merchant has.
+ALL_EVENTS = 10**9
 # Without `event_id` this is the newest event.
 _EVENT_WITH_SETTINGS = """
     SELECT id, settings FROM admin_events
@@ -93,9 +95,10 @@ def record(
     )
 
 
-def events_of(connection: Connection, merchant_id: int) -> list[AdminEvent]:
-    """Return a merchant's events, the newest first."""
-    return [event_from(row) for row in connection.all(_EVENTS_OF_MERCHANT, merchant_id=merchant_id)]
+def events_of(connection: Connection, merchant_id: int, most: int) -> list[AdminEvent]:
+    """Return at most so many events of a merchant, the newest first."""
+    rows = connection.all(_EVENTS_OF_MERCHANT, merchant_id=merchant_id, most=most)
+    return [event_from(row) for row in rows]
 
 
 def replaced_by(

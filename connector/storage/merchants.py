@@ -10,7 +10,7 @@ from connector.domain.merchant import CapturedPolicy, Merchant, SettingsFrom
 from connector.domain.money import ValueUnit
 from connector.storage import admin_events
 from connector.storage import merchant_statements as sql
-from connector.storage.admin_events import CONNECTOR, VTEX, Detail
+from connector.storage.admin_events import ALL_EVENTS, CONNECTOR, VTEX, Detail
 from connector.storage.columns import Row
 from connector.storage.database import Connection, Database
 from connector.storage.merchant_writer import MerchantWriter, new_credentials, new_token
@@ -215,13 +215,13 @@ class Merchants:
         with self._database.write() as connection:
             connection.run(sql.USE, id=merchant_id, digest=app_token)
 
-    def detail(self, name: str) -> Detail:
-        """Return times, tokens and events of a merchant. Raises UnknownMerchant."""
+    def detail(self, name: str, most: int = ALL_EVENTS) -> Detail:
+        """Return times, tokens and the newest events of a merchant. Raises UnknownMerchant."""
         with self._database.read() as connection:
             stored = self._stored(_row_named(connection, name))
             times = connection.first_row(sql.TIMES, id=stored.merchant.id) or _NO_TIMES
             tokens = connection.all(sql.TOKEN_TIMES, id=stored.merchant.id)
-            events = admin_events.events_of(connection, stored.merchant.id)
+            events = admin_events.events_of(connection, stored.merchant.id, most)
         return Detail(
             **times,
             tokens=[token["created_at"] for token in tokens],

@@ -132,6 +132,14 @@ def test_the_page_of_a_merchant_shows_no_value_of_a_setting(shop: Rig, owner: Pe
     assert "add" in text_of(page)
 
 
+def test_a_change_before_the_newest_events_is_told_as_earlier(
+    owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "before the changes below" not in owner.get(SHOP).text
+    monkeypatch.setattr(pages, "MOST_EVENTS", 1)
+    assert "before the changes below" in owner.get(SHOP).text
+
+
 def test_the_address_for_notifications_is_shown_where_it_must_be_entered(
     shop: Rig, operator: Person
 ) -> None:

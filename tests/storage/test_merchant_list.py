@@ -91,7 +91,7 @@ def test_outdated_encryption_is_told(store: Store, listed: MerchantList) -> None
 
 @pytest.mark.parametrize("statement", [merchant_list.LISTED, merchant_list.NAMED])
 def test_the_last_requests_are_read_from_their_index(store: Store, statement: str) -> None:
-    values = {"after": "", "wanted": "%", "name": "shop"}
+    values = {"after": "", "wanted": "%", "name": "shop", "suite": ""}
     steps = plan(store, statement, **values)
     assert any("requests_of_merchant" in step for step in steps)
     assert not any(step.startswith("SCAN requests") for step in steps)

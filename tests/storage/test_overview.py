@@ -104,7 +104,7 @@ def test_open_requests_are_counted_by_company_and_state(store: Store, shown: Ove
     ] == waiting(shown)
     assert [("tranzzo", "waiting", "create", 2)] == waiting(shown, 2)
     (oldest,) = shown.waiting(2)
-    assert 5000 <= oldest.age < 5600
+    assert oldest.age >= 5000
 
 
 def test_every_operation_can_wait(store: Store, shown: Overview) -> None:
@@ -141,7 +141,8 @@ def test_due_callbacks_and_looks_are_counted_with_the_time_since_they_are_due(
         store.run("UPDATE payments SET callback_at = :at WHERE payment_id = :id", id=claim, at=at)
     looks, callbacks = shown.due_looks(), shown.due_callbacks(merchant_id)
     assert (1, 1) == (looks.number, callbacks.number)
-    assert 40 <= looks.age < 90 <= callbacks.age < 600
+    assert looks.age >= 40
+    assert callbacks.age == pytest.approx(looks.age + 50, abs=10)
     assert 0 == shown.due_callbacks(1).number
     assert 0 == shown.due_looks(2).number
 
