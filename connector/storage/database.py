@@ -144,11 +144,11 @@ class Database:
             connection.run(_BEGIN[self._dialect])
             try:
                 yield connection
+                connection.run("COMMIT")
             except BaseException:
                 with suppress(*self._failures):
                     connection.run("ROLLBACK")
                 raise
-            connection.run("COMMIT")
 
     @contextmanager
     def _checked_out(self) -> Iterator[Connection]:

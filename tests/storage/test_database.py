@@ -60,6 +60,20 @@ def test_a_failed_statement_undoes_the_whole_transaction(database: Database) -> 
     assert ["one"] == names(database)
 
 
+def test_a_failed_commit_undoes_the_whole_transaction(database: Database) -> None:
+    """Else its connection would stay within the transaction, and lock every writer out."""
+    with database.write() as connection:
+        connection.run(
+            "CREATE TABLE parts (thing TEXT REFERENCES things (name) DEFERRABLE INITIALLY DEFERRED)"
+        )
+    with pytest.raises(StorageUnavailable), database.write() as connection:
+        connection.run("INSERT INTO parts VALUES ('none')")
+    for number in range(10):
+        insert(database, f"thing-{number}")
+    with database.read() as connection:
+        assert [] == connection.all("SELECT * FROM parts")
+
+
 def test_a_failure_is_storage_unavailable_and_tells_no_values(database: Database) -> None:
     with pytest.raises(StorageUnavailable) as caught, database.read() as connection:
         connection.first_row("SELECT * FROM nowhere WHERE name = :name", name="a secret")
