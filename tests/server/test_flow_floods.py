@@ -107,10 +107,13 @@ def test_a_flood_of_an_open_endpoint_keeps_nobody_else_waiting(
 
 
 def test_a_flood_leaves_a_bounded_number_of_rows(scene: Cancellations, server: Served) -> None:
+    scene.rig.execute("DELETE FROM authorizations WHERE store = 'flood'")
+    started = time.monotonic()
     with flooded(server, "POST", "/authorization/token", json=JSON):
         pass
+    refilled = (time.monotonic() - started) / endpoints.REFILL_SECONDS
     rows = scene.rig.execute("SELECT count(*) AS found FROM authorizations WHERE store = 'flood'")
-    assert 0 < rows[0].found <= endpoints.BURST + SECONDS / endpoints.REFILL_SECONDS
+    assert 0 < rows[0].found <= endpoints.BURST + refilled + 1
 
 
 def test_a_company_that_hangs_holds_few_of_the_pages_places(
