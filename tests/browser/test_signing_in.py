@@ -87,7 +87,7 @@ def test_the_button_pressed_twice_signs_in_once_and_leads_on(visits: Visits, win
     window.goto(visits.link(OPERATOR))
     before = len(visits.site.run("console", "sessions"))
     window.get_by_role("button", name=PRESS).dblclick(no_wait_after=True)
-    window.wait_for_load_state()
+    window.get_by_text("Ann, for all merchants").wait_for()
     assert len(visits.site.run("console", "sessions")) == before + 1
     assert is_signed_in(visits, window)
 
