@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from connector.domain.payment import PaymentStatus
-from connector.storage.columns import Row, decimal, escaped, flag, listed, parameters, unescaped
+from connector.storage.columns import Row, escaped, listed, parameters, unescaped
 from connector.storage.database import Database
+from connector.storage.mapping import PAYMENT_READ_COLUMNS, payment_from
 
 # Payments of one query when all found payments are read, one query after another.
 ROWS_OF_A_QUERY = 500
@@ -23,10 +24,7 @@ ROWS_OF_A_QUERY = 500
 _UUID = re.compile(r"([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})")
 # A shop's number of an order is VTEX's id of the order with a number of two digits.
 _ORDER_NUMBER = re.compile(r"(.+)-[0-9]{2}")
-_READ = (
-    *("created_at", "payment_id", "transaction_id", "order_id", "authorization_id"),
-    *("provider_payment_id", "status", "amount", "currency", "settled", "sandbox"),
-)
+_READ = ("created_at", "payment_id", "transaction_id", "order_id", *PAYMENT_READ_COLUMNS)
 _NEWEST_FIRST = "{0}created_at DESC, {0}merchant_id DESC, {0}payment_id DESC"
 _KEY = "merchant_id, payment_id"
 _IS_LATER = """
@@ -211,6 +209,7 @@ def _id_values(filters: Filters) -> dict[str, str]:
 
 
 def _found_from(row: Row) -> FoundPayment:
+    payment = payment_from(row["payment_id"], row)
     return FoundPayment(
         position=Position(float(row["created_at"]), row["merchant_id"], row["payment_id"]),
         merchant=row["merchant"],
@@ -218,11 +217,11 @@ def _found_from(row: Row) -> FoundPayment:
         payment_id=row["payment_id"],
         transaction_id=unescaped(row["transaction_id"]),
         order_id=unescaped(row["order_id"]),
-        authorization_id=unescaped(row["authorization_id"]),
-        provider_payment_id=unescaped(row["provider_payment_id"]),
-        status=PaymentStatus(row["status"]),
-        amount=decimal(row["amount"]),
-        currency=row["currency"],
-        settled=decimal(row["settled"]),
-        sandbox=flag(row["sandbox"]),
+        authorization_id=payment.key.authorization_id,
+        provider_payment_id=payment.key.provider_payment_id,
+        status=payment.status,
+        amount=payment.amount,
+        currency=payment.currency,
+        settled=payment.settled,
+        sandbox=payment.sandbox,
     )
