@@ -5,6 +5,7 @@ statements take their lists of columns from the functions here that write a row.
 """
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from connector.domain.operation import (
@@ -62,6 +63,11 @@ def payment_from(payment_id: str, row: Row) -> Payment:
         callback_address=row["callback"],
         is_callback_due=row["callback_at"] is not None,
     )
+
+
+def price_from(row: Row) -> tuple[Decimal | None, str | None]:
+    """Read what the buyer must pay: the amount in units, and its currency."""
+    return decimal(row["amount"]), row["currency"]
 
 
 def _key_from(payment_id: str, row: Row) -> PaymentKey:
@@ -226,3 +232,5 @@ STEP_COLUMNS = tuple(step_values(Step(Kind.ASKED)))
 REQUEST_COLUMNS = tuple(request_values(NotificationRequest(0, PaymentKey(""))))
 # A payment is read with two more columns. Other statements write these two.
 PAYMENT_READ_COLUMNS = (*PAYMENT_COLUMNS, "uses_payment_id", "callback_at")
+# The columns of `price_from`.
+PRICE_COLUMNS = ("amount", "currency")

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from connector.domain.operation import ListedRequest, Operation, State
-from connector.storage.columns import Row, decimal, unescaped
+from connector.storage.columns import Row, decimal, listed, unescaped
 from connector.storage.database import Database
+from connector.storage.mapping import PRICE_COLUMNS, price_from
 
 # A refund in one of these states may still move money.
 OPEN = (State.RUNNING, State.UNKNOWN, State.WAITING)
@@ -22,12 +23,12 @@ _WORK = (
 # More work than this is not counted.
 MOST_COUNTED = 99
 
-_READ = """
+_READ = f"""
     SELECT requests.id, requests.merchant_id, merchants.name AS merchant, merchants.provider,
         requests.operation, requests.payment_id, requests.request_id, requests.state, requests.code,
         requests.message, requests.reason, requests.reference, requests.attempts, requests.value,
         requests.next_look_at, requests.created_at, requests.updated_at,
-        payments.amount, payments.currency"""
+        {listed(PRICE_COLUMNS, "payments")}"""
 _JOINED = """
     JOIN merchants ON merchants.id = requests.merchant_id
     LEFT JOIN payments ON payments.merchant_id = requests.merchant_id
@@ -157,13 +158,14 @@ def _values(most: int, after: Place, merchant_id: int | None) -> dict[str, str |
 
 
 def _work_from(row: Row) -> WorkRow:
+    amount, currency = price_from(row)
     return WorkRow(
         id=row["id"],
         merchant_id=row["merchant_id"],
         request=listed_request(row),
         value=decimal(row["value"]),
-        amount=decimal(row["amount"]),
-        currency=row["currency"],
+        amount=amount,
+        currency=currency,
         next_look_at=row["next_look_at"],
     )
 
