@@ -14,7 +14,7 @@ from connector.storage.columns import Row
 from connector.storage.database import Database
 
 # At most so many open requests of each state and operation are counted, the oldest first.
-MOST_WAITING = 500
+MOST_WAITING = 200
 # At most so many due callbacks, and so many due looks, are counted, the oldest first.
 MOST_DUE = 2000
 # At most so many requests of each operation are judged, the newest first.
