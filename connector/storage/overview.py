@@ -18,7 +18,7 @@ MOST_WAITING = 200
 # At most so many due callbacks, and so many due looks, are counted, the oldest first.
 MOST_DUE = 2000
 # At most so many requests of each operation are judged, the newest first.
-MOST_JUDGED = 1000
+MOST_JUDGED = 500
 
 _OPEN_STATES = (State.RUNNING, State.UNKNOWN, State.WAITING, State.MANUAL)
 # Operations that VTEX asks for.

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import psutil
@@ -13,10 +14,16 @@ import pytest
 
 from connector.console.payments import ROWS_OF_A_PAGE, write_position
 from connector.domain.payment import PaymentStatus
-from connector.storage import payment_history, payment_search, statements
+from connector.storage import (
+    merchant_list,
+    overview,
+    payment_history,
+    payment_search,
+    statements,
+)
 from connector.storage.database import Database
 from connector.storage.payment_search import Filters, Position
-from tests.console import million
+from tests.console import busy_week, million
 from tests.console.million import COUNT, id_of, merchant_of, order_of, transaction_of
 from tests.console.visitor import Visitor, ids, steps
 from tests.rig import Rig
@@ -31,6 +38,8 @@ MOST_STEPS = 100_000
 # Seconds of processor time for a page, as an average: the bound of the product.
 MOST_SECONDS = 0.1
 PAGES = 6
+# The overview may read so many times as many rows as a page of payments.
+MOST_SHARE = 100
 MIDDLE = Position(million.BEGIN + COUNT / 16, 2, id_of(COUNT // 2))
 NUMBER = 777_775
 
@@ -65,6 +74,50 @@ def test_each_page_reads_a_few_rows_of_an_index(rig_on_both: Rig) -> None:
     check(database, statements.MERCHANTS_OF_PAYMENT, {"payment_id": id_of(NUMBER)})
     check_that_a_bad_plan_is_seen(database)
     check_pages(rig_on_both)
+    check_overview(rig_on_both)
+
+
+def check_overview(rig: Rig) -> None:
+    """The overview and the list of merchants read more rows than other pages, but a limited number.
+
+    They are measured when more of everything waits than they count.
+    """
+    busy_week.fill(rig)
+    database, since = rig.connector.database, time.time() - busy_week.WEEK
+    for merchant_id in (None, 1):
+        known = {"merchant_id": merchant_id, "since": since}
+        waiting = overview.WAITING[merchant_id is not None]
+        check_few(database, waiting, {"most": overview.MOST_WAITING, **known})
+        judged = overview.JUDGED[merchant_id is not None]
+        check_few(database, judged, {"most": overview.MOST_JUDGED, **known})
+        for sql in (overview.DUE_CALLBACKS, overview.DUE_LOOKS):
+            check_few(database, sql, {"most": overview.MOST_DUE, "merchant_id": merchant_id or 0})
+    wanted = {"after": "busy-2", "wanted": "%", "suite": "", "merchant_id": 0, "most": 51}
+    check_few(database, merchant_list.LISTED, wanted)
+    operator, person = Visitor(rig), Visitor(rig, "shop")
+    assert "Look at this." in operator.text("/console/")
+    assert "busy-200" in operator.text("/console/merchants", after="busy-2")
+    spent = {
+        (visitor is operator, path): seconds_of(rig, partial(visitor.text, path)) / PAGES
+        for visitor, path in (
+            (operator, "/console/"),
+            (person, "/console/"),
+            (operator, "/console/merchants"),
+            (operator, "/console/merchants?q=busy-2999"),
+            (operator, "/console/merchants/shop"),
+        )
+    }
+    assert {} == {page: seconds for page, seconds in spent.items() if seconds >= MOST_SECONDS}
+
+
+def check_few(database: Database, sql: str, values: dict[str, Any]) -> None:
+    """Check that a statement reads no large table wholly, and a limited number of rows.
+
+    Each step of a plan counts its rows: a statement with many steps counts a row several times.
+    """
+    read = plan(database, sql, **values)
+    assert set() == wholly_read(read) & {"payments", "requests", "events"}, read
+    assert rows_read(database, sql, values) < MOST_SHARE, (read, values)
 
 
 def check(database: Database, sql: str, values: dict[str, Any]) -> None:
