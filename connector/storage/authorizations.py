@@ -62,9 +62,9 @@ _CONNECT = """
     UPDATE authorizations
     SET merchant_id = :merchant_id, token_id = :token_id, browser = :browser
     WHERE id = :id"""
-_IS_SEALED = """
-    SELECT 1 FROM merchant_tokens
-    WHERE id = :token_id AND sealed IS NOT NULL AND sealed_until > NOW"""
+_PAIR = """
+    SELECT used_at IS NOT NULL AS is_used, sealed IS NOT NULL AND sealed_until > NOW AS is_sealed
+    FROM merchant_tokens WHERE id = :token_id"""
 _DROP_CODES = """
     DELETE FROM authorization_codes WHERE authorization_id = :id AND digest NOT IN (
         SELECT digest FROM authorization_codes WHERE authorization_id = :id
@@ -179,9 +179,14 @@ def connect(
 
 
 def add_code(connection: Connection, flow: Flow) -> str:
-    """Make a code, with which VTEX can fetch the AppToken of a flow. Raises AuthorizationDone."""
-    if not connection.first_row(_IS_SEALED, token_id=flow.token_id):
-        raise AuthorizationDone
+    """Make a code, with which VTEX can fetch the AppToken of a flow.
+
+    Raises AuthorizationDone if VTEX uses the AppToken, and AuthorizationEnded if later flows of the
+    merchant have ended it: then VTEX may have no AppToken at all.
+    """
+    token = connection.first_row(_PAIR, token_id=flow.token_id)
+    if not token or not token["is_sealed"]:
+        raise AuthorizationDone if token and token["is_used"] else AuthorizationEnded
     code = new_token()
     connection.run(_DROP_CODES, id=flow.id, most=MOST_CODES - 1)
     connection.run(_INSERT_CODE, id=flow.id, digest=digest(code), seconds=CODE_SECONDS)

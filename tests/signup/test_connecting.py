@@ -392,6 +392,18 @@ def test_after_the_first_use_a_flow_is_done(person: Person) -> None:
             ask()
 
 
+@pytest.mark.usefixtures("at_once")
+def test_a_flow_whose_token_later_flows_ended_is_not_called_done(person: Person) -> None:
+    token = person.gateway.begin()
+    made = person.connect(token=token, invitation=person.invited())
+    for _ in range(2):
+        person.connect()
+    assert 410 == person.gateway.credentials(made.code).status_code
+    with pytest.raises(told.AuthorizationEnded) as ended:
+        person.signup.connected(token)
+    assert told.AuthorizationEnded is ended.type
+
+
 def test_a_flow_that_has_ended_connects_nobody(person: Person) -> None:
     token = person.gateway.begin()
     with person.rig.connector.database.write() as connection:
