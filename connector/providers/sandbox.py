@@ -58,6 +58,9 @@ _STATUSES = {
     Standing.UNDONE: "ended",
 }
 _NOTHING = Decimal(0)
+# The memo of a cancelled payment that was not created here, and all memos without books.
+_RELEASED = "released"
+_NO_BOOKS = (None, _RELEASED)
 
 
 class Sandbox(Provider):
@@ -79,8 +82,9 @@ class Sandbox(Provider):
 
     def look(self, call: Call) -> Look:
         payment = call.payment
-        if payment.memo is None:
-            return Look(Standing.HELD, provider_status=_STATUSES[Standing.HELD])
+        if payment.memo in _NO_BOOKS:
+            standing = Standing.UNDONE if payment.memo else Standing.HELD
+            return Look(standing, provider_status=_STATUSES[standing])
         books = _Books.read(payment.memo)
         standing = books.standing(time.time())
         write = books.find(call.reference)
@@ -114,8 +118,8 @@ class Sandbox(Provider):
         )
 
     def cancel(self, call: Call) -> WriteResult:
-        if call.payment.memo is None:
-            return WriteResult(Effect.DONE, provider_status="released")
+        if call.payment.memo in _NO_BOOKS:
+            return WriteResult(Effect.DONE, provider_status="released", memo=_RELEASED)
         result = _Books.read(call.payment.memo).write(_Write("cancel", call.reference))
         return replace(result, id=None, provider_status="released")
 
@@ -227,7 +231,7 @@ class _Books:
 
 
 def _books(payment: PaymentKey) -> _Books:
-    if payment.memo is None:
+    if payment.memo is None or payment.memo == _RELEASED:
         raise ProviderRefused(evidence="no-books")
     return _Books.read(payment.memo)
 

@@ -255,7 +255,10 @@ def test_a_payment_that_was_not_created_here_is_held_until_it_is_cancelled() -> 
     buyer = Buyer()
     look = buyer.look()
     assert (Standing.HELD, None, "held") == (look.standing, look.amount, look.provider_status)
-    assert buyer.cancel() == WriteResult(Effect.DONE, provider_status="released")
+    done = buyer.cancel()
+    assert (Effect.DONE, None, "released") == (done.effect, done.id, done.provider_status)
+    assert Standing.UNDONE is buyer.look().standing
+    assert Effect.DONE is buyer.cancel().effect
     with pytest.raises(ProviderRefused):
         buyer.settle()
     with pytest.raises(ProviderRefused):
