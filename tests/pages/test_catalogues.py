@@ -76,6 +76,15 @@ def test_a_catalogue_has_every_text_of_its_area(place: list[str]) -> None:
     assert not any(message.fuzzy for message in translated.values())
 
 
+@pytest.mark.parametrize("code", CODES)
+def test_a_text_has_one_translation_in_all_areas(code: str) -> None:
+    translations: dict[str, set[str]] = {}
+    for area in texts():
+        for message in messages([area, code]):
+            translations.setdefault(str(message.id), set()).add(str(message.string))
+    assert [] == [text for text, found in translations.items() if len(found) > 1]
+
+
 def test_a_translation_has_the_same_values_as_the_text(place: list[str]) -> None:
     for message in messages(place):
         wanted = values(strings(message.id)[-1])
