@@ -51,7 +51,8 @@ def add_routes(routes: Pages, connector: "Connector") -> None:
 
 def find_seen(merchants: MerchantList, name: str) -> ListedMerchant:
     """Find a merchant that the viewer may see. Raises NotFound."""
-    found = merchants.find(name) if viewer().may_see(name) else None
+    is_seen = viewer().may_see(name) and name == _plain(name)
+    found = merchants.find(name) if is_seen else None
     if found is None:
         raise NotFound
     return found

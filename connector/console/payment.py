@@ -13,6 +13,7 @@ from connector.console.payment_words import STANDS, STATUSES, TONES, title_of
 from connector.console.viewer import actor, viewer
 from connector.domain.errors import NotFound, UnknownMerchant
 from connector.domain.merchant import Merchant
+from connector.domain.payment import is_payment_id
 from connector.domain.person import name_of
 from connector.pages.languages import amount
 from connector.pages.routes import Pages
@@ -38,16 +39,19 @@ def add_routes(routes: Pages, connector: "Connector") -> None:
 def _show(
     connector: "Connector", histories: PaymentHistories, merchant: str, payment_id: str
 ) -> str:
-    shop = _seen_merchant(connector, merchant)
+    shop = _seen_merchant(connector, merchant, payment_id)
     history = histories.find(shop.id, payment_id, MOST_EVENTS)
     if history is None:
         raise NotFound
     return _rendered(connector, shop, history)
 
 
-def _seen_merchant(connector: "Connector", name: str) -> Merchant:
-    """Find a merchant. Raises NotFound, also for a merchant that the viewer may not see."""
-    if not viewer().may_see(name):
+def _seen_merchant(connector: "Connector", name: str, payment_id: str) -> Merchant:
+    """Find the merchant of a payment. Raises NotFound, also if the viewer may not see the merchant.
+
+    PostgreSQL compares no text with a zero character, so only what can be an id is searched.
+    """
+    if not (viewer().may_see(name) and is_payment_id(payment_id)):
         raise NotFound
     try:
         return connector.directory.by_name(name)
@@ -87,7 +91,7 @@ def _amount_there(value: str, currency: str | None) -> str:
 
 
 def _look(connector: "Connector", looks: Looks, merchant: str, payment_id: str) -> Any:
-    shop = _seen_merchant(connector, merchant)
+    shop = _seen_merchant(connector, merchant, payment_id)
     payment = connector.payments.find(shop.id, payment_id)
     if payment is None:
         raise NotFound
