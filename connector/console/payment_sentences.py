@@ -153,7 +153,7 @@ LOOKED = _("%(who)s asked the company.")
 # What else people did, by the command.
 DONE_BY: Mapping[str, Any] = {
     RUN_NOTIFICATION: _("%(who)s let the connector act on a notification once more."),
-    SEND_CALLBACK: _("%(who)s let the connector call VTEX back once more."),
+    SEND_CALLBACK: _("%(who)s asked the connector to call VTEX back at once."),
 }
 DID = _("%(who)s used: %(command)s.")
 

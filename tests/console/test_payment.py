@@ -145,7 +145,7 @@ def test_what_people_did_stands_between_the_steps(rig: Rig, company: TranzzoComp
     assert "We told VTEX: the payment waits for the buyer." == told[-1]
     assert [
         "Anna &lt;script&gt;alert(1)&lt;/script&gt; used: console resend.",
-        "Clara let the connector call VTEX back once more.",
+        "Clara asked the connector to call VTEX back at once.",
         "Clara let the connector act on a notification once more.",
     ] == told[-4:-1]
     assert "Boris" not in " ".join(told)
