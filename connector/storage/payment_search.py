@@ -16,6 +16,7 @@ from connector.domain.payment import PaymentStatus
 from connector.storage.columns import Row, escaped, listed, parameters, unescaped
 from connector.storage.database import Database
 from connector.storage.mapping import PAYMENT_READ_COLUMNS, payment_from
+from connector.storage.tables import MOST_INDEXED
 
 # Payments of one query when all found payments are read, one query after another.
 ROWS_OF_A_QUERY = 500
@@ -36,7 +37,15 @@ _IS_LATER_OF_MERCHANT = """
     AND (created_at, payment_id) < (:at, :of_payment)"""
 _SPELLINGS = ("spelling_a", "spelling_b", "spelling_c", "spelling_d", "spelling_e")
 _IS_SPELLED = f"IN ({parameters(_SPELLINGS)})"
-_ID_COLUMNS = ("transaction_id", "order_id", "authorization_id", "provider_payment_id")
+# VTEX's ids, and the company's, by which a payment is found. The indexes of the company's ids have
+# no longer ids.
+_HAS_ID = (
+    *(f"{column} {_IS_SPELLED}" for column in ("transaction_id", "order_id")),
+    *(
+        f"{column} {_IS_SPELLED} AND length({column}) <= {MOST_INDEXED}"
+        for column in ("authorization_id", "provider_payment_id")
+    ),
+)
 
 
 def _newest_of(status: PaymentStatus, *, is_of_merchant: bool) -> str:
@@ -78,11 +87,7 @@ NEWEST = {
 _KEYS_BY_ID = f"""
     SELECT merchants.id AS merchant_id, payment_id FROM merchants CROSS JOIN payments
     WHERE payments.merchant_id = merchants.id AND payment_id {_IS_SPELLED}
-    {
-    " ".join(
-        f"UNION SELECT {_KEY} FROM payments WHERE {column} {_IS_SPELLED}" for column in _ID_COLUMNS
-    )
-}"""
+    {" ".join(f"UNION SELECT {_KEY} FROM payments WHERE {has_id}" for has_id in _HAS_ID)}"""
 
 BY_ID = _with_keys(
     _KEYS_BY_ID,

@@ -14,10 +14,15 @@ from sqlalchemy import (
     Text,
     column,
     false,
+    text,
 )
 
 # The migration that this code needs. `/readyz` compares it with the migration of the database.
 REVISION = "0006"
+
+# PostgreSQL refuses a row with a value of more than 2,704 bytes for an index. The ids of a company
+# have no limit, and must not stop a cancellation: only those of so many characters are indexed.
+MOST_INDEXED = 256
 
 metadata = MetaData()
 
@@ -26,6 +31,12 @@ def _where_set(name: str, *columns: str) -> Index:
     """Make an index of the rows in which its first column has a value."""
     is_set = column(columns[0]).is_not(None)
     return Index(name, *columns, sqlite_where=is_set, postgresql_where=is_set)
+
+
+def _where_short(name: str, id_column: str) -> Index:
+    """Make an index of the ids that have at most MOST_INDEXED characters."""
+    is_short = text(f"length({id_column}) <= {MOST_INDEXED}")
+    return Index(name, id_column, sqlite_where=is_short, postgresql_where=is_short)
 
 
 # One row for each shop. `revision` grows with every change, so that running servers notice a change
@@ -210,8 +221,8 @@ payments = Table(
     Index("payments_callback", "callback_at"),
     Index("payments_of_status", "status", "created_at", "merchant_id", "payment_id"),
     Index("payments_of_merchant_status", "merchant_id", "status", "created_at", "payment_id"),
-    _where_set("payments_by_authorization", "authorization_id"),
-    _where_set("payments_by_provider_id", "provider_payment_id"),
+    _where_short("payments_by_authorization", "authorization_id"),
+    _where_short("payments_by_provider_id", "provider_payment_id"),
     _where_set("payments_by_transaction", "transaction_id"),
     _where_set("payments_by_order", "order_id"),
 )
