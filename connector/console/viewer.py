@@ -28,13 +28,6 @@ class Viewer:
         """Whether the person may see the rows of a merchant, by its name."""
         return self.merchant is None or self.merchant.name == merchant
 
-    def shown_merchant(self, wanted: str = "") -> str:
-        """Return the name of the merchant whose rows are shown; empty for all merchants.
-
-        A merchant's person sees only that merchant, whatever the address names.
-        """
-        return wanted if self.merchant is None else self.merchant.name
-
 
 def viewer() -> Viewer:
     """Return the viewer of this request. The sign-in has set it before any page is made."""
