@@ -37,9 +37,13 @@ class MerchantWriter:
         self._account_keys = account_keys
 
     def account_of(self, provider: str, settings: Mapping[str, str]) -> str | None:
-        """Return the account at a company: empty if the company has none, None if it is missing."""
+        """Return the account at a company: empty if the company has none, None if it is missing.
+
+        It is in small letters: most accounts are UUIDs, which some people write in capitals.
+        """
         key = self._account_keys.get(provider)
-        return "" if key is None else settings.get(key)
+        account = settings.get(key) if key else ""
+        return account and account.lower()
 
     def insert(
         self,

@@ -190,6 +190,13 @@ def test_fields_of_vtexs_that_name_the_account_of_another_stop_nothing(
     assert "pos-1" == with_accounts.find("shop").account
 
 
+def test_an_account_is_the_same_in_capitals(with_accounts: Merchants) -> None:
+    add_to_store(with_accounts, "shop", "pos-1", SettingsFrom.CONNECTOR)
+    with pytest.raises(MerchantExists):
+        add_to_store(with_accounts, "second", "POS-1", SettingsFrom.CONNECTOR)
+    assert "pos-1" == with_accounts.find("shop").account
+
+
 def test_two_merchants_without_an_account_are_no_conflict(with_accounts: Merchants) -> None:
     for name in ("shop", "second"):
         add_to_store(with_accounts, name, None, SettingsFrom.VTEX)
