@@ -44,6 +44,7 @@ def _show(
         parts |= _sent(callbacks, query, before)
     if not query.faults and before is None and query.after is None:
         parts["due"] = callbacks.due(ROWS_OF_A_PAGE, query.merchant_id)
+    parts["run_obstacle"] = partial(notifications_run.obstacle, connector.providers)
     page = render_template("console/notifications.html", query=query, **parts, **words())
     return page, query.status
 
@@ -78,5 +79,4 @@ def words() -> dict[str, Any]:
         "tones": TONES,
         "story_address": story_address,
         "titles": titles(),
-        "run_obstacle": notifications_run.obstacle,
     }

@@ -1,6 +1,7 @@
 """Run a kept notification once more. It looks first, as reconcile does."""
 
 import re
+from collections.abc import Container
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ CLOSED = _(
     " again, the money could be returned twice."
 )
 
+OFF = _("This company is switched off here, so nobody can be asked.")
+
 
 def add_routes(
     routes: Pages, connector: "Connector", notifications: NotificationList, actions: Bulkhead
@@ -40,8 +43,10 @@ def add_routes(
     routes.add_url_rule(address, "run", run, methods=["GET", "POST"])
 
 
-def obstacle(notified: Notified) -> Any:
-    """Return why a notification cannot run. None: it can."""
+def obstacle(providers: Container[str], notified: Notified) -> Any:
+    """Return why a notification cannot run. None: it can. `providers` are switched on."""
+    if notified.request.provider not in providers:
+        return OFF
     if notified.request.state is State.RUNNING:
         return RUNNING
     return CLOSED if notified.is_closed else None
@@ -55,8 +60,11 @@ def _run(
     notified = notifications.find(row_id, seen_id) if is_row_id(row_id) else None
     if notified is None:
         raise NotFound
+    why = obstacle(connector.providers, notified)
     if request.method == "GET":
-        return _page(notified)
+        return _page(notified, why)
+    if why is OFF:
+        return _page(notified, why), 409
     attempts = _number(request.form.get("attempts", ""))
     if attempts is None:
         raise StaleForm
@@ -77,8 +85,6 @@ def _run_once(
     payment's lease, reconcile runs the notification.
     """
     merchant = connector.directory.by_id(notified.merchant_id)
-    # Raises ProviderUnavailable if the company is switched off: nobody would run the notification.
-    connector.providers[merchant.provider]
     with place:
         due = notifications.make_due(notified.id, attempts)
         if due is None or not isinstance(due.request, NotificationRequest):
@@ -102,12 +108,12 @@ def _record(connector: "Connector", notified: Notified) -> None:
     )
 
 
-def _page(notified: Notified) -> str:
+def _page(notified: Notified, why: Any) -> str:
     before = _number(request.args.get("seen", ""))
     return render_template(
         "console/notifications_run.html",
         notified=notified,
-        obstacle=obstacle(notified),
+        obstacle=why,
         has_run=before is not None and notified.request.attempts > before,
         is_left=before is not None and notified.request.attempts == before,
         states=STATES,

@@ -249,10 +249,14 @@ def test_a_company_that_is_down_leaves_the_notification_to_reconcile(scene: Life
 @of(YANDEX_PAY)
 def test_a_company_that_is_switched_off_is_told(scene: Lifetime) -> None:
     scene.pay()
+    address = runs(text(sign_in(scene.rig, "Anna"), PAGE))[0]
     scene.rig.configure(CONNECTOR_PROVIDERS="sandbox")
     person = sign_in(scene.rig, "Anna")
     before = scene.rig.execute("SELECT * FROM requests")
-    assert 500 == run_again(person).status_code
+    assert [] == runs(text(person, PAGE))
+    answers = [person.get(address), person.post(address, page=PAGE, attempts="1")]
+    assert [200, 409] == [answer.status_code for answer in answers]
+    assert all("This company is switched off here" in answer.text for answer in answers)
     assert before == scene.rig.execute("SELECT * FROM requests")
 
 
