@@ -52,7 +52,7 @@ class Money:
 
 
 TAKEN = _("taken for the shop")
-HELD = _("approved, and not taken yet")
+HELD = _("approved; VTEX has not asked to take it yet")
 RETURNED = _("returned to the buyer")
 FREE = _("not held and not taken")
 
