@@ -71,7 +71,7 @@ def test_the_lists_show_what_came_and_what_was_sent(scene: Lifetime) -> None:
     person = sign_in(scene.rig, "Anna")
     first = seen(text(person, PAGE))
     assert "No notification has come." in first
-    assert "VTEX has taken every callback." in first
+    assert "No callback waits to be sent." in first
     assert "No callback was sent." in first
     scene.pay()
     page = text(person, PAGE)
