@@ -31,6 +31,10 @@ def for_people(text: str) -> str:
     return text
 
 
+# Characters of the longest account at a company. The database keeps accounts in an index.
+MOST_ACCOUNT = 256
+
+
 @dataclass(frozen=True)
 class Setting:
     """One key of a merchant's settings.
@@ -286,6 +290,8 @@ def _fault(setting: Setting, value: str, *, is_needed: bool) -> str | None:
         return (
             "only printable ASCII, without spaces and line breaks, can be sent in a header or URL"
         )
+    if setting.is_account and len(value) > MOST_ACCOUNT:
+        return f"at most {MOST_ACCOUNT} characters"
     if setting.options and value not in setting.options:
         return f"give one of {', '.join(setting.options)}"
     return setting.check(value) if setting.check else None

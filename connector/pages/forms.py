@@ -12,6 +12,7 @@ from connector.pages.languages import current, lazy_gettext
 # Characters of the longest field. A private key has some thousand.
 MOST_CHARACTERS = 8192
 FILL_IN = lazy_gettext("Please fill in this field.")
+TOO_LONG = lazy_gettext("This text is too long.")
 
 
 class Form(FlaskForm):
@@ -42,7 +43,7 @@ def optional() -> list[Any]:
 
 
 def not_too_long(most: int = MOST_CHARACTERS) -> Length:
-    return Length(max=most, message=lazy_gettext("This text is too long."))
+    return Length(max=most, message=TOO_LONG)
 
 
 def fault_id(field: Field) -> str:

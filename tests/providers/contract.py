@@ -287,6 +287,12 @@ class ProviderContract:
             self.provider_class.check_settings(faulty)
         assert set(faulty) == {key for key in faulty if f"{key}: " in str(caught.value)}
 
+    def test_an_account_is_short_enough_for_an_index(self, company: Any) -> None:
+        key = self.provider_class.account_key() or ""
+        assert key in company.settings
+        faults = self.provider_class.faults({**company.settings, key: "1" * 257})
+        assert {key: "at most 256 characters"} == faults
+
     def test_a_missing_setting_is_named_and_no_value_is_shown(self, company: Any) -> None:
         for missing in company.settings:
             rest = {key: value for key, value in company.settings.items() if key != missing}

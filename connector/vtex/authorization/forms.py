@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 from wtforms import BooleanField, Field, PasswordField, SelectField, StringField
 from wtforms.validators import InputRequired
 
-from connector.pages.forms import FILL_IN, Form, optional, required
+from connector.pages.forms import FILL_IN, TOO_LONG, Form, optional, required
 from connector.pages.languages import gettext
 from connector.pages.languages import lazy_gettext as _
-from connector.provider import Provider, Setting
+from connector.provider import MOST_ACCOUNT, Provider, Setting
 from connector.signup import asked_settings
 
 # The parameter of an invitation's link.
@@ -103,6 +103,7 @@ _FAULTS = {
     "only printable ASCII, without spaces and line breaks, can be sent in a header or URL": _(
         "Only Latin letters, digits and signs, without spaces and line breaks."
     ),
+    f"at most {MOST_ACCOUNT} characters": TOO_LONG,
 }
 
 
