@@ -155,7 +155,6 @@ class Connecting:
         until = flow.expires_at + CODE_SECONDS
         token_id = self._writer.add_sealed_token(connection, merchant_id, until)
         flows.connect(connection, flow, merchant_id, token_id, browser)
-        flows.purge(connection)
         return flows.add_code(connection, replace(flow, token_id=token_id))
 
 
