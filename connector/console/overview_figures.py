@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from connector.domain.operation import Operation, State
+from connector.domain.operation import ASKED_BY_VTEX, Operation, State
 from connector.pages.languages import lazy_gettext as _
-from connector.storage.overview import ASKED, End, Judged, Waiting
+from connector.storage.overview import End, Judged, Waiting
 
 # The share of the requests that took at most the "95 %" time.
 MOST = 0.95
@@ -148,7 +148,7 @@ def figures(rows: Iterable[Judged], since: float = 0.0) -> list[Figures]:
             provider, operation, ends[provider, operation], sorted(seconds[provider, operation])
         )
         for provider in sorted({provider for provider, _operation in ends})
-        for operation in ASKED
+        for operation in ASKED_BY_VTEX
         if (provider, operation) in ends
     ]
 

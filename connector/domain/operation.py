@@ -35,6 +35,9 @@ class Operation(StrEnum):
     NOTIFICATION = "notification"
 
 
+ASKED_BY_VTEX = tuple(one for one in Operation if one is not Operation.NOTIFICATION)
+
+
 class State(StrEnum):
     """The state of a request, as `connector operations list` shows it."""
 

@@ -2,11 +2,11 @@
 
 # ruff: noqa: S608 - only constants of this module are put in
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from connector.domain.merchant import SUITE_NAME
-from connector.domain.operation import Operation
+from connector.domain.operation import ASKED_BY_VTEX, Operation
 from connector.storage.columns import Row, escaped
 from connector.storage.database import Database
 from connector.storage.stored_merchant import StoredMerchant, stored_from
@@ -104,12 +104,12 @@ class MerchantList:
         return ListedMerchant(
             stored=stored_from(row, self._vault),
             is_outdated=not self._vault.is_newest(row["settings"], row["name"]),
-            asked_at=_last(row, {one for one in Operation if one is not Operation.NOTIFICATION}),
-            notified_at=_last(row, {Operation.NOTIFICATION}),
+            asked_at=_last(row, ASKED_BY_VTEX),
+            notified_at=_last(row, set(Operation) - set(ASKED_BY_VTEX)),
         )
 
 
-def _last(row: Mapping[str, float | None], operations: set[Operation]) -> float | None:
+def _last(row: Mapping[str, float | None], operations: Collection[Operation]) -> float | None:
     times = [row[f"{operation}_at"] for operation in operations]
     return max((at for at in times if at is not None), default=None)
 

@@ -9,7 +9,7 @@ from itertools import product
 from typing import NamedTuple
 
 from connector.domain.merchant import SUITE_NAME
-from connector.domain.operation import Operation, State
+from connector.domain.operation import ASKED_BY_VTEX, Operation, State
 from connector.storage.columns import Row
 from connector.storage.database import Database
 
@@ -21,8 +21,6 @@ MOST_DUE = 2000
 MOST_JUDGED = 500
 
 _OPEN_STATES = (State.RUNNING, State.UNKNOWN, State.WAITING, State.MANUAL)
-# Operations that VTEX asks for.
-ASKED = (Operation.CREATE, Operation.CANCEL, Operation.SETTLE, Operation.REFUND)
 
 
 class End(StrEnum):
@@ -95,7 +93,7 @@ _SECONDS = """
 
 def _judged(condition: str) -> str:
     """Select the newest requests of each operation."""
-    parts = [_newest(operation, condition) for operation in ASKED]
+    parts = [_newest(operation, condition) for operation in ASKED_BY_VTEX]
     return f"""
         SELECT provider, operation, newest.created_at, {_END} AS ending, {_SECONDS} AS seconds
         FROM ({_of_each(parts)}) AS newest CROSS JOIN merchants

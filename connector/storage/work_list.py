@@ -9,16 +9,21 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from connector.domain.operation import ListedRequest, Operation, State
+from connector.domain.operation_rules import RULES
 from connector.storage.columns import Row, decimal, listed, unescaped
 from connector.storage.database import Database
 from connector.storage.mapping import PRICE_COLUMNS, price_from
 
+# Whoever returns the money of these by hand returns it twice.
+_MAY_STILL_MOVE_MONEY = [
+    operation for operation, rules in RULES.items() if rules.is_listed_while_open
+]
 # A refund in one of these states may still move money.
 OPEN = (State.RUNNING, State.UNKNOWN, State.WAITING)
 # The state and the operation of all work. The index has the times of each pair in order.
 _WORK = (
     *((State.MANUAL, operation) for operation in Operation),
-    *((state, Operation.REFUND) for state in OPEN),
+    *((state, operation) for state in OPEN for operation in _MAY_STILL_MOVE_MONEY),
 )
 # More work than this is not counted.
 MOST_COUNTED = 99
