@@ -165,7 +165,9 @@ def test_a_merchants_person_sees_only_that_merchant_whatever_is_asked(shops: Rig
 def test_a_person_of_a_merchant_is_not_told_which_merchants_exist(shops: Rig) -> None:
     visitor = Visitor(shops, "shop")
     pages = {
-        visitor.text(LIST, merchant=name, lang="en").replace(name, "")
+        re.sub("<time.*?</time>", "", visitor.text(LIST, merchant=name, lang="en")).replace(
+            name, ""
+        )
         for name in ("other", "nobody")
     }
     assert 1 == len(pages)
