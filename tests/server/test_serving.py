@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from tests.companies.base import Company
 from tests.rig import FIELDS, Rig, Served, free_port, headers
@@ -301,6 +302,23 @@ def merchant(rig: Rig, *arguments: str) -> dict[str, str]:
     return {"X-VTEX-API-AppKey": made["appKey"], "X-VTEX-API-AppToken": made["appToken"]}
 
 
+# Addresses of this machine, each for one request: a peer with many refusals waits for its answers.
+PEERS = (f"127.0.{third}.{fourth}" for third in range(1, 255) for fourth in range(1, 255))
+
+
+class FromPeer(HTTPAdapter):
+    """Sends from an address of its own."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, source_address=(next(PEERS), 0), **options)
+
+
+def new_peer() -> requests.Session:
+    client = requests.Session()
+    client.mount("http://", FromPeer())
+    return client
+
+
 def is_known(server: Served, keys: dict[str, str]) -> bool:
     """Whether a merchant is let in, by every worker."""
     statuses = set()
@@ -308,7 +326,8 @@ def is_known(server: Served, keys: dict[str, str]) -> bool:
         payment_id = new_id()
         body = {"paymentId": payment_id, "requestId": "request-1"}
         path = f"{server.url}/payments/{payment_id}/cancellations"
-        statuses.add(requests.post(path, json=body, headers=keys, timeout=10).status_code)
+        with new_peer() as client:
+            statuses.add(client.post(path, json=body, headers=keys, timeout=10).status_code)
     assert statuses <= {200, 401}
     return statuses == {200}
 
