@@ -299,6 +299,7 @@ def test_a_refund_without_a_key_is_looked_at_for_a_while_before_it_is_sent_again
     assert_true(shared, kind, payment)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("operation", ["look", "write"])
 @pytest.mark.parametrize("fault", SLOW_FAULTS)
 def test_a_slow_company_is_left_in_time(hasty: Cancellations, fault: str, operation: str) -> None:
