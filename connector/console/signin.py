@@ -36,6 +36,8 @@ LINKS: Sequence[tuple[str, str]] = (
     ("/console/notifications", _("Notifications")),
     ("/console/merchants", _("Merchants")),
 )
+# Pages whose address does not begin with that of the page above them.
+_PAGES_ABOVE = {"console.close": "/console/work"}
 
 
 def links() -> Sequence[tuple[str, str]]:
@@ -47,7 +49,8 @@ def current(address: str) -> str | None:
     """Return `aria-current` of an address in the navigation: this page, or a page above it."""
     if request.path == address:
         return "page"
-    return "true" if address != HOME and request.path.startswith(f"{address}/") else None
+    is_above = request.path.startswith(f"{address}/") and address != HOME
+    return "true" if is_above or _PAGES_ABOVE.get(request.endpoint or "") == address else None
 
 
 class Admission:

@@ -73,7 +73,7 @@ def add_routes(routes: Pages, connector: "Connector") -> None:
     work = WorkList(connector.database)
     routes.add_url_rule("/console/work", "work", partial(_show, connector, work))
     close = partial(_close, connector, work)
-    routes.add_url_rule("/console/work/close/<row_id>", "close", close, methods=["GET", "POST"])
+    routes.add_url_rule("/console/close/<row_id>", "close", close, methods=["GET", "POST"])
 
 
 def waiting(database: Database) -> Callable[[], str]:

@@ -154,8 +154,8 @@ PAGES = [
     Shown("work of a merchant", "/console/work", at("/console/work"), MERCHANT),
     Shown(
         "close a row",
-        "/console/work/close/<row_id>",
-        first_link("/console/work", "/console/work/close/"),
+        "/console/close/<row_id>",
+        first_link("/console/work", "/console/close/"),
         OPERATOR,
     ),
     Shown("payments", "/console/payments", at("/console/payments"), OPERATOR),

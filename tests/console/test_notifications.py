@@ -204,7 +204,7 @@ def test_beside_the_work_of_a_person_nothing_is_returned_a_second_time(scene: Li
     (address,) = runs(text(person, PAGE))
     (row,) = rig.connector.requests.rows(state="manual")
     ((row_id,),) = rig.execute("SELECT id FROM requests WHERE state = 'manual'")
-    close = f"/console/work/close/{row_id}"
+    close = f"/console/close/{row_id}"
     answer = person.post(close, page=close, who="Anna", note="Returned in cash")
     assert (303, "cancel") == (answer.status_code, row.operation)
     assert [] == runs(text(person, PAGE))

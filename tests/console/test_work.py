@@ -19,6 +19,7 @@ from tests.rig import Rig
 from tests.storage.plans import add_requests
 
 PAGE = "/console/work"
+CLOSE = "/console/close"
 MERCHANTS = {"shop": 1, "other": 2}
 BIDI = "\u202e\x1b<b>"
 
@@ -50,7 +51,13 @@ def row_of(rig: Rig, payment_id: str) -> str:
 
 
 def closing(rig: Rig, payment_id: str = "P-shop") -> str:
-    return f"{PAGE}/close/{row_of(rig, payment_id)}"
+    return f"{CLOSE}/{row_of(rig, payment_id)}"
+
+
+def test_the_navigation_shows_that_the_form_belongs_to_the_work(listed: Rig) -> None:
+    page = text(sign_in(listed, "Anna"), closing(listed))
+    assert f'<a href="{PAGE}" aria-current="true">' in page
+    assert 1 == page.count('aria-current="true">Work')
 
 
 def test_nothing_waits_at_first(desk: Rig) -> None:
@@ -126,11 +133,11 @@ def test_a_refund_that_may_still_come_is_shown_and_cannot_be_closed(desk: Rig) -
     assert "Never return this money by hand while the refund is open" in page
     assert "This row cannot be closed. This refund may still be made." in page
     ((row_id,),) = desk.execute("SELECT id FROM requests WHERE operation = 'refund'")
-    path = f"{PAGE}/close/{row_id}"
+    path = f"{CLOSE}/{row_id}"
     assert "<textarea" not in text(visitor, path)
     add_requests(desk.connector.database, [{"id": "f" * 64, "state": "manual"}])
     before = desk.execute("SELECT * FROM requests")
-    answer = visitor.post(path, page=f"{PAGE}/close/{'f' * 64}", who="Anna", note="Done")
+    answer = visitor.post(path, page=f"{CLOSE}/{'f' * 64}", who="Anna", note="Done")
     assert 409 == answer.status_code
     assert "Your note was not kept: Done" in seen(answer.text)
     assert before == desk.execute("SELECT * FROM requests")
@@ -214,7 +221,7 @@ def test_nothing_is_closed_while_the_payment_is_worked_on(listed: Rig) -> None:
     ((row_id,),) = listed.execute(
         "SELECT id FROM requests WHERE payment_id = 'P-shop' AND request_id = 'request-1'"
     )
-    path = f"{PAGE}/close/{row_id}"
+    path = f"{CLOSE}/{row_id}"
     answer = sign_in(listed, "Anna").post(path, page=path, who="Anna", note="Returned")
     assert 409 == answer.status_code
     assert "Send the form again in a minute." in answer.text
@@ -248,8 +255,8 @@ def test_another_merchants_row_does_not_exist(listed: Rig) -> None:
     fields = {"csrf_token": proof, "who": "Anna", "note": "Returned"}
     assert 404 == visitor.client.post(other, data=fields).status_code
     assert [(0,)] == closed_steps(listed)
-    assert 404 == visitor.get(f"{PAGE}/close/{'0' * 64}").status_code
-    assert 404 == visitor.get(f"{PAGE}/close/%00").status_code
+    assert 404 == visitor.get(f"{CLOSE}/{'0' * 64}").status_code
+    assert 404 == visitor.get(f"{CLOSE}/%00").status_code
 
 
 def test_a_form_of_another_site_closes_nothing(listed: Rig) -> None:
