@@ -9,10 +9,9 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler
-from typing import Any, Self
+from typing import Any
 
-from tests.companies.base import Server
+from tests.stand_in import Handler, StandIn
 
 MISSING = object()
 # Seconds until a payment is decided that was not at once.
@@ -39,12 +38,36 @@ MANIFEST: dict[str, Any] = {
 Reply = tuple[int, dict[str, Any]]
 
 
-class Rehearsed:
+class _Handler(Handler):
+    connector: "Rehearsed"
+
+    def serve(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        sent = json.loads(self.rfile.read(length) or b"{}")
+        operation = self.path.rsplit("/", 1)[-1]
+        status, body = self.connector.answer(self.path, self.headers, sent)
+        content_type, content = "application/json; charset=utf-8", json.dumps(body).encode()
+        if operation in self.connector.raw:
+            status, content_type, content = self.connector.raw[operation]
+        if self.connector.is_("slow"):
+            time.sleep(0.4)
+        if self.connector.is_("hangs up"):
+            return
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+class Rehearsed(StandIn):
     """It keeps payments as VTEX's papers ask, but for its `defect`.
 
     `changes` replaces fields of answers, by operation; MISSING takes one out. `raw` are whole
     answers, by operation: status, content type and body.
     """
+
+    handler = _Handler
 
     def __init__(
         self,
@@ -53,30 +76,13 @@ class Rehearsed:
         raw: Mapping[str, tuple[int, str, bytes]] | None = None,
         tokens: tuple[str, str] | None = None,
     ) -> None:
-        self.defect = defect
+        super().__init__(defect)
         self.changes = changes or {}
         self.raw = raw or {}
         self.tokens = tokens
         self.payments: dict[str, dict[str, Any]] = {}
         self.seen: list[tuple[str, Mapping[str, str], dict[str, Any]]] = []
         self.lock = threading.RLock()
-
-    def __enter__(self) -> Self:
-        stand_in = self
-
-        class Handler(_Handler):
-            connector = stand_in
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._server.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.stop()
-
-    def is_(self, defect: str) -> bool:
-        return self.defect == defect
 
     def answer(self, path: str, headers: Mapping[str, str], sent: dict[str, Any]) -> Reply:
         operation = path.rsplit("/", 1)[-1]
@@ -235,30 +241,3 @@ def send_exactly(method: str, url: str, body: object, headers: Mapping[str, str]
         connection.request(method, f"/{rest}", json.dumps(body), types)
         connection.getresponse().read()
     connection.close()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    connector: Rehearsed
-
-    def log_message(self, *_: object) -> None:
-        """Nothing is printed."""
-
-    def _serve(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        sent = json.loads(self.rfile.read(length) or b"{}")
-        operation = self.path.rsplit("/", 1)[-1]
-        status, body = self.connector.answer(self.path, self.headers, sent)
-        content_type, content = "application/json; charset=utf-8", json.dumps(body).encode()
-        if operation in self.connector.raw:
-            status, content_type, content = self.connector.raw[operation]
-        if self.connector.is_("slow"):
-            time.sleep(0.4)
-        if self.connector.is_("hangs up"):
-            return
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_POST = _serve  # noqa: N815

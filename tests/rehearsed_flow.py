@@ -5,11 +5,10 @@ import re
 import uuid
 from collections.abc import Callable
 from html import escape
-from http.server import BaseHTTPRequestHandler
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.companies.base import Server
+from tests.stand_in import Handler, StandIn
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -24,33 +23,32 @@ INVITATION = "an-invitation"
 Reply = tuple[int, dict[str, str], bytes]
 
 
-class RehearsedFlow:
+class _Handler(Handler):
+    connector: "RehearsedFlow"
+
+    def serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        answer: Callable[..., Reply] = self.connector.answer
+        status, headers, content = answer(self.command, self.path, self.headers, body)
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+
+class RehearsedFlow(StandIn):
     """It connects stores as VTEX's papers ask, but for its `defect`."""
 
+    handler = _Handler
+
     def __init__(self, defect: str = "") -> None:
-        self.defect = defect
+        super().__init__(defect)
         self.flows: dict[str, dict[str, Any]] = {}
         self.codes: dict[str, dict[str, str]] = {}
         self.app_keys: dict[str, str] = {}
         self.live: dict[str, list[str]] = {}
         self.invited = {INVITATION}
-
-    def __enter__(self) -> Self:
-        stand_in = self
-
-        class Handler(_Handler):
-            connector = stand_in
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._server.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.stop()
-
-    def is_(self, defect: str) -> bool:
-        return self.defect == defect
 
     def answer(self, method: str, target: str, headers: Any, body: bytes) -> Reply:
         path, query = urlsplit(target).path, parse_qs(urlsplit(target).query)
@@ -198,22 +196,3 @@ class RehearsedFlow:
 
 def _json(status: int, body: dict[str, Any]) -> Reply:
     return status, {"Content-Type": "application/json"}, json.dumps(body).encode()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    connector: RehearsedFlow
-
-    def log_message(self, *_: object) -> None:
-        """Nothing is printed."""
-
-    def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        answer: Callable[..., Reply] = self.connector.answer
-        status, headers, content = answer(self.command, self.path, self.headers, body)
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(content))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_POST = _serve  # noqa: N815
